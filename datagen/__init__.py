@@ -1,0 +1,1 @@
+"""Training data: measure many configurations, label workloads, write pairs."""

@@ -1,0 +1,1 @@
+"""The only place that measures: a workload under a configuration gives a trial."""

@@ -1,0 +1,1 @@
+"""The knob catalogue, configurations, levels and hardware: pure."""

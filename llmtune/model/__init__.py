@@ -1,0 +1,1 @@
+"""The language model: prompts, training, adapters and constrained suggestions."""

@@ -1,0 +1,1 @@
+"""Reaching a PostgreSQL server: targets, settings, loading, statistics and plans."""

@@ -1,0 +1,73 @@
+"""How we reach and control one PostgreSQL instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import psycopg
+
+from llmtune.knobs.hardware import Hardware
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+"""A connection in autocommit mode whose rows are plain tuples."""
+
+
+class Target(Protocol):
+    """One instance: embedded, in a container, or behind a DSN.
+
+    A target is a context manager. Leaving it, for whatever reason, puts the
+    original settings back; a target that started its server stops it too.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people and result files; holds no password."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The server's major version, such as 18."""
+        ...
+
+    @property
+    def hardware(self) -> Hardware:
+        """What the server may use, container and cgroup limits respected."""
+        ...
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether `restart` is allowed and possible."""
+        ...
+
+    def connect(
+        self, database: str | None = None, settings: Mapping[str, str] | None = None
+    ) -> Connection:
+        """Open an autocommit connection.
+
+        Args:
+            database: None means the target's own or maintenance database.
+            settings: session-level settings in force from the first statement.
+
+        Raises:
+            ConnectionFailed: nothing answers or the login is refused.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Restart the server and wait until it answers.
+
+        Raises:
+            ServerDidNotStart: it does not come up; its log's tail is attached.
+        """
+        ...
+
+    def recover(self) -> None:
+        """Undo at file level whatever LLMTune set, and bring the server back up.
+
+        Works when the server is down; does nothing more than needed when it is up.
+
+        Raises:
+            ServerDidNotStart: it does not come up on its original settings either.
+        """
+        ...

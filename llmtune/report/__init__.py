@@ -1,0 +1,1 @@
+"""Curves, tables and pages made from finished results: pure."""

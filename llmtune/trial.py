@@ -1,0 +1,67 @@
+"""A trial: one configuration, applied, read back and measured: value plus status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from llmtune.knobs.configuration import Configuration
+
+
+class TrialStatus(StrEnum):
+    """How a trial ended. Only SUCCEEDED and CAPPED carry a value."""
+
+    SUCCEEDED = "succeeded"
+    CAPPED = "capped"
+    """Stopped at the cap: the value is a bound that the real one lies beyond."""
+    CRASHED = "crashed"
+    """The server did not start under the configuration, or died while measured."""
+    REJECTED = "rejected"
+    """A guard refused the configuration, or it read back differently."""
+    TIMED_OUT = "timed_out"
+    """A query ran into its statement timeout."""
+    FAILED = "failed"
+    """A query raised an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTime:
+    """The measured seconds of one query in the timed pass."""
+
+    query_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One measured configuration.
+
+    Attributes:
+        number: position in its session, from 0.
+        source: who proposed it: an optimizer's name, `model`, `rules`, `default` ...
+        value: in the objective's unit; None unless SUCCEEDED or CAPPED.
+        query_times: of the timed pass, as far as it got.
+        wall_s: seconds from applying to the end, everything included.
+        measured_s: seconds of `wall_s` in which queries ran.
+        message: why it did not succeed, for people.
+    """
+
+    number: int
+    source: str
+    configuration: Configuration
+    status: TrialStatus
+    value: float | None = None
+    query_times: tuple[QueryTime, ...] = field(default=())
+    wall_s: float = 0.0
+    measured_s: float = 0.0
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        carries = self.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)
+        if carries != (self.value is not None):
+            raise ValueError(f"a trial that is {self.status} cannot have the value {self.value}")
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the value is a measurement, not a bound and not missing."""
+        return self.status is TrialStatus.SUCCEEDED

@@ -1,0 +1,1 @@
+"""The tuning session: loop, journal, confirmation, pruning and restore."""

@@ -1,0 +1,1 @@
+"""What to try next: ask/tell optimizers, warm starts and the surrogate."""

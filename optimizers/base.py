@@ -1,0 +1,61 @@
+"""The ask/tell interface that every optimizer implements."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import Trial
+from workloads.objective import Objective
+
+
+class Optimizer(ABC):
+    """Proposes configurations and learns from their trials.
+
+    The contract, which one conformance suite checks for every implementation:
+
+    - `ask` returns a configuration valid in `space`, never blocks on a server,
+      and may be called again before the answer to the last one is told.
+    - `tell` accepts any trial of any status, also of configurations that it
+      never proposed: warm starts and replays of a journal are just tells.
+    - The same seed and the same tells give the same asks.
+
+    Subclasses implement `ask` and `learn`; `tell` keeps the incumbent.
+    """
+
+    name: str
+
+    def __init__(self, space: KnobSpace, objective: Objective, seed: int) -> None:
+        self.space = space
+        self.objective = objective
+        self.seed = seed
+        self._best: Trial | None = None
+
+    @abstractmethod
+    def ask(self) -> Configuration:
+        """The next configuration to try."""
+
+    @abstractmethod
+    def learn(self, trial: Trial) -> None:
+        """Take one trial into the model; failures and bounds are data too."""
+
+    def tell(self, trial: Trial) -> None:
+        """Report one finished trial."""
+        if is_better(trial, self._best, self.objective):
+            self._best = trial
+        self.learn(trial)
+
+    @property
+    def best(self) -> Trial | None:
+        """The incumbent's trial: the best that succeeded, None before any did."""
+        return self._best
+
+
+def is_better(trial: Trial, incumbent: Trial | None, objective: Objective) -> bool:
+    """Whether `trial` succeeded with a better value than `incumbent` (None: with any)."""
+    if not trial.succeeded or trial.value is None:
+        return False
+    if incumbent is None or incumbent.value is None:
+        return True
+    return objective.better(trial.value, incumbent.value)

@@ -1,0 +1,1 @@
+"""What to run: workloads, their queries and their data sets."""

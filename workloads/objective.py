@@ -1,0 +1,36 @@
+"""What a workload is tuned for: the name, unit and direction of one number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Direction(StrEnum):
+    """Whether smaller or larger values are better."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One number to improve. Direction lives here and nowhere else."""
+
+    name: str
+    unit: str
+    direction: Direction
+
+    def better(self, left: float, right: float) -> bool:
+        """Whether `left` is strictly better than `right`."""
+        if self.direction is Direction.MINIMIZE:
+            return left < right
+        return left > right
+
+    def ratio(self, base: float, other: float) -> float:
+        """How many times better `other` is than `base`; above 1 means better."""
+        return base / other if self.direction is Direction.MINIMIZE else other / base
+
+
+LATENCY = Objective("latency", "s", Direction.MINIMIZE)
+"""Weighted sum of the queries' seconds in one timed pass."""

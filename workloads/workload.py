@@ -1,0 +1,83 @@
+"""A workload: a named, weighted set of queries over one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workloads.objective import LATENCY, Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One SQL statement.
+
+    Attributes:
+        id: unique in its workload, such as `q3` or `q3.2`.
+        template: the query template it was drawn from; splits never separate
+            queries of one template.
+        weight: how often it counts in the workload's objective; positive.
+    """
+
+    id: str
+    sql: str
+    template: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.sql.strip():
+            raise ValueError(f"query {self.id}: sql is empty")
+        if not self.weight > 0:
+            raise ValueError(f"query {self.id}: weight must be positive, not {self.weight}")
+
+
+class CsvSource(Protocol):
+    """Yields one table's rows as chunks of CSV bytes (no header), afresh on each call."""
+
+    def __call__(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of a data set: its name, CREATE TABLE statement and rows."""
+
+    name: str
+    create: str
+    rows: CsvSource
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Tables and the statements (keys, indexes) that complete them after the COPY.
+
+    Attributes:
+        name: identifies content and scale, such as `tpch-sf0.1`; a data set
+            loaded once under this name is reused.
+        schema: the schema's family, such as `tpch`; splits by schema use it.
+        disk_bytes: an estimate of the loaded size with its indexes.
+    """
+
+    name: str
+    schema: str
+    tables: tuple[Table, ...]
+    indexes: tuple[str, ...]
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A named set of queries, run one after another by one client, and their data set."""
+
+    name: str
+    queries: tuple[Query, ...]
+    data_set: DataSet
+    objective: Objective = field(default=LATENCY)
+    clients: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.queries:
+            raise ValueError(f"workload {self.name}: no queries")
+        ids = [query.id for query in self.queries]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"workload {self.name}: query ids are not unique")
