@@ -1,0 +1,114 @@
+"""The surrogate: feature vectors in, predicted seconds out.
+
+It knows nothing of plans, queries or servers; whoever owns the features (knob
+positions, plan features under the candidate) hands in plain vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+_FLOOR = 1e-6
+"""Seconds (or ratio) below which a logarithm says nothing any more."""
+
+
+class Surrogate:
+    """Predicts a positive number on its log scale: an ensemble of random trees.
+
+    Trees, because what costs time comes in steps (a hash that just spills), and
+    because the disagreement between them says where the surrogate is guessing.
+    """
+
+    def __init__(self, seed: int = 0, trees: int = 60) -> None:
+        self._seed = seed
+        self._trees = trees
+        self._model: Any = None
+        self._used: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether `fit` was called."""
+        return self._model is not None
+
+    def fit(self, features: ArrayLike, values: ArrayLike, weights: ArrayLike | None = None) -> None:
+        """Learn from measurements; what was learnt before is forgotten.
+
+        Args:
+            features: shape (n, d).
+            values: shape (n,), seconds or ratios, positive.
+            weights: shape (n,), how much each row counts; None means alike.
+        """
+        table = np.asarray(features, dtype=np.float32)
+        logs = np.log(np.maximum(np.asarray(values, dtype=np.float64), _FLOOR))
+        if table.ndim != 2 or len(table) != len(logs) or not len(table):
+            raise ValueError(
+                f"features {table.shape} and values {logs.shape} do not belong together"
+            )
+        self._used = np.ptp(table, axis=0) > 0
+        if not self._used.any():
+            self._used[:] = True
+        self._model = self._new_model()
+        self._model.fit(table[:, self._used], logs, sample_weight=weights)
+
+    def predict(self, features: ArrayLike) -> Floats:
+        """Shape (n, d) to shape (n,): the expected value in the unit that was fitted."""
+        return np.asarray(np.exp(self._each_tree(features).mean(axis=0)), dtype=np.float64)
+
+    def spread(self, features: ArrayLike) -> Floats:
+        """Shape (n,): the standard deviation of the trees, in natural log units."""
+        return np.asarray(self._each_tree(features).std(axis=0), dtype=np.float64)
+
+    def _each_tree(self, features: ArrayLike) -> Floats:
+        if self._model is None:
+            raise ValueError("the surrogate must be fitted first")
+        table = np.asarray(features, dtype=np.float32)[:, self._used]
+        return np.stack([tree.predict(table) for tree in self._model.estimators_])
+
+    def _new_model(self) -> Any:  # noqa: ANN401 (scikit-learn is imported lazily)
+        from sklearn.ensemble import ExtraTreesRegressor  # noqa: PLC0415
+
+        return ExtraTreesRegressor(
+            n_estimators=self._trees,
+            min_samples_leaf=2,
+            max_features=0.3,
+            random_state=self._seed,
+            n_jobs=-1,
+        )
+
+
+class RatioSurrogate:
+    """Predicts a query's seconds relative to its seconds under the default configuration.
+
+    How a query answers to knobs carries over to other queries and schemas far
+    better than how long it takes, and its default time is known or cheap to get.
+    """
+
+    def __init__(self, seed: int = 0, trees: int = 60) -> None:
+        self._surrogate = Surrogate(seed, trees)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether `fit` was called."""
+        return self._surrogate.fitted
+
+    def fit(self, features: ArrayLike, seconds: ArrayLike, default_seconds: ArrayLike) -> None:
+        """Learn log(seconds / default_seconds); shapes (n, d), (n,), (n,)."""
+        base = np.maximum(np.asarray(default_seconds, dtype=np.float64), _FLOOR)
+        self._surrogate.fit(features, np.asarray(seconds, dtype=np.float64) / base)
+
+    def predict_ratio(self, features: ArrayLike) -> Floats:
+        """Shape (n,): time over default time; below 1 is faster."""
+        return self._surrogate.predict(features)
+
+    def predict(self, features: ArrayLike, default_seconds: ArrayLike) -> Floats:
+        """Shape (n,): seconds."""
+        base = np.asarray(default_seconds, dtype=np.float64)
+        return np.asarray(self.predict_ratio(features) * base, dtype=np.float64)
+
+    def spread(self, features: ArrayLike) -> Floats:
+        """Shape (n,): the standard deviation of the trees, in natural log units."""
+        return self._surrogate.spread(features)
