@@ -7,7 +7,11 @@ from typing import Any, Protocol
 
 import psycopg
 
+from llmtune.errors import UnsupportedServer
 from llmtune.knobs.hardware import Hardware
+
+SUPPORTED_VERSIONS = range(14, 19)
+"""The major versions that the knob catalogue covers."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 """A connection in autocommit mode whose rows are plain tuples."""
@@ -71,3 +75,16 @@ class Target(Protocol):
             ServerDidNotStart: it does not come up on its original settings either.
         """
         ...
+
+
+def check_version(major: int) -> None:
+    """Refuse a server whose version the knob catalogue does not cover.
+
+    Raises:
+        UnsupportedServer: the major version is outside `SUPPORTED_VERSIONS`.
+    """
+    if major not in SUPPORTED_VERSIONS:
+        first, last = SUPPORTED_VERSIONS[0], SUPPORTED_VERSIONS[-1]
+        raise UnsupportedServer(
+            f"the server is PostgreSQL {major}; LLMTune covers versions {first} to {last}"
+        )

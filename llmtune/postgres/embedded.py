@@ -1,0 +1,285 @@
+"""The embedded target: a throw-away server of our own, kept in the user's cache."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import psycopg
+from platformdirs import user_cache_path
+
+from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, UsageError
+from llmtune.knobs.hardware import Hardware, detect_hardware
+from llmtune.postgres.account import Account, give, may_enter, server_account
+from llmtune.postgres.binaries import Binaries, find_binaries, runnable_binaries
+from llmtune.postgres.cluster import SUPERUSER, Cluster
+from llmtune.postgres.limits import (
+    MemoryGroup,
+    choose_cores,
+    create_memory_group,
+    drop_cached_pages,
+)
+from llmtune.postgres.session import open_session
+from llmtune.postgres.slots import Slot, Traces, idle_slots, slots_settled, take_slot
+from llmtune.postgres.target import Connection
+
+SMALLEST_MEMORY = 64 << 20
+ROOT_CACHE = Path("/var/cache/llmtune")
+CACHE_VARIABLE = "LLMTUNE_CACHE"
+SOCKETS_PREFIX = "llmtune-"
+
+
+class EmbeddedTarget:
+    """A server that exists only while the target is entered; its data stays cached.
+
+    Each running process has a cluster of its own. On entering, whatever killed
+    processes left behind is cleared away: servers, settings, control groups.
+    """
+
+    def __init__(
+        self,
+        binaries: Binaries | None = None,
+        cores: int | None = None,
+        memory: int | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        """Check the request; nothing is started yet.
+
+        Args:
+            binaries: the server's programs; None means the embedded ones.
+            cores: how many cores the server may use; None means all.
+            memory: bytes it may use, file cache included; None means no limit.
+            cache: the folder for data; None means the user's cache folder.
+
+        Raises:
+            UsageError: more cores or memory than there are.
+            TargetError: no server programs.
+        """
+        machine = detect_hardware()
+        if memory is not None and not SMALLEST_MEMORY <= memory <= machine.memory:
+            raise UsageError(
+                f"the server's memory must be from 64 MiB to {machine.memory >> 20} MiB "
+                f"on this machine, not {memory} bytes"
+            )
+        if cores is not None:
+            choose_cores(cores)
+        self._binaries = find_binaries() if binaries is None else binaries
+        self._hardware = Hardware(cores or machine.cores, memory or machine.memory)
+        self._cores = cores
+        self._memory = memory
+        self._cache = default_cache() if cache is None else cache
+        self._cluster: Cluster | None = None
+        self._slot: Slot | None = None
+
+    @property
+    def name(self) -> str:
+        """`embedded`."""
+        return "embedded"
+
+    @property
+    def version(self) -> int:
+        """The major version of the server's programs."""
+        return self._binaries.major
+
+    @property
+    def hardware(self) -> Hardware:
+        """The limits, or the machine's own cores and memory where there are none."""
+        return self._hardware
+
+    @property
+    def can_restart(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the data lies: what free space is asked of."""
+        return self._running.data
+
+    def __enter__(self) -> Self:
+        """Take a free slot and start its server.
+
+        Raises:
+            TargetError: the cache cannot be used, or the limits cannot be set.
+            ServerDidNotStart: it does not start on its base settings.
+        """
+        atexit.register(self.close)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the server, put its settings back and let go of its slot; again is harmless."""
+        atexit.unregister(self.close)
+        if self._slot is None:
+            return
+        try:
+            if self._cluster is not None:
+                _put_away(self._cluster)
+            self._slot.note(Traces())
+        finally:
+            self._slot.release()
+            self._slot = self._cluster = None
+
+    def connect(
+        self, database: str | None = None, settings: Mapping[str, str] | None = None
+    ) -> Connection:
+        """See `Target.connect`; the default database is `postgres`."""
+        return open_session(
+            settings or {},
+            host=str(self._running.sockets),
+            port="5432",
+            user=SUPERUSER,
+            dbname=database or "postgres",
+            options="",
+        )
+
+    def restart(self) -> None:
+        """See `Target.restart`."""
+        self._running.stop()
+        self._running.start()
+        self._wait_for_answer()
+
+    def recover(self) -> None:
+        """See `Target.recover`."""
+        cluster = self._running
+        if cluster.postmaster() is not None and not self._has_system_settings():
+            return
+        cluster.stop()
+        cluster.clear_system_settings()
+        cluster.start()
+        self._wait_for_answer()
+
+    @property
+    def _running(self) -> Cluster:
+        if self._cluster is None:
+            raise TargetError("the embedded server is not running: use the target in `with`")
+        return self._cluster
+
+    def _open(self) -> None:
+        account = server_account()
+        folder = _clusters_folder(self._cache, account)
+        prefix = f"pg{self.version}-u{account.uid if account else os.getuid()}"
+        with slots_settled(folder):
+            self._slot = take_slot(folder, prefix)
+            _clear_traces(self._slot, self._binaries, account)
+            for idle in idle_slots(folder, prefix):
+                _clear_traces(idle, self._binaries, account)
+        binaries = runnable_binaries(self._binaries, account, self._cache)
+        self._cluster = self._make_cluster(self._slot, binaries, account)
+        self._cluster.create()
+        self._cluster.configure(_base_settings(self._cluster.sockets, self._hardware.memory))
+        if self._memory is not None:
+            drop_cached_pages(self._cluster.data)
+        self._cluster.start()
+        self._wait_for_answer()
+
+    def _make_cluster(self, slot: Slot, binaries: Binaries, account: Account | None) -> Cluster:
+        """The slot's cluster with its socket folder and limits, all of it noted first."""
+        sockets = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
+        slot.note(Traces(sockets))
+        give(account, sockets)
+        group = None
+        if self._memory is not None:
+            group = create_memory_group(sockets.name, self._memory)
+            slot.note(Traces(sockets, group.path))
+        cores = None if self._cores is None else choose_cores(self._cores, slot.number)
+        return Cluster(binaries, account, slot.folder, sockets, group, cores)
+
+    def _has_system_settings(self) -> bool:
+        """Whether ALTER SYSTEM's file, or the server from it, has any setting of ours."""
+        query = "SELECT count(*) FROM pg_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'"
+        try:
+            with self.connect() as connection:
+                row = connection.execute(query).fetchone()
+        except (ConnectionFailed, psycopg.OperationalError):
+            return True
+        return self._running.has_system_settings() or row != (0,)
+
+    def _wait_for_answer(self, patience_s: float = 10.0) -> None:
+        """A started server may still go down at once, when its helpers crash."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                self.connect().close()
+                return
+            except ConnectionFailed as error:
+                if time.monotonic() > deadline:
+                    log = self._running.log_tail()
+                    raise ServerDidNotStart(f"the server does not answer: {error}", log) from error
+                time.sleep(0.05)
+
+
+def default_cache() -> Path:
+    """The folder for data and copies, from `LLMTUNE_CACHE` if that is set.
+
+    Root's is below /var, for the server's account cannot enter root's home.
+    """
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE]).absolute()
+    return ROOT_CACHE if os.geteuid() == 0 else user_cache_path("llmtune")
+
+
+def _clusters_folder(cache: Path, account: Account | None) -> Path:
+    folder = cache / "clusters"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TargetError(f"cannot use the cache folder {cache}: {error.strerror}") from error
+    if account is not None and not may_enter(account, folder):
+        raise TargetError(
+            f"the account {account.name}, under which the server runs because you are root, "
+            f"may not enter {folder}; set {CACHE_VARIABLE} to a folder that all may enter"
+        )
+    return folder
+
+
+def _base_settings(sockets: Path, memory: int) -> str:
+    """What a server of our own needs and nobody tunes, as postgresql.conf."""
+    lines = [
+        "listen_addresses = ''",
+        f"unix_socket_directories = '{sockets}'",
+        "cluster_name = 'llmtune'",
+        "timezone = 'UTC'",
+        "log_timezone = 'UTC'",
+        f"dynamic_shared_memory_type = {_shared_memory_type(memory)}",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _shared_memory_type(memory: int, mount: Path = Path("/dev/shm")) -> str:  # noqa: S108
+    """Containers often have 64 MB there, and then large parallel joins fail for want of room."""
+    roomy = mount.is_dir() and shutil.disk_usage(mount).total >= memory // 4
+    return "posix" if roomy else "sysv"
+
+
+def _clear_traces(slot: Slot, binaries: Binaries, account: Account | None) -> None:
+    """Stop and remove what the slot's previous holder left behind when it was killed."""
+    traces = slot.traces()
+    if traces.sockets is None:
+        return
+    group = MemoryGroup(traces.memory_group) if traces.memory_group else None
+    _put_away(Cluster(binaries, account, slot.folder, traces.sockets, group))
+    slot.note(Traces())
+
+
+def _put_away(cluster: Cluster) -> None:
+    """Stop the server; leave its data without our settings, and nothing else."""
+    cluster.stop()
+    if cluster.data.exists():
+        cluster.clear_system_settings()
+    if cluster.memory_group is not None:
+        cluster.memory_group.remove()
+    shutil.rmtree(cluster.sockets, ignore_errors=True)

@@ -1,0 +1,51 @@
+"""Opening one connection with session-level settings in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from llmtune.errors import ConnectionFailed, TargetError
+from llmtune.postgres.target import Connection
+
+SET_ALL = """
+    SELECT set_config(name, value, false)
+    FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS given(name, value, place)
+    ORDER BY place
+"""
+
+
+def open_session(
+    settings: Mapping[str, str],
+    conninfo: str = "",
+    **parameters: str,
+) -> Connection:
+    """Connect, in autocommit mode, with the settings in force from the first statement.
+
+    Args:
+        settings: values in the texts that SET takes.
+        conninfo: a libpq connection string or address.
+        parameters: libpq parameters; they go before `conninfo`'s.
+
+    Raises:
+        ConnectionFailed: nothing answers or the login is refused.
+        TargetError: the server refuses a setting.
+    """
+    try:
+        where = make_conninfo(conninfo, application_name="llmtune", **parameters)
+        connection = psycopg.connect(where, autocommit=True)
+    except psycopg.Error as error:
+        raise ConnectionFailed(f"cannot connect to the server: {_one_line(error)}") from error
+    try:
+        if settings:
+            connection.execute(SET_ALL, [list(settings), list(settings.values())])
+    except psycopg.Error as error:
+        connection.close()
+        raise TargetError(f"the server refuses a session setting: {_one_line(error)}") from error
+    return connection
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
