@@ -1,0 +1,132 @@
+"""A fake evaluator: a smooth response surface with noise and failures, and no server."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import QueryTime, Trial, TrialStatus
+from workloads.objective import LATENCY, Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a synthetic evaluator answers.
+
+    Attributes:
+        active: how many knobs matter; the others leave the value alone.
+        optimum_gain: how many times better the optimum is than the default.
+        noise: standard deviation of the log of the value.
+        crash_share: share of configurations under which the server would not start.
+        default_is_best: the surface's optimum lies at the default configuration.
+    """
+
+    active: int = 4
+    optimum_gain: float = 2.0
+    noise: float = 0.01
+    crash_share: float = 0.0
+    default_is_best: bool = False
+
+
+class SyntheticEvaluator:
+    """Answers from a bowl over the knobs' positions, in `base` seconds at the default.
+
+    The same seed gives the same surface and the same noise. Wall seconds are
+    stated in the trials, never spent.
+
+    Attributes:
+        active: the names of the knobs that matter.
+        measured: how many times `measure` was called.
+    """
+
+    def __init__(
+        self,
+        space: KnobSpace,
+        seed: int,
+        behaviour: Behaviour | None = None,
+        objective: Objective = LATENCY,
+        base: float = 10.0,
+    ) -> None:
+        self.space = space
+        self.objective = objective
+        self.behaviour = behaviour or Behaviour()
+        self.base = base
+        self.measured = 0
+        rng = np.random.default_rng(seed)
+        count = min(self.behaviour.active, len(space.names))
+        chosen = set(rng.choice(len(space.names), count, replace=False).tolist())
+        self.active = tuple(name for at, name in enumerate(space.names) if at in chosen)
+        default = space.default()
+        self._optimum = {name: self._position(name, default[name]) for name in self.active}
+        if not self.behaviour.default_is_best:
+            # Well away from the default: how far decides how steep the bowl is.
+            self._optimum = {
+                name: (at + float(rng.uniform(0.4, 0.6))) % 1.0
+                for name, at in self._optimum.items()
+            }
+        self._noise = np.random.default_rng([seed, 1])
+        self._default_distance = self._distance(default)
+
+    def measure(
+        self,
+        configuration: Configuration,
+        *,
+        number: int,
+        source: str,
+        cap: float | None = None,
+    ) -> Trial:
+        """Answer at once; see `Evaluator.measure`."""
+        self.measured += 1
+        self.space.validate(configuration)
+        if self._crashes(configuration):
+            return Trial(
+                number, source, configuration, TrialStatus.CRASHED, wall_s=1.0,
+                message="synthetic crash",
+            )  # fmt: skip
+        value = self.value(configuration) * math.exp(
+            self.behaviour.noise * float(self._noise.standard_normal())
+        )
+        status = TrialStatus.SUCCEEDED
+        if cap is not None and self.objective.better(cap, value):
+            value, status = cap, TrialStatus.CAPPED
+        return Trial(
+            number, source, configuration, status, value,
+            query_times=(QueryTime("q1", value),), wall_s=value + 1.0, measured_s=value,
+        )  # fmt: skip
+
+    def value(self, configuration: Mapping[str, Value]) -> float:
+        """The noise-free value: `base` at the default, `base / optimum_gain` at the best."""
+        scale = self._default_distance or 1.0
+        gain = math.log(self.behaviour.optimum_gain)
+        exponent = gain * (self._distance(configuration) / scale - 1.0)
+        if self.behaviour.default_is_best:
+            exponent = gain * self._distance(configuration)
+        return self.base * math.exp(exponent)
+
+    def _distance(self, configuration: Mapping[str, Value]) -> float:
+        """Mean squared distance to the optimum over the active knobs, each 0 to 1."""
+        squares = [
+            (self._position(name, configuration[name]) - self._optimum[name]) ** 2
+            for name in self.active
+        ]
+        return sum(squares) / max(1, len(squares))
+
+    def _position(self, name: str, value: Value) -> float:
+        knob = self.space[name]
+        return 0.0 if value in knob.specials else knob.position(value)
+
+    def _crashes(self, configuration: Configuration) -> bool:
+        """Whether this configuration is in the crashing share; the default never is."""
+        if configuration == self.space.default():
+            return False
+        positions = [self._position(name, configuration[name]) for name in self.space.names]
+        # A fixed irrational stride spreads any configuration evenly over 0 to 1.
+        return (sum(positions) * 61.803398875) % 1.0 < self.behaviour.crash_share

@@ -1,0 +1,169 @@
+"""What a session is: the facts that are fixed when it starts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import llmtune
+from llmtune.errors import SessionError, UsageError
+from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.hardware import Hardware
+from llmtune.trial import Trial
+from optimizers.warm_start import Proposal
+from workloads.objective import Direction, Objective
+
+
+class SessionStatus(StrEnum):
+    """Where a stored session stands. All but FINISHED can be resumed."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"
+
+
+class Phase(StrEnum):
+    """What a trial was measured for."""
+
+    SEARCH = "search"
+    PRUNE = "prune"
+    CONFIRM = "confirm"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long a session searches and how it decides.
+
+    Attributes:
+        trials: search trials at most, the default's repeats included; None: no limit.
+        seconds: wall seconds at most for everything; the search leaves room for
+            the decision. None: no limit.
+        default_repeats: how often the default is measured first; two or more tell
+            how noisy the target is.
+        cap_factor: a search trial stops at this many times the incumbent's value.
+        prune_trials: trials at most for putting knobs back to their default; 0: none.
+        confirm_runs: runs of each configuration in the final decision.
+        clients: connections that run the workload at once; the memory guard needs it.
+    """
+
+    trials: int | None = 30
+    seconds: float | None = None
+    default_repeats: int = 2
+    cap_factor: float = 1.5
+    prune_trials: int = 12
+    confirm_runs: int = 5
+    clients: int = 1
+
+    def __post_init__(self) -> None:
+        if self.trials is None and self.seconds is None:
+            raise UsageError("a session needs a number of trials or a time budget")
+        if self.trials is not None and self.trials < 1:
+            raise UsageError(f"trials must be at least 1, not {self.trials}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"the time budget must be positive, not {self.seconds} s")
+        if not self.cap_factor > 1:
+            raise UsageError(f"the cap factor must be above 1, not {self.cap_factor}")
+        if self.default_repeats < 1 or self.confirm_runs < 2 or self.prune_trials < 0:
+            raise UsageError(
+                "default repeats must be at least 1, confirmation runs at least 2, "
+                "and prune trials not negative"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """The fixed facts of one session.
+
+    Attributes:
+        target, workload: names for people; passwords are taken out of the target's.
+        warm_start: the source of the warm start, such as `model`.
+        knobs: the names of the tuned knobs.
+        proposals: what is tried before the optimizer's own configurations.
+        suggest_s: seconds spent on making the proposals.
+    """
+
+    id: str
+    target: str
+    workload: str
+    hardware: Hardware
+    server_version: int
+    catalogue_hash: str
+    knobs: tuple[str, ...]
+    objective: Objective
+    optimizer: str
+    warm_start: str
+    seed: int
+    plan: Plan
+    proposals: tuple[Proposal, ...] = field(default=())
+    suggest_s: float = 0.0
+    code_version: str = llmtune.__version__
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", without_password(self.target))
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but id, target and workload, as JSON values."""
+        facts = asdict(self)
+        for column in ("id", "target", "workload"):
+            del facts[column]
+        facts["proposals"] = [
+            {"source": p.source, "configuration": dict(p.configuration)} for p in self.proposals
+        ]
+        return facts
+
+    @classmethod
+    def from_facts(
+        cls, session_id: str, target: str, workload: str, facts: dict[str, Any]
+    ) -> SessionRecord:
+        """The record that `facts` was made from.
+
+        Raises:
+            SessionError: a fact is missing or of the wrong kind.
+        """
+        try:
+            rest = dict(facts)
+            objective = dict(rest.pop("objective"))
+            return cls(
+                id=session_id,
+                target=target,
+                workload=workload,
+                hardware=Hardware(**rest.pop("hardware")),
+                objective=Objective(
+                    objective["name"], objective["unit"], Direction(objective["direction"])
+                ),
+                knobs=tuple(rest.pop("knobs")),
+                plan=Plan(**rest.pop("plan")),
+                proposals=tuple(map(_proposal, rest.pop("proposals"))),
+                **rest,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise SessionError(f"session {session_id} is stored in a form unknown here: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One trial with what the session knows about it beyond its measurement.
+
+    Attributes:
+        ask_s: seconds the optimizer took to propose it.
+        restart_s: seconds of the trial's `wall_s` spent on restarting the server.
+    """
+
+    phase: Phase
+    trial: Trial
+    ask_s: float = 0.0
+    restart_s: float = 0.0
+
+
+def without_password(target: str) -> str:
+    """`target` with the password of a URL or of a keyword string taken out."""
+    target = re.sub(r"(//[^:/@\s]*):[^@\s]*@", r"\1@", target)
+    target = re.sub(r"(?i)([?&]password)=[^&\s]*", r"\1=***", target)
+    return re.sub(r"(?i)(\bpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&*]+)", r"\1=***", target)
+
+
+def _proposal(stored: dict[str, Any]) -> Proposal:
+    values: dict[str, Value] = stored["configuration"]
+    return Proposal(stored["source"], Configuration(values))

@@ -1,0 +1,74 @@
+"""The session store's tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA_VERSION = 1
+
+
+class Base(DeclarativeBase):
+    """Base of the store's tables."""
+
+
+class MetaRow(Base):
+    """One row: which schema the file has."""
+
+    __tablename__ = "store_meta"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    schema_version: Mapped[int]
+
+
+class SessionRow(Base):
+    """One tuning session: what is needed to show and to continue it."""
+
+    __tablename__ = "session"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    status: Mapped[str] = mapped_column(String(16))
+    target: Mapped[str] = mapped_column(String(400))
+    workload: Mapped[str] = mapped_column(String(200))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Everything else of the `SessionRecord`, as JSON."""
+    message: Mapped[str] = mapped_column(Text, default="")
+
+
+class TrialRow(Base):
+    """One trial of a session, written as soon as it ended."""
+
+    __tablename__ = "trial"
+    __table_args__ = (UniqueConstraint("session_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("session.id"), index=True)
+    number: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+    value: Mapped[float | None]
+    wall_s: Mapped[float]
+    measured_s: Mapped[float]
+    ask_s: Mapped[float]
+    restart_s: Mapped[float]
+    message: Mapped[str] = mapped_column(Text)
+    configuration: Mapped[dict[str, Any]] = mapped_column(JSON)
+    query_times: Mapped[list[Any]] = mapped_column(JSON)
+    finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class OriginalSettingRow(Base):
+    """A setting of the target as it was before the session touched it."""
+
+    __tablename__ = "original_setting"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("session.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[str | None] = mapped_column(Text)
+    """The ALTER SYSTEM value; null when there was none."""
+    restored: Mapped[bool] = mapped_column(default=False)

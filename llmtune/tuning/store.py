@@ -1,0 +1,257 @@
+"""The session store: the journal that every session can be replayed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from platformdirs import user_data_path
+from sqlalchemy import create_engine, event, select
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from llmtune.errors import SessionError, UsageError
+from llmtune.knobs.configuration import Configuration
+from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.tuning.record import (
+    JournalEntry,
+    Phase,
+    SessionRecord,
+    SessionStatus,
+    without_password,
+)
+from llmtune.tuning.schema import (
+    SCHEMA_VERSION,
+    Base,
+    MetaRow,
+    OriginalSettingRow,
+    SessionRow,
+    TrialRow,
+)
+
+
+def default_url() -> str:
+    """An SQLite file in the user's data folder."""
+    return f"sqlite:///{user_data_path('llmtune') / 'sessions.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One stored session in a list."""
+
+    record: SessionRecord
+    status: SessionStatus
+    created_at: datetime
+    trials: int
+    message: str
+
+
+class SessionStore:
+    """Sessions, their trials and their targets' original settings in one database.
+
+    Every write is its own committed transaction: what was journalled before the
+    process was killed is there afterwards.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        url = url or default_url()
+        self.name = without_password(url)
+        self._engine = _engine(url)
+        with self._transaction() as db:
+            Base.metadata.create_all(db.connection())
+            _check_schema(db, self.name)
+
+    def close(self) -> None:
+        """Close all connections to the database."""
+        self._engine.dispose()
+
+    def create(self, record: SessionRecord) -> None:
+        """Add a session, as RUNNING.
+
+        Raises:
+            SessionError: the id is taken, or the database cannot be written.
+        """
+        with self._transaction() as db:
+            db.add(
+                SessionRow(
+                    id=record.id,
+                    created_at=datetime.now(UTC),
+                    status=SessionStatus.RUNNING,
+                    target=record.target,
+                    workload=record.workload,
+                    facts=record.facts(),
+                )
+            )
+
+    def mark(self, session_id: str, status: SessionStatus, message: str = "") -> None:
+        """Set where the session stands, and why."""
+        with self._transaction() as db:
+            row = self._row(db, session_id)
+            row.status, row.message = status, message
+
+    def append(self, session_id: str, entry: JournalEntry) -> None:
+        """Journal one finished trial.
+
+        Raises:
+            SessionError: this number is journalled already, by another process.
+        """
+        with self._transaction() as db:
+            db.add(_trial_row(session_id, entry))
+
+    def summary(self, session_id: str) -> SessionSummary:
+        """One session.
+
+        Raises:
+            SessionError: there is none of this id.
+        """
+        with self._transaction() as db:
+            return _summary(db, self._row(db, session_id))
+
+    def sessions(self) -> tuple[SessionSummary, ...]:
+        """All sessions, newest first."""
+        with self._transaction() as db:
+            rows = db.scalars(select(SessionRow).order_by(SessionRow.created_at.desc()))
+            return tuple(_summary(db, row) for row in rows)
+
+    def journal(self, session_id: str) -> tuple[JournalEntry, ...]:
+        """The session's trials in the order in which they ended."""
+        with self._transaction() as db:
+            self._row(db, session_id)
+            query = select(TrialRow).where(TrialRow.session_id == session_id)
+            return tuple(_entry(row) for row in db.scalars(query.order_by(TrialRow.number)))
+
+    def record_original_settings(
+        self, session_id: str, settings: Mapping[str, str | None]
+    ) -> None:
+        """Keep the target's own ALTER SYSTEM values (None: there was none).
+
+        A setting that is recorded already keeps its first value: a resumed session
+        may find its own leftovers on the target.
+        """
+        with self._transaction() as db:
+            for name, value in settings.items():
+                if db.get(OriginalSettingRow, (session_id, name)) is None:
+                    db.add(OriginalSettingRow(session_id=session_id, name=name, value=value))
+
+    def original_settings(self, session_id: str) -> dict[str, str | None]:
+        """The recorded settings that are not marked restored."""
+        with self._transaction() as db:
+            query = select(OriginalSettingRow).where(
+                OriginalSettingRow.session_id == session_id, OriginalSettingRow.restored.is_(False)
+            )
+            return {row.name: row.value for row in db.scalars(query)}
+
+    def mark_restored(self, session_id: str) -> None:
+        """Note that the target has its original settings back."""
+        with self._transaction() as db:
+            query = select(OriginalSettingRow).where(OriginalSettingRow.session_id == session_id)
+            for row in db.scalars(query):
+                row.restored = True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        try:
+            with Session(self._engine) as db, db.begin():
+                yield db
+        except IntegrityError as error:
+            raise SessionError(
+                f"the store {self.name} has this session or trial already; "
+                "does another process run the same session?"
+            ) from error
+        except SQLAlchemyError as error:
+            reason = str(error).splitlines()[0]
+            raise SessionError(f"the session store {self.name} cannot be used: {reason}") from error
+
+    def _row(self, db: Session, session_id: str) -> SessionRow:
+        row = db.get(SessionRow, session_id)
+        if row is None:
+            raise SessionError(f"no session {session_id!r} in the store {self.name}")
+        return row
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, ImportError, SQLAlchemyError) as error:
+        reason = f"{without_password(url)!r} is not a database URL that can be opened"
+        raise UsageError(f"{reason}: {error}") from error
+    if engine.dialect.name == "sqlite":
+        _create_folder(engine.url.database)
+        event.listen(engine, "connect", _wait_for_writers)
+    return engine
+
+
+def _create_folder(database: str | None) -> None:
+    if database in (None, "", ":memory:"):
+        return
+    folder = Path(str(database)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SessionError(f"cannot create the session store's folder {folder}: {error}") from error
+
+
+def _wait_for_writers(connection: object, _record: object) -> None:
+    """Let two sessions on one SQLite file take turns instead of failing."""
+    connection.execute("PRAGMA busy_timeout = 30000")  # type: ignore[attr-defined]
+
+
+def _check_schema(db: Session, name: str) -> None:
+    meta = db.get(MetaRow, 1)
+    if meta is None:
+        db.add(MetaRow(id=1, schema_version=SCHEMA_VERSION))
+    elif meta.schema_version != SCHEMA_VERSION:
+        raise SessionError(
+            f"the session store {name} has schema {meta.schema_version}, this version of LLMTune "
+            f"reads {SCHEMA_VERSION}; give another store"
+        )
+
+
+def _summary(db: Session, row: SessionRow) -> SessionSummary:
+    numbers = db.scalars(select(TrialRow.number).where(TrialRow.session_id == row.id))
+    return SessionSummary(
+        record=SessionRecord.from_facts(row.id, row.target, row.workload, row.facts),
+        status=SessionStatus(row.status),
+        created_at=row.created_at,
+        trials=len(numbers.all()),
+        message=row.message,
+    )
+
+
+def _trial_row(session_id: str, entry: JournalEntry) -> TrialRow:
+    trial = entry.trial
+    return TrialRow(
+        session_id=session_id,
+        number=trial.number,
+        phase=entry.phase,
+        source=trial.source,
+        status=trial.status,
+        value=trial.value,
+        wall_s=trial.wall_s,
+        measured_s=trial.measured_s,
+        ask_s=entry.ask_s,
+        restart_s=entry.restart_s,
+        message=trial.message,
+        configuration=dict(trial.configuration),
+        query_times=[[time.query_id, time.seconds] for time in trial.query_times],
+        finished_at=datetime.now(UTC),
+    )
+
+
+def _entry(row: TrialRow) -> JournalEntry:
+    trial = Trial(
+        number=row.number,
+        source=row.source,
+        configuration=Configuration(row.configuration),
+        status=TrialStatus(row.status),
+        value=row.value,
+        query_times=tuple(QueryTime(query_id, seconds) for query_id, seconds in row.query_times),
+        wall_s=row.wall_s,
+        measured_s=row.measured_s,
+        message=row.message,
+    )
+    return JournalEntry(Phase(row.phase), trial, row.ask_s, row.restart_s)

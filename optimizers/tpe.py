@@ -1,0 +1,131 @@
+"""Optuna's multivariate TPE. Import lazily: Optuna takes a second to load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import Trial, TrialStatus
+from optimizers.base import Optimizer
+from optimizers.projection import Projection, unchanged
+from optimizers.space import ChoiceAxis, UnitCube
+from workloads.objective import Direction, Objective
+
+STARTUP_TRIALS = 10
+"""Trials, warm starts among them, before the model takes over from random draws."""
+
+Distribution: TypeAlias = CategoricalDistribution | FloatDistribution
+
+
+class TPE(Optimizer):
+    """Tree-structured Parzen estimator over all knobs jointly.
+
+    Trials without a value are told as pruned trials that violate a constraint,
+    CAPPED ones as pruned at their bound: the sampler ranks both behind every
+    measured value, by its own rules, and no made-up value enters the model.
+    """
+
+    name = "tpe"
+
+    def __init__(
+        self,
+        space: KnobSpace,
+        objective: Objective,
+        seed: int,
+        project: Projection = unchanged,
+        startup_trials: int = STARTUP_TRIALS,
+    ) -> None:
+        super().__init__(space, objective, seed)
+        self._cube = UnitCube(space)
+        self._project = project
+        self._startup_trials = startup_trials
+        self._distributions = _distributions(self._cube)
+        self._study = _silent_study(objective)
+        self._pending: dict[Configuration, optuna.Trial] = {}
+        self._told = 0
+
+    def ask(self) -> Configuration:
+        """The candidate with the best expected improvement; random at the start."""
+        self._study.sampler = optuna.samplers.TPESampler(
+            n_startup_trials=self._startup_trials,
+            multivariate=True,
+            constant_liar=True,
+            seed=self._ask_seed(),
+        )
+        asked = self._study.ask(dict(self._distributions))
+        configuration = self._project(self._decode(asked.params))
+        replaced = self._pending.pop(configuration, None)
+        if replaced is not None:
+            self._study.tell(replaced, state=TrialState.FAIL)
+        self._pending[configuration] = asked
+        return configuration
+
+    def learn(self, trial: Trial) -> None:
+        """Add the trial as Optuna sees it; close the question it answers, if any."""
+        self._told += 1
+        asked = self._pending.pop(trial.configuration, None)
+        if asked is not None:
+            # Optuna passes over failed trials. The answer is always an added trial,
+            # at the configuration that really ran, so a replay looks the same.
+            self._study.tell(asked, state=TrialState.FAIL)
+        self._study.add_trial(self._frozen(trial))
+
+    def _ask_seed(self) -> int:
+        """Follows from the seed, the tells and the open asks alone, so a replay goes on."""
+        sequence = np.random.SeedSequence([self.seed, self._told, len(self._pending)])
+        return int(sequence.generate_state(1)[0])
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        params = self._encode(trial.configuration)
+        if trial.status is TrialStatus.SUCCEEDED:
+            return optuna.create_trial(
+                params=params, distributions=dict(self._distributions), value=trial.value
+            )
+        bound = {} if trial.value is None else {0: trial.value}
+        return optuna.create_trial(
+            state=TrialState.PRUNED,
+            params=params,
+            distributions=dict(self._distributions),
+            intermediate_values=bound,
+            constraints=None if bound else {"measurable": 1.0},
+        )
+
+    def _encode(self, configuration: Mapping[str, Value]) -> dict[str, Any]:
+        """Choices by their value, numbers by their coordinate on the unit cube."""
+        return {
+            name: configuration[name]
+            if isinstance(axis, ChoiceAxis)
+            else axis.coordinate(configuration[name])
+            for name, axis in self._cube.axes.items()
+        }
+
+    def _decode(self, params: Mapping[str, Any]) -> Configuration:
+        return self.space.configuration(
+            {
+                name: params[name] if isinstance(axis, ChoiceAxis) else axis.value(params[name])
+                for name, axis in self._cube.axes.items()
+            }
+        )
+
+
+def _distributions(cube: UnitCube) -> dict[str, Distribution]:
+    return {
+        name: CategoricalDistribution(axis.choices)
+        if isinstance(axis, ChoiceAxis)
+        else FloatDistribution(0.0, 1.0)
+        for name, axis in cube.axes.items()
+    }
+
+
+def _silent_study(objective: Objective) -> optuna.Study:
+    """A study in memory; what Optuna would log about it is said by our own events."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    minimize = objective.direction is Direction.MINIMIZE
+    return optuna.create_study(direction="minimize" if minimize else "maximize")
