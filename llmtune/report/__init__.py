@@ -1,1 +1,1 @@
-"""Curves, tables and pages made from finished results: pure."""
+"""What a session or a comparison shows: numbers, tables, charts and a page. All pure."""

@@ -1,0 +1,211 @@
+"""Cold against warm sessions over several seeds: bands, time to target, speed-up.
+
+For a seed, y* is the best value of the cold session, and T(y) the work until a
+session's best is at least as good as y, inference and restarts included. The
+speed-up of the seed is T_cold(y*) / T_warm(y*). Over seeds we give the median
+and its bootstrap 95% interval. A warm session that never reached y* counts as
+a speed-up of 0, the worst there is, so that the median cannot profit from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from llmtune.errors import UsageError
+from llmtune.report.curve import Axis, Curve
+from workloads.objective import Direction, Objective
+
+RESAMPLES = 2000
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One session of one arm."""
+
+    seed: int
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """All sessions with one kind of warm start, such as `none` or `model`."""
+
+    label: str
+    runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        seeds = [run.seed for run in self.runs]
+        if not seeds or len(set(seeds)) != len(seeds):
+            raise UsageError(f"{self.label}: an arm needs one session for each seed, not {seeds}")
+
+    @property
+    def objective(self) -> Objective:
+        """What all its sessions were tuned for."""
+        return self.runs[0].curve.objective
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A median over seeds with its bootstrap 95% interval."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The median best-so-far over seeds, and its 95% interval, at each position.
+
+    All of one length. None stands where half of the (resampled) sessions had
+    no trial that succeeded yet.
+    """
+
+    axis: Axis
+    positions: tuple[float, ...]
+    median: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedUp:
+    """How much less work the warm sessions needed to reach the cold ones' best.
+
+    Attributes:
+        ratios: for each seed in `seeds`; 0 where y* was never reached.
+        never_reached: in how many seeds that was so.
+        skipped: seeds without any succeeded cold trial, so without a y*.
+    """
+
+    axis: Axis
+    seeds: tuple[int, ...]
+    ratios: tuple[float, ...]
+    estimate: Estimate
+    never_reached: int
+    skipped: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroTrial:
+    """How good the first suggestion is before anything was learnt from trials.
+
+    Ratios above 1 mean that it is better; a suggestion that failed counts as 0.
+
+    Attributes:
+        over_default: against the same session's first default trial.
+        over_cold_best: against y*, the best of the cold session with that seed.
+    """
+
+    source: str
+    over_default: Estimate | None
+    over_cold_best: Estimate | None
+    failed: int
+
+
+def median_interval(values: Sequence[float], seed: int = 0) -> Estimate:
+    """The median of `values` with a bootstrap percentile interval; infinities allowed."""
+    low, median, high = _median_rows(np.asarray(values, dtype=np.float64)[None, :], seed)
+    return Estimate(float(median[0]), float(low[0]), float(high[0]), len(values))
+
+
+def band(arm: Arm, axis: Axis, seed: int = 0) -> Band:
+    """The arm's median curve, at every position where one of its sessions has a trial."""
+    positions = sorted({p.at(axis) for run in arm.runs for p in run.curve.points})
+    missing = np.inf if arm.objective.direction is Direction.MINIMIZE else -np.inf
+    bests = [run.curve.best_at(positions, axis) for run in arm.runs]
+    table = [
+        [missing if best is None else best for best in row] for row in zip(*bests, strict=True)
+    ]
+    values = np.asarray(table, dtype=np.float64).reshape(len(positions), len(arm.runs))
+    low, median, high = (_with_gaps(row) for row in _median_rows(values, seed))
+    return Band(axis, tuple(positions), median, low, high)
+
+
+def speed_up(cold: Arm, warm: Arm, axis: Axis) -> SpeedUp:
+    """The speed-up of `warm` over `cold` on the seeds that both have.
+
+    Raises:
+        UsageError: there is no such seed with a succeeded cold trial.
+    """
+    pairs = _pairs(cold, warm)
+    ratios = {seed: _ratio(left, right, axis) for seed, left, right in pairs}
+    known = {seed: ratio for seed, ratio in ratios.items() if ratio is not None}
+    if not known:
+        raise UsageError(f"no trial of {cold.label} succeeded: there is no value to reach")
+    return SpeedUp(
+        axis=axis,
+        seeds=tuple(known),
+        ratios=tuple(known.values()),
+        estimate=median_interval(list(known.values())),
+        never_reached=sum(ratio == 0 for ratio in known.values()),
+        skipped=tuple(seed for seed in ratios if seed not in known),
+    )
+
+
+def zero_trial(cold: Arm, warm: Arm, source: str) -> ZeroTrial:
+    """The quality of the first trial that `source` proposed in each warm session."""
+    over_default: list[float] = []
+    over_best: list[float] = []
+    failed = 0
+    for _, left, right in _pairs(cold, warm):
+        suggested, default = right.first(source), right.first("default")
+        if suggested is None:
+            continue
+        value = suggested.value
+        failed += value is None
+        if default is not None and default.value is not None:
+            over_default.append(_times_better(cold.objective, default.value, value))
+        if left.final is not None:
+            over_best.append(_times_better(cold.objective, left.final, value))
+    return ZeroTrial(source, _estimate(over_default), _estimate(over_best), failed)
+
+
+def _pairs(cold: Arm, warm: Arm) -> list[tuple[int, Curve, Curve]]:
+    """(seed, cold curve, warm curve) for the seeds that both arms have."""
+    if cold.objective != warm.objective:
+        raise UsageError(f"{cold.label} and {warm.label} were tuned for different objectives")
+    curves = {run.seed: run.curve for run in warm.runs}
+    pairs = [(run.seed, run.curve, curves[run.seed]) for run in cold.runs if run.seed in curves]
+    if not pairs:
+        raise UsageError(f"{cold.label} and {warm.label} have no seed in common")
+    return pairs
+
+
+def _ratio(cold: Curve, warm: Curve, axis: Axis) -> float | None:
+    """T_cold(y*) / T_warm(y*); 0 when never reached, None when there is no y*."""
+    target = cold.final
+    if target is None:
+        return None
+    needed, reached = cold.reached(target, axis), warm.reached(target, axis)
+    return 0.0 if reached is None or needed is None else needed / reached
+
+
+def _times_better(objective: Objective, base: float, value: float | None) -> float:
+    return 0.0 if value is None else objective.ratio(base, value)
+
+
+def _estimate(values: list[float]) -> Estimate | None:
+    return median_interval(values) if values else None
+
+
+def _median_rows(values: Numbers, seed: int) -> tuple[Numbers, Numbers, Numbers]:
+    """Low, median and high of each row of `values` (rows, seeds), each of shape (rows,).
+
+    The quantiles are existing medians, not interpolated ones: infinities stay whole.
+    """
+    count = values.shape[1]
+    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+    medians = np.median(values[:, drawn], axis=2)
+    low, high = np.quantile(medians, (0.025, 0.975), axis=1, method="inverted_cdf")
+    return low, np.median(values, axis=1), high
+
+
+def _with_gaps(values: Numbers) -> tuple[float | None, ...]:
+    return tuple(float(value) if np.isfinite(value) else None for value in values)

@@ -1,0 +1,88 @@
+"""The best-so-far curve of one session: what was reached, after how much work."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llmtune.trial import TrialStatus
+from workloads.objective import Objective
+
+
+class Axis(StrEnum):
+    """What work is counted in."""
+
+    TRIALS = "trials"
+    SECONDS = "seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One search trial.
+
+    Attributes:
+        trial: how many trials the session had made with this one; from 1.
+        seconds: wall time from the session's start to this trial's end; making
+            the suggestions, restarts and asks are all in it.
+        value: in the objective's unit; None when the trial has none. The value
+            of a CAPPED trial is a bound.
+    """
+
+    trial: int
+    seconds: float
+    source: str
+    status: TrialStatus
+    value: float | None
+
+    def at(self, axis: Axis) -> float:
+        """Where the point lies on `axis`."""
+        return float(self.trial) if axis is Axis.TRIALS else self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A session's trials in order; only SUCCEEDED ones lower or raise the best so far."""
+
+    objective: Objective
+    points: tuple[Point, ...]
+
+    def __post_init__(self) -> None:
+        for before, after in zip(self.points, self.points[1:], strict=False):
+            if after.trial <= before.trial or after.seconds < before.seconds:
+                raise ValueError(f"trial {after.trial}: the points of a curve must be in order")
+
+    def best(self) -> tuple[float | None, ...]:
+        """The best measured value after each point; None before any trial succeeded."""
+        values: list[float | None] = []
+        best: float | None = None
+        for point in self.points:
+            if point.status is TrialStatus.SUCCEEDED and point.value is not None:
+                better = best is None or self.objective.better(point.value, best)
+                best = point.value if better else best
+            values.append(best)
+        return tuple(values)
+
+    @property
+    def final(self) -> float | None:
+        """The best value of all; None when no trial succeeded."""
+        return self.best()[-1] if self.points else None
+
+    def best_at(self, positions: Iterable[float], axis: Axis) -> list[float | None]:
+        """The best value at each position on `axis`; it stays after the last trial."""
+        starts = [point.at(axis) for point in self.points]
+        best = self.best()
+        indices = (bisect_right(starts, position) for position in positions)
+        return [best[index - 1] if index else None for index in indices]
+
+    def reached(self, value: float, axis: Axis) -> float | None:
+        """T(value): the work until the best so far is at least as good; None: never."""
+        for point, best in zip(self.points, self.best(), strict=True):
+            if best is not None and not self.objective.better(value, best):
+                return point.at(axis)
+        return None
+
+    def first(self, source: str) -> Point | None:
+        """The first trial that `source` proposed."""
+        return next((point for point in self.points if point.source == source), None)
