@@ -1,0 +1,208 @@
+"""Load a data set into a database of its own, once.
+
+A load goes into a database under an unfinished name, which is renamed when all
+is done: whatever bears the final name is complete. One load at a time runs on a
+server, so every unfinished database that the next one meets is a leftover.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import psycopg
+from psycopg import sql
+
+from llmtune.errors import LoadError
+from llmtune.postgres.target import Connection, Target
+from llmtune.units import format_memory
+from workloads.workload import DataSet, Table
+
+Progress: TypeAlias = Callable[[str, float], None]
+"""Called with what is being done and the fraction of the load done so far."""
+
+_PREFIX = "llmtune_"
+_UNFINISHED = "_unfinished"
+_LOCK = 0x6C6C6D74756E65
+"""The advisory lock that a load holds in the target's own database."""
+
+_CSV_SHARE = 0.5
+"""CSV bytes over loaded bytes, to turn bytes sent into progress."""
+
+_COPY_END, _INDEX_END = 0.6, 0.9
+"""Fractions of a load's time at which these phases end."""
+
+
+@runtime_checkable
+class LocalData(Protocol):
+    """A target whose data folder lies on this machine, so that its disk can be asked."""
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Where the server keeps its files; None when that is not known."""
+        ...
+
+
+def database_name(data_set: DataSet) -> str:
+    """The database that holds `data_set`: its name and a digest of its definition.
+
+    A data set whose tables or indexes change gets another database, never a stale one.
+    """
+    definition = "\n".join([*(table.create for table in data_set.tables), *data_set.indexes])
+    digest = sha256(f"{data_set.name}\n{definition}".encode()).hexdigest()[:8]
+    slug = re.sub(r"[^a-z0-9]+", "_", data_set.name.lower())[:30]
+    return f"{_PREFIX}{slug}_{digest}"
+
+
+def ensure_loaded(target: Target, data_set: DataSet, progress: Progress | None = None) -> str:
+    """The name of the database with `data_set`, loaded now unless it is there already.
+
+    Raises:
+        LoadError: too little free disk space, or the server or the row source failed;
+            what was loaded so far is dropped.
+        ConnectionFailed: the target does not answer.
+    """
+    database = database_name(data_set)
+    with target.connect() as control:
+        if not _exists(control, database):
+            with _only_load(control):
+                _drop_unfinished(control)
+                if not _exists(control, database):
+                    _check_space(target, data_set)
+                    _load(target, control, data_set, database, progress or _silent)
+    return database
+
+
+def _silent(_doing: str, _fraction: float) -> None:
+    pass
+
+
+def _exists(control: Connection, database: str) -> bool:
+    found = control.execute("SELECT FROM pg_database WHERE datname = %s", [database])
+    return found.rowcount > 0
+
+
+@contextmanager
+def _only_load(control: Connection) -> Iterator[None]:
+    control.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    try:
+        yield
+    finally:
+        with suppress(psycopg.OperationalError):
+            control.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _drop_unfinished(control: Connection) -> None:
+    names = control.execute(
+        "SELECT datname FROM pg_database"
+        " WHERE starts_with(datname, %s) AND right(datname, %s) = %s",
+        [_PREFIX, len(_UNFINISHED), _UNFINISHED],
+    ).fetchall()
+    for (name,) in names:
+        _drop(control, name)
+
+
+def _drop(control: Connection, database: str) -> None:
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+    control.execute(statement.format(sql.Identifier(database)))
+
+
+def _check_space(target: Target, data_set: DataSet) -> None:
+    folder = target.data_folder if isinstance(target, LocalData) else None
+    if folder is None:
+        return
+    free = shutil.disk_usage(folder).free
+    if free < data_set.disk_bytes:
+        raise LoadError(
+            f"data set {data_set.name} needs {format_memory(data_set.disk_bytes)} of disk space, "
+            f"but {folder} has {format_memory(free)} free; choose a smaller scale or free some"
+        )
+
+
+def _load(
+    target: Target, control: Connection, data_set: DataSet, database: str, progress: Progress
+) -> None:
+    unfinished = database + _UNFINISHED
+    try:
+        _create(control, unfinished)
+        with target.connect(unfinished, _load_settings(target)) as connection:
+            _Load(connection, data_set, progress).run()
+        _rename(control, unfinished, database)
+    except psycopg.Error as error:
+        raise LoadError(f"loading data set {data_set.name} failed: {error}") from error
+    finally:
+        # After a crash of the server the next load drops it instead.
+        with suppress(psycopg.OperationalError):
+            _drop(control, unfinished)
+    progress("loaded", 1.0)
+
+
+def _create(control: Connection, database: str) -> None:
+    """Create it in the C locale: text sorts alike, and as fast, on every server."""
+    statement = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+    control.execute(sql.SQL(statement).format(sql.Identifier(database)))
+
+
+def _rename(control: Connection, old: str, new: str) -> None:
+    statement = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    control.execute(statement.format(sql.Identifier(old), sql.Identifier(new)))
+
+
+def _load_settings(target: Target) -> dict[str, str]:
+    memory = min(max(target.hardware.memory // 16, 64 << 20), 512 << 20)
+    return {
+        "statement_timeout": "0",
+        "maintenance_work_mem": f"{memory >> 10}kB",
+        "synchronous_commit": "off",
+    }
+
+
+@dataclass(slots=True)
+class _Load:
+    """One load under way on one connection."""
+
+    connection: Connection
+    data_set: DataSet
+    progress: Progress
+    sent_bytes: int = 0
+
+    def run(self) -> None:
+        for table in self.data_set.tables:
+            self._copy(table)
+        self._index()
+        self.progress("vacuum and analyze", _INDEX_END)
+        self.connection.execute("VACUUM (ANALYZE)")
+        # Leaves the writing of dirty pages out of whatever is measured next.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            self.connection.execute("CHECKPOINT")
+
+    def _copy(self, table: Table) -> None:
+        """Copy in the transaction that creates the table.
+
+        Only then may rows arrive frozen, which spares VACUUM its second write, and
+        only then does wal_level = minimal skip their WAL.
+        """
+        statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv, FREEZE)")
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            cursor.execute(table.create.encode())
+            with cursor.copy(statement.format(sql.Identifier(table.name))) as copy:
+                for chunk in table.rows():
+                    copy.write(chunk)
+                    self._sent(table, len(chunk))
+
+    def _sent(self, table: Table, count: int) -> None:
+        self.sent_bytes += count
+        share = min(self.sent_bytes / (self.data_set.disk_bytes * _CSV_SHARE), 1.0)
+        self.progress(f"copy {table.name}", share * _COPY_END)
+
+    def _index(self) -> None:
+        step = (_INDEX_END - _COPY_END) / max(len(self.data_set.indexes), 1)
+        for number, statement in enumerate(self.data_set.indexes):
+            self.progress("keys and indexes", _COPY_END + number * step)
+            self.connection.execute(statement.encode())
