@@ -8,10 +8,8 @@ from typing import Any, Protocol
 import psycopg
 
 from llmtune.errors import UnsupportedServer
+from llmtune.knobs.catalogue import FIRST_VERSION, LAST_VERSION
 from llmtune.knobs.hardware import Hardware
-
-SUPPORTED_VERSIONS = range(14, 19)
-"""The major versions that the knob catalogue covers."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 """A connection in autocommit mode whose rows are plain tuples."""
@@ -81,10 +79,10 @@ def check_version(major: int) -> None:
     """Refuse a server whose version the knob catalogue does not cover.
 
     Raises:
-        UnsupportedServer: the major version is outside `SUPPORTED_VERSIONS`.
+        UnsupportedServer: its major version is one too old or too new.
     """
-    if major not in SUPPORTED_VERSIONS:
-        first, last = SUPPORTED_VERSIONS[0], SUPPORTED_VERSIONS[-1]
+    if not FIRST_VERSION <= major <= LAST_VERSION:
         raise UnsupportedServer(
-            f"the server is PostgreSQL {major}; LLMTune covers versions {first} to {last}"
+            f"the server is PostgreSQL {major}; "
+            f"LLMTune covers versions {FIRST_VERSION} to {LAST_VERSION}"
         )

@@ -1,0 +1,94 @@
+"""What a server says about its settings, and ALTER SYSTEM on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from llmtune.knobs.configuration import Value
+from llmtune.postgres.target import Connection
+
+IN_FORCE = """
+    SELECT name, setting, boot_val, vartype, source IN ('default', 'override')
+    FROM pg_settings WHERE name = ANY(%s)
+"""
+FROM_ALTER_SYSTEM = """
+    SELECT DISTINCT ON (name) name, setting FROM pg_file_settings
+    WHERE sourcefile LIKE '%%/postgresql.auto.conf' AND name = ANY(%s)
+    ORDER BY name, seqno DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSetting:
+    """One row of `pg_settings`.
+
+    Attributes:
+        value: what is in force for new sessions, in the setting's own unit.
+        boot: the value compiled in, which holds where nothing sets another.
+        untouched: whether it is in force because nobody set it; the server may
+            still have computed `value` where `boot` says so (`wal_buffers`).
+    """
+
+    name: str
+    value: Value
+    boot: Value
+    untouched: bool
+
+    @property
+    def asked(self) -> Value:
+        """What was asked for: `boot` in place of what the server made of it."""
+        return self.boot if self.untouched else self.value
+
+
+def read_settings(connection: Connection, names: Iterable[str]) -> dict[str, ServerSetting]:
+    """The settings of these names that the server has."""
+    rows = connection.execute(IN_FORCE, [list(names)]).fetchall()
+    return {
+        name: ServerSetting(name, parse_value(now, vartype), parse_value(boot, vartype), untouched)
+        for name, now, boot, vartype, untouched in rows
+    }
+
+
+def read_altered(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """What stands in ALTER SYSTEM's file, in force already or not.
+
+    Takes a superuser or a grant, as ALTER SYSTEM itself does.
+    """
+    rows = connection.execute(FROM_ALTER_SYSTEM, [list(names)]).fetchall()
+    return {name: setting for name, setting in rows if setting is not None}
+
+
+def alter_system(connection: Connection, name: str, text: str | None) -> None:
+    """Put one setting into ALTER SYSTEM's file; None takes it out."""
+    setting = sql.Identifier(name)
+    if text is None:
+        connection.execute(sql.SQL("ALTER SYSTEM RESET {}").format(setting))
+    else:
+        connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(setting, sql.Literal(text)))
+
+
+def setting_text(value: Value) -> str:
+    """The value as SET takes it; a bare number counts in the setting's own unit."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def parse_value(text: str, vartype: str) -> Value:
+    """A text of `pg_settings` as a value of its `vartype`."""
+    if vartype == "bool":
+        return text == "on"
+    if vartype == "integer":
+        return int(text)
+    return float(text) if vartype == "real" else text
+
+
+def same_value(left: Value, right: Value) -> bool:
+    """Whether the server would treat them alike; it prints reals with 6 digits."""
+    if isinstance(left, str) or isinstance(right, str):
+        return str(left).lower() == str(right).lower()
+    return math.isclose(left, right, rel_tol=1e-5, abs_tol=1e-12)
