@@ -23,7 +23,7 @@ class Surrogate:
     because the disagreement between them says where the surrogate is guessing.
     """
 
-    def __init__(self, seed: int = 0, trees: int = 60) -> None:
+    def __init__(self, seed: int = 0, trees: int = 40) -> None:
         self._seed = seed
         self._trees = trees
         self._model: Any = None
@@ -73,8 +73,8 @@ class Surrogate:
 
         return ExtraTreesRegressor(
             n_estimators=self._trees,
-            min_samples_leaf=2,
-            max_features=0.3,
+            min_samples_leaf=3,
+            max_features=0.2,
             random_state=self._seed,
             n_jobs=-1,
         )
@@ -87,7 +87,7 @@ class RatioSurrogate:
     better than how long it takes, and its default time is known or cheap to get.
     """
 
-    def __init__(self, seed: int = 0, trees: int = 60) -> None:
+    def __init__(self, seed: int = 0, trees: int = 40) -> None:
         self._surrogate = Surrogate(seed, trees)
 
     @property
