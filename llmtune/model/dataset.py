@@ -1,0 +1,97 @@
+"""Training pairs as JSON Lines of {prompt, completion, metadata}."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmtune import __version__
+from llmtune.errors import DatasetError
+
+SCHEMA = 1
+"""Of one line; lines of another schema are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One training pair.
+
+    Attributes:
+        prompt, completion: as `PromptCodec` writes them.
+        metadata: JSON values: where the pair comes from (workload, templates,
+            hardware, server version, seed ...); `schema` and `code_version`
+            are added when written.
+    """
+
+    prompt: str
+    completion: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
+    """Write `pairs` to `path`, which then holds all of them or what it held before."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(f"{_line(pair)}\n" for pair in pairs)
+        partial.replace(path)
+    except OSError as error:
+        raise DatasetError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_pairs(path: Path) -> tuple[Pair, ...]:
+    """Read all pairs of a file.
+
+    Raises:
+        DatasetError: the file cannot be read, or a line is not a pair of this
+            schema; the message names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text, so no file of pairs") from error
+    # Not splitlines(): JSON strings may hold other line separators unescaped.
+    lines = (line for line in enumerate(text.split("\n"), start=1) if line[1].strip())
+    pairs = tuple(_parse(line, f"{path}, line {number}") for number, line in lines)
+    if not pairs:
+        raise DatasetError(f"{path} holds no pairs")
+    return pairs
+
+
+def dataset_hash(pairs: Iterable[Pair]) -> str:
+    """SHA-256 (hex) of the prompts and completions in their order."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(json.dumps([pair.prompt, pair.completion]).encode())
+    return digest.hexdigest()
+
+
+def _line(pair: Pair) -> str:
+    metadata = {"schema": SCHEMA, "code_version": __version__, **pair.metadata}
+    row = {"prompt": pair.prompt, "completion": pair.completion, "metadata": metadata}
+    return json.dumps(row, ensure_ascii=False)
+
+
+def _parse(line: str, where: str) -> Pair:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{where}: not JSON ({error.msg}); delete or repair the line") from error
+    if not isinstance(row, dict):
+        raise DatasetError(f"{where}: not an object of prompt, completion and metadata")
+    for key, kind in (("prompt", str), ("completion", str), ("metadata", dict)):
+        if not isinstance(row.get(key), kind):
+            raise DatasetError(f"{where}: {key!r} is missing or no {kind.__name__}")
+    schema = row["metadata"].get("schema")
+    if schema != SCHEMA:
+        raise DatasetError(f"{where}: schema {schema!r}, but this version reads {SCHEMA}")
+    return Pair(row["prompt"], row["completion"], row["metadata"])

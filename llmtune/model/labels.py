@@ -1,0 +1,99 @@
+"""Batches of label positions, and the model's distribution over legal labels.
+
+Only labels are ever predicted, and only among a knob's legal ones. So the
+output layer is reduced to the few label tokens, the softmax runs over the legal
+ones, and training optimises the very distribution that the decoder draws from.
+
+This module imports torch; the modules that users import load it lazily.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llmtune.model.tokens import TokenCodec, TokenSequence
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sequences padded on the right, and their labels in one flat list.
+
+    Attributes:
+        ids: token ids, shape (sequences, longest).
+        rows, positions: where in `ids` each label is predicted, shape (labels,).
+        knobs, targets: which knob and which label it is, shape (labels,).
+        tokens: number of tokens that are not padding.
+    """
+
+    ids: Tensor
+    rows: Tensor
+    positions: Tensor
+    knobs: Tensor
+    targets: Tensor
+    tokens: int
+
+
+def collate(sequences: Sequence[TokenSequence], device: str) -> Batch:
+    """Put sequences side by side.
+
+    Padding on the right needs no attention mask: a causal model's real tokens
+    never see it.
+    """
+    longest = max(len(one.ids) for one in sequences)
+    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
+    for row, one in enumerate(sequences):
+        ids[row, : len(one.ids)] = torch.tensor(one.ids)
+    rows = [row for row, one in enumerate(sequences) for _ in one.positions]
+    flat = [
+        torch.tensor(values, dtype=torch.long, device=device)
+        for values in (
+            rows,
+            [position for one in sequences for position in one.positions],
+            [knob for one in sequences for knob in one.knobs],
+            [target for one in sequences for target in one.targets],
+        )
+    ]
+    return Batch(ids.to(device), *flat, tokens=sum(len(one.ids) for one in sequences))
+
+
+class LabelHead:
+    """The output layer's rows for the label tokens, and which labels each knob may have."""
+
+    def __init__(self, model: Any, codec: TokenCodec) -> None:
+        weight = model.get_output_embeddings().weight.detach()
+        # Float32: thirteen rows cost nothing, and close labels stay apart.
+        self._weight = weight[list(codec.label_ids)].float()
+        legal = torch.zeros(len(codec.knobs), len(codec.labels), dtype=torch.bool)
+        for row, knob in enumerate(codec.knobs):
+            legal[row, list(knob.columns)] = True
+        self._legal = legal.to(weight.device)
+
+    def log_probabilities(self, hidden: Tensor, knobs: Tensor) -> Tensor:
+        """Log-probabilities of each label, minus infinity for illegal ones.
+
+        Args:
+            hidden: last hidden states that predict labels, shape (n, width).
+            knobs: the knobs' indices in the codec, shape (n,).
+
+        Returns:
+            Shape (n, labels), float32; natural logarithms.
+        """
+        logits = hidden.float() @ self._weight.T
+        return logits.masked_fill(~self._legal[knobs], -torch.inf).log_softmax(dim=-1)
+
+
+def transformer_body(model: Any) -> Any:
+    """The model without its output layer, LoRA layers included: tokens in, hidden states out."""
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return causal.base_model
+
+
+def label_log_probabilities(body: Any, head: LabelHead, batch: Batch) -> Tensor:
+    """Log-probabilities at every label of a batch, shape (labels of the batch, labels)."""
+    hidden = body(input_ids=batch.ids, use_cache=False).last_hidden_state
+    return head.log_probabilities(hidden[batch.rows, batch.positions], batch.knobs)

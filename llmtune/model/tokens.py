@@ -1,0 +1,158 @@
+"""Prompts and completions as tokens, cut at the same places in training and use.
+
+A sequence is `prompt | "name:" | " LABEL" | "\\n" | "name:" | " LABEL" | "\\n" ...`.
+Each segment is tokenised by itself, so that the tokens which training sees are
+exactly those that the decoder feeds, whatever the tokenizer would merge across
+a boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmtune.errors import DatasetError, ModelError
+from llmtune.knobs.levels import LevelCodec
+from llmtune.knobs.space import KnobSpace
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class KnobTokens:
+    """The tokens of one knob's line.
+
+    Attributes:
+        prefix: tokens of `name:`, which are forced.
+        columns: the legal labels, as indices into `TokenCodec.labels`.
+    """
+
+    name: str
+    prefix: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """One pair as tokens, and where in it the labels are.
+
+    Attributes:
+        ids: all tokens, prompt and completion.
+        positions: for each label, the index in `ids` of the token before it,
+            whose hidden state predicts it.
+        knobs: for each label, the index of its knob in `TokenCodec.knobs`.
+        targets: for each label, its index in `TokenCodec.labels`.
+    """
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    knobs: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+class TokenCodec:
+    """Turns prompts and completions over a set of knobs into tokens.
+
+    Args:
+        tokenizer: the base model's.
+        labels: each knob's legal labels, knobs in catalogue order.
+
+    Attributes:
+        knobs: in the order of `labels`.
+        labels: every label that any knob has.
+        label_ids: the one token of each of `labels`, in the same order.
+        newline: the token that ends a line.
+
+    Raises:
+        ModelError: the tokenizer has no single token for a label or the newline.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, labels: Mapping[str, Iterable[str]]) -> None:
+        self._tokenizer = tokenizer
+        legal = {name: tuple(labels[name]) for name in labels}
+        self.labels = tuple(dict.fromkeys(label for each in legal.values() for label in each))
+        self.label_ids = tuple(self._single(f" {label}") for label in self.labels)
+        self.newline = self._single("\n")
+        self._column = {label: column for column, label in enumerate(self.labels)}
+        self.knobs = tuple(
+            KnobTokens(name, self._encode(f"{name}:"), tuple(self._column[one] for one in legal[name]))
+            for name in legal
+        )
+        self._index = {knob.name: index for index, knob in enumerate(self.knobs)}
+
+    def prompt(self, text: str) -> tuple[int, ...]:
+        """The tokens of a prompt."""
+        return self._encode(text)
+
+    def sequence(self, prompt: str, completion: str) -> TokenSequence:
+        """The tokens of a pair.
+
+        Raises:
+            DatasetError: a line of the completion names no knob or no legal label.
+        """
+        ids = list(self.prompt(prompt))
+        positions, knobs, targets = [], [], []
+        for line in completion.splitlines():
+            index, column = self._parse(line)
+            ids += self.knobs[index].prefix
+            positions.append(len(ids) - 1)
+            knobs.append(index)
+            targets.append(column)
+            ids += (self.label_ids[column], self.newline)
+        # What follows the last label is never predicted, and so never computed.
+        end = positions[-1] + 1 if positions else len(ids)
+        return TokenSequence(tuple(ids[:end]), tuple(positions), tuple(knobs), tuple(targets))
+
+    def step(self, column: int, following: int) -> tuple[int, ...]:
+        """The tokens from a chosen label up to the next choice, which is `following`'s."""
+        return (self.label_ids[column], self.newline, *self.knobs[following].prefix)
+
+    def _parse(self, line: str) -> tuple[int, int]:
+        name, _, label = line.partition(": ")
+        if name not in self._index:
+            raise DatasetError(f"the completion line {line!r} names no knob of this catalogue")
+        index, column = self._index[name], self._column.get(label)
+        if column not in self.knobs[index].columns:
+            legal = ", ".join(self.labels[one] for one in self.knobs[index].columns)
+            raise DatasetError(f"the completion line {line!r} has no legal label; legal: {legal}")
+        return index, column
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _single(self, text: str) -> int:
+        ids = self._encode(text)
+        if len(ids) != 1:
+            raise ModelError(
+                f"the base model's tokenizer needs {len(ids)} tokens for {text!r}, which must be"
+                " one; use a base model that has it as one token, such as the default"
+            )
+        return ids[0]
+
+
+def legal_labels(space: KnobSpace) -> dict[str, tuple[str, ...]]:
+    """Each knob's legal labels in catalogue order; the same for any hardware."""
+    codec = LevelCodec(space)
+    return {name: codec.labels(name) for name in space.names}
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model folder.
+
+    Raises:
+        ModelError: `tokenizer.json` is missing or damaged.
+    """
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    try:
+        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"cannot read the tokenizer {path}: {error}") from error
+    except Exception as error:  # noqa: BLE001 - the library raises plain Exception
+        raise ModelError(
+            f"the tokenizer {path} is damaged ({error}); delete its folder to have it made again"
+        ) from error
