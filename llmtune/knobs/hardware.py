@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +20,72 @@ class Hardware:
             raise ValueError(f"cores must be at least 1, not {self.cores}")
         if self.memory < 64 << 20:
             raise ValueError(f"memory must be at least 64 MiB, not {self.memory} bytes")
+
+
+def detect_hardware(root: Path = Path("/")) -> Hardware:
+    """Cores and memory that this process may use.
+
+    The least of what the machine has, the CPU affinity, and the limits of the
+    process's cgroup and all that enclose it, version 1, 2 or both mounted.
+
+    Args:
+        root: where `proc` and `sys` lie.
+
+    Raises:
+        OSError: there is no `proc` file system below `root`.
+    """
+    memory, cores = [_total_memory(root)], [float(_allowed_cores(root))]
+    for folder in _cgroup_folders(root):
+        memory += _memory_limits(folder)
+        cores += _cpu_limits(folder)
+    return Hardware(cores=max(1, math.ceil(min(cores))), memory=min(memory))
+
+
+def _total_memory(root: Path) -> int:
+    line = (root / "proc/meminfo").read_text().splitlines()[0]
+    return int(line.split()[1]) << 10
+
+
+def _allowed_cores(root: Path) -> int:
+    """Counts the ranges of `Cpus_allowed_list: 0-3,8`; cpusets narrow it too."""
+    lines = (root / "proc/self/status").read_text().splitlines()
+    allowed = next(line for line in lines if line.startswith("Cpus_allowed_list:"))
+    ranges = [part.split("-") for part in allowed.split()[1].split(",")]
+    return sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges)
+
+
+def _cgroup_folders(root: Path) -> Iterator[Path]:
+    """This process's cgroups and their ancestors, up to the mount points."""
+    mounts = [line.split() for line in (root / "proc/self/mounts").read_text().splitlines()]
+    for line in (root / "proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for _, mount, kind, options, *_ in mounts:
+            if _is_mounted(controllers, kind, options):
+                top = root / mount.lstrip("/")
+                group = top / path.lstrip("/")
+                # Inside a container the path may be the host's; then only the
+                # mount point exists, and it is the container's own group.
+                yield from (part for part in (group, *group.parents) if part.is_relative_to(top))
+
+
+def _is_mounted(controllers: str, kind: str, options: str) -> bool:
+    if not controllers:
+        return kind == "cgroup2"
+    return kind == "cgroup" and set(controllers.split(",")) <= set(options.split(","))
+
+
+def _memory_limits(folder: Path) -> list[int]:
+    """`memory.max` of version 2, `memory.limit_in_bytes` of version 1; "max" is no limit."""
+    texts = _read(folder / "memory.max"), _read(folder / "memory.limit_in_bytes")
+    return [int(text) for text in texts if text.isdigit()]
+
+
+def _cpu_limits(folder: Path) -> list[float]:
+    """Quota over period: `cpu.max` of version 2, `cpu.cfs_quota_us` of version 1."""
+    first = (_read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us"))
+    pairs = [tuple(_read(folder / "cpu.max").split()), first]
+    return [int(pair[0]) / int(pair[1]) for pair in pairs if pair and pair[0].isdigit()]
+
+
+def _read(path: Path) -> str:
+    return path.read_text().strip() if path.is_file() else ""

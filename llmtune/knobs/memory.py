@@ -1,0 +1,136 @@
+"""The joint memory constraint: what a configuration can come to use, and its repair."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.resolved import ResolvedKnob, readable
+from llmtune.knobs.space import KnobSpace
+
+BUSY_NODES = 2
+"""Sorts and hashes of one process that are full at the same time. A plan may
+have more, but they seldom are: a hash join's build side is complete before the
+sort above it starts. Counting every node would leave one session on a small
+server hardly more than the default."""
+
+PROCESS_BYTES = 8 << 20
+"""What a server process takes besides the memory that knobs govern."""
+
+BUDGET_SHARE = 0.9
+"""Of the server's memory; the rest is left to the kernel and the page cache."""
+
+_HASHES = "hash_mem_multiplier"
+_WAL_SEGMENT = 16 << 20
+_BLOCK = 8 << 10
+
+
+def memory_demand(configuration: Configuration, space: KnobSpace, clients: int = 1) -> int:
+    """Bytes that the server can come to use when all its `clients` work at once.
+
+    Shared buffers and log buffers; for each process that runs queries (parallel
+    workers included) its sorts and hashes; each session's temporary buffers;
+    one large maintenance operation; and a base for every process. Knobs outside
+    the space count with the server's default.
+
+    Args:
+        clients: sessions that run queries at the same time.
+    """
+    return _demand({**space.server_defaults, **configuration}, clients)
+
+
+def memory_budget(space: KnobSpace, clients: int = 1) -> int:
+    """Bytes that a configuration may demand.
+
+    Never less than the defaults demand: a server that is there runs on them.
+    """
+    share = int(space.hardware.memory * BUDGET_SHARE)
+    return max(share, memory_demand(space.default(), space, clients))
+
+
+def fits(configuration: Configuration, space: KnobSpace, clients: int = 1) -> bool:
+    """Whether the server's memory suffices for the configuration at its worst."""
+    return memory_demand(configuration, space, clients) <= memory_budget(space, clients)
+
+
+def repair(configuration: Configuration, space: KnobSpace, clients: int = 1) -> Configuration:
+    """The configuration, with its memory knobs shrunk until it fits.
+
+    The greediest give way first: no consumer may have more than a cap, and the
+    cap is the largest under which all fit together; only if that cannot do,
+    hashes lose their multiple of work_mem too. A configuration that fits comes
+    back as it is, and other knobs are never touched: if the processes alone are
+    too many for the memory, the result has the least amounts and does not fit.
+    """
+    if fits(configuration, space, clients):
+        return configuration
+    values = {**space.server_defaults, **configuration}
+    shrunk = _shrink(values, space, clients)
+    if _demand(shrunk, clients) > memory_budget(space, clients) and _HASHES in space:
+        shrunk = _shrink({**values, _HASHES: space[_HASHES].low}, space, clients)
+    return space.configuration({name: shrunk[name] for name in configuration})
+
+
+def _shrink(values: Mapping[str, Value], space: KnobSpace, clients: int) -> dict[str, Value]:
+    """The values under the largest cap on each consumer's bytes that fits the budget."""
+    budget = memory_budget(space, clients)
+    low, high = 0, space.hardware.memory
+    while high - low > _BLOCK:
+        cap = (low + high) // 2
+        if _demand(_capped(values, space, cap, clients), clients) <= budget:
+            low = cap
+        else:
+            high = cap
+    return _capped(values, space, low, clients)
+
+
+def _demand(values: Mapping[str, Value], clients: int) -> int:
+    wal = _number(values, "wal_buffers") * _BLOCK
+    shared = _number(values, "shared_buffers") * _BLOCK
+    if wal < 0:  # the server then takes a share of shared_buffers, one log file at most
+        wal = min(shared / 32, _WAL_SEGMENT)
+    governed = sum(
+        _number(values, name) * unit * count for name, unit, count in _consumers(values, clients)
+    )
+    return int(governed + wal + _processes(values, clients) * PROCESS_BYTES)
+
+
+def _consumers(values: Mapping[str, Value], clients: int) -> Iterator[tuple[str, int, float]]:
+    """Knob, bytes of its unit, and how many times its amount may be taken at once."""
+    yield "shared_buffers", _BLOCK, 1
+    hashes = _number(values, _HASHES)
+    yield "work_mem", 1 << 10, _processes(values, clients) * BUSY_NODES * hashes
+    yield "temp_buffers", _BLOCK, clients
+    yield "maintenance_work_mem", 1 << 10, 1
+
+
+def _processes(values: Mapping[str, Value], clients: int) -> float:
+    """Processes that run queries: the clients' own and the parallel workers' pool."""
+    pool = min(_number(values, "max_parallel_workers"), _number(values, "max_worker_processes"))
+    return clients + min(clients * _number(values, "max_parallel_workers_per_gather"), pool)
+
+
+def _capped(
+    values: Mapping[str, Value], space: KnobSpace, cap: int, clients: int
+) -> dict[str, Value]:
+    """The values with no consumer above `cap` bytes, as far as their bounds allow."""
+    changed = dict(values)
+    for name, unit, count in _consumers(values, clients):
+        if name in space:
+            changed[name] = _at_most(space[name], values[name], cap / (unit * count))
+    if "wal_buffers" in space:
+        changed["wal_buffers"] = _at_most(space["wal_buffers"], values["wal_buffers"], cap / _BLOCK)
+    return changed
+
+
+def _at_most(knob: ResolvedKnob, value: Value, limit: float) -> Value:
+    """`value`, or if that is more than `limit`, the limit rounded down to a readable value."""
+    if isinstance(value, str) or value <= limit or value in knob.specials:
+        return value
+    least = min(number for number in (knob.low, knob.default, value) if float(number) > 0)
+    return max(int(least), int(readable(math.floor(limit * 31 / 32), knob.knob)))
+
+
+def _number(values: Mapping[str, Value], name: str) -> float:
+    return float(values[name])

@@ -1,0 +1,146 @@
+"""The knob space: the knobs resolved for one server version and one hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from llmtune.errors import InvalidConfiguration, UnknownName, UnsupportedServer, UsageError
+from llmtune.knobs.catalogue import FIRST_VERSION, LAST_VERSION, Catalogue
+from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.knob import Effect, Knob
+from llmtune.knobs.resolved import ResolvedKnob, resolve
+
+__all__ = ["KnobSpace", "ResolvedKnob", "resolve_space"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnobSpace:
+    """The knobs that may be changed, in catalogue order, with their bounds.
+
+    Attributes:
+        version: the server's major version.
+        server_defaults: the default of every knob of the catalogue that the
+            server has, those outside this space included.
+    """
+
+    version: int
+    hardware: Hardware
+    knobs: tuple[ResolvedKnob, ...]
+    catalogue_hash: str
+    server_defaults: Configuration
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The knobs' names in catalogue order."""
+        return tuple(knob.name for knob in self.knobs)
+
+    def __getitem__(self, name: str) -> ResolvedKnob:
+        for knob in self.knobs:
+            if knob.name == name:
+                return knob
+        raise UnknownName("knob", name, self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return any(knob.name == name for knob in self.knobs)
+
+    def default(self) -> Configuration:
+        """Every knob at the server's own default."""
+        return Configuration({knob.name: knob.default for knob in self.knobs})
+
+    def configuration(self, changes: Mapping[str, Value]) -> Configuration:
+        """A complete configuration: `changes`, and the default for all other knobs.
+
+        Raises:
+            UnknownName: a knob that this space does not have.
+            InvalidConfiguration: a value that its knob does not allow.
+        """
+        given = {name: self[name].normalise(value) for name, value in changes.items()}
+        return Configuration({knob.name: given.get(knob.name, knob.default) for knob in self.knobs})
+
+    def validate(self, configuration: Configuration) -> None:
+        """Check that a configuration is complete and valid here.
+
+        Raises:
+            UnknownName: a knob that this space does not have.
+            InvalidConfiguration: a knob is missing or has a value it does not allow.
+        """
+        missing = [name for name in self.names if name not in configuration]
+        if missing:
+            raise InvalidConfiguration(f"the configuration lacks {', '.join(missing)}")
+        for name, value in configuration.items():
+            self[name].normalise(value)
+
+    def subset(self, names: Iterable[str]) -> KnobSpace:
+        """The same space with fewer knobs, still in catalogue order.
+
+        Raises:
+            UnknownName: a knob that this space does not have.
+        """
+        wanted = {self[name].name for name in names}
+        return replace(self, knobs=tuple(knob for knob in self.knobs if knob.name in wanted))
+
+    def parse(self, name: str, text: str) -> Value:
+        """A value as people write it: `"64MB"` gives 65536 for a knob that counts kB.
+
+        Raises:
+            UnknownName: no such knob here.
+            InvalidConfiguration: no such value; the message has the legal ones.
+        """
+        return self[name].parse(text)
+
+
+def resolve_space(
+    catalogue: Catalogue,
+    version: int,
+    hardware: Hardware,
+    names: Collection[str] | None = None,
+    durability: bool = False,
+    effects: Collection[Effect] | None = None,
+) -> KnobSpace:
+    """The knob space of a server.
+
+    Args:
+        version: the server's major version.
+        names: only these knobs; None means all.
+        durability: include knobs that risk committed data.
+        effects: only knobs that take one of these to change; None means all.
+
+    Raises:
+        UnsupportedServer: the catalogue does not cover the version.
+        UnknownName: a name that the catalogue does not have.
+        UsageError: a named knob that this server lacks, or that risks
+            committed data without `durability`.
+    """
+    if not FIRST_VERSION <= version <= LAST_VERSION:
+        raise UnsupportedServer(
+            f"the server is PostgreSQL {version}; supported are {FIRST_VERSION} to {LAST_VERSION}"
+        )
+    present = [knob for knob in catalogue.knobs if knob.exists_in(version)]
+    for name in names or ():
+        _check_name(name, catalogue, version, durability)
+    chosen = [
+        resolve(knob, version, hardware)
+        for knob in present
+        if (durability or not knob.durability) and (names is None or knob.name in names)
+    ]
+    return KnobSpace(
+        version=version,
+        hardware=hardware,
+        knobs=tuple(knob for knob in chosen if effects is None or knob.effect in effects),
+        catalogue_hash=catalogue.hash,
+        server_defaults=Configuration({knob.name: knob.default(version) for knob in present}),
+    )
+
+
+def _check_name(name: str, catalogue: Catalogue, version: int, durability: bool) -> None:
+    if name not in catalogue.names:
+        raise UnknownName("knob", name, catalogue.names)
+    knob: Knob = next(knob for knob in catalogue.knobs if knob.name == name)
+    if not knob.exists_in(version):
+        raise UsageError(
+            f"knob {name} exists in PostgreSQL {knob.first} to {knob.last}, not in {version}"
+        )
+    if knob.durability and not durability:
+        raise UsageError(f"knob {name} risks committed data and must be asked for: {knob.why}")
