@@ -137,14 +137,14 @@ class EmbeddedTarget:
         self, database: str | None = None, settings: Mapping[str, str] | None = None
     ) -> Connection:
         """See `Target.connect`; the default database is `postgres`."""
-        return open_session(
-            settings or {},
-            host=str(self._running.sockets),
-            port="5432",
-            user=SUPERUSER,
-            dbname=database or "postgres",
-            options="",
-        )
+        parameters = {
+            "host": str(self._running.sockets),
+            "port": "5432",
+            "user": SUPERUSER,
+            "dbname": database or "postgres",
+            "options": "",  # not what PGOPTIONS says
+        }
+        return open_session(settings or {}, parameters)
 
     def restart(self) -> None:
         """See `Target.restart`."""

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from llmtune.knobs.catalogue import SettingRow
 from llmtune.knobs.configuration import Value
 from llmtune.postgres.target import Connection
 
 IN_FORCE = """
     SELECT name, setting, boot_val, vartype, source IN ('default', 'override')
     FROM pg_settings WHERE name = ANY(%s)
+"""
+DESCRIPTION = """
+    SELECT name, vartype, unit, min_val, max_val, enumvals, boot_val, context FROM pg_settings
 """
 FROM_ALTER_SYSTEM = """
     SELECT DISTINCT ON (name) name, setting FROM pg_file_settings
@@ -42,6 +46,17 @@ class ServerSetting:
     def asked(self) -> Value:
         """What was asked for: `boot` in place of what the server made of it."""
         return self.boot if self.untouched else self.value
+
+
+def settings_rows(connection: Connection) -> list[SettingRow]:
+    """The server's description of all its settings, for the catalogue's check."""
+    rows = connection.execute(DESCRIPTION).fetchall()
+    return [
+        SettingRow(
+            *about, enumvals=tuple(choices) if choices else None, boot_val=boot, context=when
+        )
+        for *about, choices, boot, when in rows
+    ]
 
 
 def read_settings(connection: Connection, names: Iterable[str]) -> dict[str, ServerSetting]:

@@ -17,24 +17,19 @@ SET_ALL = """
 """
 
 
-def open_session(
-    settings: Mapping[str, str],
-    conninfo: str = "",
-    **parameters: str,
-) -> Connection:
+def open_session(settings: Mapping[str, str], parameters: Mapping[str, str]) -> Connection:
     """Connect, in autocommit mode, with the settings in force from the first statement.
 
     Args:
         settings: values in the texts that SET takes.
-        conninfo: a libpq connection string or address.
-        parameters: libpq parameters; they go before `conninfo`'s.
+        parameters: libpq's, such as `host`, `user` and `dbname`.
 
     Raises:
         ConnectionFailed: nothing answers or the login is refused.
         TargetError: the server refuses a setting.
     """
     try:
-        where = make_conninfo(conninfo, application_name="llmtune", **parameters)
+        where = make_conninfo(**{"application_name": "llmtune", **parameters})
         connection = psycopg.connect(where, autocommit=True)
     except psycopg.Error as error:
         raise ConnectionFailed(f"cannot connect to the server: {_one_line(error)}") from error

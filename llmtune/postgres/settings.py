@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -18,8 +19,11 @@ from llmtune.postgres.server_settings import (
     read_settings,
     same_value,
     setting_text,
+    settings_rows,
 )
 from llmtune.postgres.target import Connection, Target
+
+__all__ = ["Applied", "Original", "SettingsApplier", "settings_rows"]
 
 RELOAD_PATIENCE_S = 10.0
 
@@ -96,11 +100,22 @@ class SettingsApplier:
         names = self._space.names
         with self._target.connect() as connection:
             settings = read_settings(connection, names)
-            altered = read_altered(connection, names) if self._system else {}
+            altered = self._read_altered(connection, names)
         missing = [name for name in names if name not in settings]
         if missing:
             raise TargetError(f"the server has no setting {', '.join(missing)}")
         return {name: Original(settings[name].asked, altered.get(name)) for name in names}
+
+    def _read_altered(self, connection: Connection, names: Iterable[str]) -> dict[str, str]:
+        if not self._system:
+            return {}
+        try:
+            return read_altered(connection, names)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise TargetError(
+                "this login may not use ALTER SYSTEM; use a superuser's, "
+                "or tune only knobs that a session can set"
+            ) from error
 
     def _session_settings(self, configuration: Configuration) -> dict[str, str]:
         return {
