@@ -40,7 +40,7 @@ class RandomSearch(Optimizer):
         point = {name: float(rng.uniform()) for name in self._cube.axes}
         return self._project(self._cube.configuration(point))
 
-    def learn(self, trial: Trial) -> None:
+    def learn(self, trial: Trial) -> None:  # noqa: ARG002  no trial changes the draws
         """Only count it."""
         self._told += 1
         self._pending = 0

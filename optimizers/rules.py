@@ -73,9 +73,7 @@ def rule_configuration(space: KnobSpace, clients: int = 1) -> Configuration:
     """
     situation = Situation(space.hardware, clients)
     changes = {
-        name: _fitted(space[name], rule(situation))
-        for name, rule in RULES.items()
-        if name in space
+        name: _fitted(space[name], rule(situation)) for name, rule in RULES.items() if name in space
     }
     return repair(space.configuration(changes), space, clients)
 
@@ -84,5 +82,4 @@ def _fitted(knob: ResolvedKnob, value: Value) -> Value:
     """`value` rounded to the knob's kind and moved inside its bounds."""
     if knob.knob.kind in (Kind.BOOL, Kind.ENUM) or isinstance(value, str):
         return value
-    inside = min(max(float(value), float(knob.low)), float(knob.high))
-    return round(inside) if knob.knob.kind is Kind.INTEGER else inside
+    return knob.rounded(min(max(float(value), knob.low), knob.high))

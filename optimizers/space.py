@@ -4,65 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from llmtune.knobs.configuration import Configuration, Value
-from llmtune.knobs.knob import Kind
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
 
-SPECIAL_SHARE = 0.1
-"""The share of a knob's axis that each special value takes, at the low end."""
-
-
-class Axis(Protocol):
-    """One knob's values along 0 to 1."""
-
-    def value(self, coordinate: float) -> Value:
-        """The value at `coordinate`, 0 to 1."""
-        ...
-
-    def coordinate(self, value: Value) -> float:
-        """A coordinate, 0 to 1, at which `value` lies or that is nearest to it."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
-class ChoiceAxis:
-    """Values without an order, in slots of equal width."""
-
-    choices: tuple[Value, ...]
-
-    def value(self, coordinate: float) -> Value:
-        """The value of the slot that holds `coordinate`."""
-        return self.choices[min(int(coordinate * len(self.choices)), len(self.choices) - 1)]
-
-    def coordinate(self, value: Value) -> float:
-        """The middle of the value's slot."""
-        return (self.choices.index(value) + 0.5) / len(self.choices)
-
-
-@dataclass(frozen=True, slots=True)
-class NumberAxis:
-    """Slots for the special values, then the knob's own scale."""
+class Axis:
+    """One knob's values along 0 to 1: choices in equal slots, numbers on the knob's scale."""
 
     knob: ResolvedKnob
 
     @property
-    def _specials_end(self) -> float:
-        return SPECIAL_SHARE * len(self.knob.specials)
+    def choices(self) -> tuple[Value, ...]:
+        """The values of a knob whose values have no order; empty for a number."""
+        return self.knob.knob.choices
 
     def value(self, coordinate: float) -> Value:
-        """A special value or the value at that position of the knob's scale."""
-        if coordinate < self._specials_end:
-            return self.knob.specials[int(coordinate / SPECIAL_SHARE)]
-        return self.knob.at((coordinate - self._specials_end) / (1.0 - self._specials_end))
+        """The value at `coordinate`, 0 to 1."""
+        if not self.choices:
+            return self.knob.at(coordinate)
+        return self.choices[min(int(coordinate * len(self.choices)), len(self.choices) - 1)]
 
     def coordinate(self, value: Value) -> float:
-        """The middle of a special value's slot, or the scaled position."""
-        if value in self.knob.specials:
-            return (self.knob.specials.index(value) + 0.5) * SPECIAL_SHARE
-        position = min(1.0, max(0.0, self.knob.position(value)))
-        return self._specials_end + position * (1.0 - self._specials_end)
+        """Where `value` lies, 0 to 1: the middle of its slot, or its place on the scale."""
+        if not self.choices:
+            return self.knob.position(value)
+        return (self.choices.index(value) + 0.5) / len(self.choices)
 
 
 class UnitCube:
@@ -70,9 +38,7 @@ class UnitCube:
 
     def __init__(self, space: KnobSpace) -> None:
         self.space = space
-        self.axes: dict[str, ChoiceAxis | NumberAxis] = {
-            knob.name: _axis(knob) for knob in space.knobs
-        }
+        self.axes = {knob.name: Axis(knob) for knob in space.knobs}
 
     def point(self, configuration: Mapping[str, Value]) -> dict[str, float]:
         """The coordinate of each knob."""
@@ -83,11 +49,3 @@ class UnitCube:
         return self.space.configuration(
             {name: axis.value(point[name]) for name, axis in self.axes.items()}
         )
-
-
-def _axis(knob: ResolvedKnob) -> ChoiceAxis | NumberAxis:
-    if knob.knob.kind is Kind.BOOL:
-        return ChoiceAxis((False, True))
-    if knob.knob.kind is Kind.ENUM:
-        return ChoiceAxis(tuple(knob.knob.choices))
-    return NumberAxis(knob)

@@ -11,11 +11,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from llmtune.knobs.configuration import Configuration, Value
-from llmtune.knobs.space import KnobSpace
+from llmtune.knobs.space import KnobSpace, ResolvedKnob
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.projection import Projection, unchanged
-from optimizers.space import ChoiceAxis, UnitCube
 from workloads.objective import Direction, Objective
 
 STARTUP_TRIALS = 10
@@ -43,10 +42,9 @@ class TPE(Optimizer):
         startup_trials: int = STARTUP_TRIALS,
     ) -> None:
         super().__init__(space, objective, seed)
-        self._cube = UnitCube(space)
         self._project = project
         self._startup_trials = startup_trials
-        self._distributions = _distributions(self._cube)
+        self._distributions = {knob.name: _distribution(knob) for knob in space.knobs}
         self._study = _silent_study(objective)
         self._pending: dict[Configuration, optuna.Trial] = {}
         self._told = 0
@@ -98,30 +96,27 @@ class TPE(Optimizer):
         )
 
     def _encode(self, configuration: Mapping[str, Value]) -> dict[str, Any]:
-        """Choices by their value, numbers by their coordinate on the unit cube."""
+        """Choices by their value, numbers by their place in the unit interval."""
         return {
-            name: configuration[name]
-            if isinstance(axis, ChoiceAxis)
-            else axis.coordinate(configuration[name])
-            for name, axis in self._cube.axes.items()
+            knob.name: configuration[knob.name]
+            if knob.knob.choices
+            else knob.position(configuration[knob.name])
+            for knob in self.space.knobs
         }
 
     def _decode(self, params: Mapping[str, Any]) -> Configuration:
         return self.space.configuration(
             {
-                name: params[name] if isinstance(axis, ChoiceAxis) else axis.value(params[name])
-                for name, axis in self._cube.axes.items()
+                knob.name: params[knob.name] if knob.knob.choices else knob.at(params[knob.name])
+                for knob in self.space.knobs
             }
         )
 
 
-def _distributions(cube: UnitCube) -> dict[str, Distribution]:
-    return {
-        name: CategoricalDistribution(axis.choices)
-        if isinstance(axis, ChoiceAxis)
-        else FloatDistribution(0.0, 1.0)
-        for name, axis in cube.axes.items()
-    }
+def _distribution(knob: ResolvedKnob) -> Distribution:
+    if knob.knob.choices:
+        return CategoricalDistribution(knob.knob.choices)
+    return FloatDistribution(0.0, 1.0)
 
 
 def _silent_study(objective: Objective) -> optuna.Study:

@@ -120,8 +120,7 @@ class SyntheticEvaluator:
         return sum(squares) / max(1, len(squares))
 
     def _position(self, name: str, value: Value) -> float:
-        knob = self.space[name]
-        return 0.0 if value in knob.specials else knob.position(value)
+        return self.space[name].position(value)
 
     def _crashes(self, configuration: Configuration) -> bool:
         """Whether this configuration is in the crashing share; the default never is."""

@@ -73,6 +73,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for: names, seed and plan."""
+
+    target: str
+    workload: str
+    optimizer: str
+    warm_start: str
+    seed: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
     """The fixed facts of one session.
 
@@ -139,7 +151,9 @@ class SessionRecord:
                 **rest,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise SessionError(f"session {session_id} is stored in a form unknown here: {error}")
+            raise SessionError(
+                f"session {session_id} is stored in a form unknown here: {error}"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,9 +124,7 @@ class SessionStore:
             query = select(TrialRow).where(TrialRow.session_id == session_id)
             return tuple(_entry(row) for row in db.scalars(query.order_by(TrialRow.number)))
 
-    def record_original_settings(
-        self, session_id: str, settings: Mapping[str, str | None]
-    ) -> None:
+    def record_original_settings(self, session_id: str, settings: Mapping[str, str | None]) -> None:
         """Keep the target's own ALTER SYSTEM values (None: there was none).
 
         A setting that is recorded already keeps its first value: a resumed session

@@ -1,0 +1,118 @@
+"""The decision: interleaved runs of default, best and runner-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.trial import Trial
+from llmtune.tuning.interval import Floats, bootstrap_interval
+from workloads.objective import Direction, Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One configuration that takes part, and who proposed it."""
+
+    label: str
+    source: str
+    configuration: Configuration
+
+
+Measure = Callable[[Arm], Trial]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean and its 95% interval, in the objective's unit."""
+
+    value: float
+    ci95: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What the interleaved runs say.
+
+    Attributes:
+        default: of the default configuration.
+        winner: the arm to recommend; the default's when nothing ran better.
+        best: of the winner.
+        ratio: how many times better the winner is than the default.
+        ci95: the ratio's bootstrap interval.
+    """
+
+    default: Estimate
+    winner: Arm
+    best: Estimate
+    ratio: float
+    ci95: tuple[float, float]
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval of the ratio excludes 1."""
+        return self.ci95[0] > 1.0 or self.ci95[1] < 1.0
+
+    @property
+    def improved(self) -> bool:
+        """Whether the winner is better than the default, beyond the noise."""
+        return self.ci95[0] > 1.0
+
+
+def confirm(
+    measure: Measure, arms: Sequence[Arm], runs: int, objective: Objective, seed: int
+) -> Confirmation | None:
+    """Run every arm `runs` times in ABBA order and compare with the first, the default.
+
+    Every other round runs backwards, so a drift of the machine hits all arms alike.
+    An arm that fails once is out. None: the default itself failed.
+    """
+    values = _interleaved(measure, arms, runs)
+    running = [arm for arm in arms if len(values[arm.label]) == runs]
+    if not running or running[0] != arms[0]:
+        return None
+    rounds = np.array([values[arm.label] for arm in running]).T
+    means = [float(mean) for mean in rounds.mean(axis=0)]
+    best = 0
+    for at, mean in enumerate(means):
+        if objective.better(mean, means[best]):
+            best = at
+
+    def ratio(sample: Floats) -> Floats:
+        per_arm = sample.mean(axis=1)
+        minimize = objective.direction is Direction.MINIMIZE
+        above, below = (0, best) if minimize else (best, 0)
+        quotient: Floats = per_arm[:, above] / per_arm[:, below]
+        return quotient
+
+    return Confirmation(
+        default=_estimate(rounds, 0, means, seed),
+        winner=running[best],
+        best=_estimate(rounds, best, means, seed),
+        ratio=objective.ratio(means[0], means[best]),
+        ci95=bootstrap_interval(rounds, ratio, seed),
+    )
+
+
+def _interleaved(measure: Measure, arms: Sequence[Arm], runs: int) -> dict[str, list[float]]:
+    """Each arm's values in the order of the rounds; shorter for an arm that failed."""
+    values: dict[str, list[float]] = {arm.label: [] for arm in arms}
+    running = list(arms)
+    for turn in range(runs):
+        for arm in running if turn % 2 == 0 else running[::-1]:
+            trial = measure(arm)
+            if trial.succeeded and trial.value is not None:
+                values[arm.label].append(trial.value)
+        running = [arm for arm in running if len(values[arm.label]) == turn + 1]
+    return values
+
+
+def _estimate(rounds: Floats, arm: int, means: Sequence[float], seed: int) -> Estimate:
+    def mean(sample: Floats) -> Floats:
+        per_sample: Floats = sample[:, :, arm].mean(axis=1)
+        return per_sample
+
+    return Estimate(means[arm], bootstrap_interval(rounds, mean, seed))

@@ -1,0 +1,247 @@
+"""`result.json`: what a finished session tells the world."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from llmtune.errors import LLMTuneError, SessionError, UsageError
+from llmtune.knobs.configuration import Value
+
+RESULT_FILE = "result.json"
+RESULT_SCHEMA = 1
+PROBE_BYTES = 1 << 20
+"""A session's files need about this much room."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveFacts:
+    """The objective's name, unit and direction (`minimize`, `maximize`)."""
+
+    name: str
+    unit: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareFacts:
+    """What the server could use: cores and bytes of memory."""
+
+    cores: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultFacts:
+    """The default's mean value over the final runs and its 95% interval."""
+
+    value: float
+    ci95: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class BestFacts:
+    """The recommended configuration, complete, and its mean value over the final runs."""
+
+    value: float
+    ci95: tuple[float, float]
+    source: str
+    configuration: dict[str, Value]
+    restart_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """How many times better the best is than the default.
+
+    Attributes:
+        ci95: the bootstrap interval of `ratio`.
+        significant: the interval excludes 1.
+        improved: it lies above 1; only then may anyone say so.
+    """
+
+    ratio: float
+    ci95: tuple[float, float]
+    significant: bool
+    improved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFacts:
+    """One trial, of the search or of the decision (`phase` is search, prune or confirm)."""
+
+    number: int
+    phase: str
+    source: str
+    status: str
+    value: float | None
+    wall_s: float
+    measured_s: float
+    ask_s: float
+    message: str
+    configuration: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class KnobChange:
+    """A knob that the best configuration changes; texts are in human form, as `64MB`.
+
+    Attributes:
+        effect: restart, reload or session.
+        why: one line on what the knob does.
+    """
+
+    name: str
+    default: Value
+    best: Value
+    default_text: str
+    best_text: str
+    effect: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Where the seconds outside query execution went.
+
+    Attributes:
+        ratio: their share of the session's wall seconds.
+        apply_s: applying and reading back, restarts excluded.
+        ask_s: between trials: the optimizer, the journal and the session itself.
+        suggest_s: making the warm start's proposals.
+    """
+
+    ratio: float
+    restart_s: float
+    apply_s: float
+    ask_s: float
+    suggest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TuningResult:
+    """The content of `result.json`.
+
+    Attributes:
+        wall_s: seconds of the whole session; measured_s: those in which queries ran.
+        dropped: changes that were put back to default because they did not matter.
+    """
+
+    session: str
+    target: str
+    workload: str
+    server_version: int
+    hardware: HardwareFacts
+    optimizer: str
+    warm_start: str
+    seed: int
+    objective: ObjectiveFacts
+    default: DefaultFacts
+    best: BestFacts
+    improvement: Improvement
+    knobs: tuple[KnobChange, ...]
+    dropped: tuple[str, ...]
+    trials: tuple[TrialFacts, ...]
+    wall_s: float
+    measured_s: float
+    suggest_s: float
+    overhead: Overhead
+    catalogue_hash: str
+    code_version: str
+    schema_version: int = RESULT_SCHEMA
+
+    def to_json(self) -> str:
+        """Indented JSON with the fields in this order."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> TuningResult:
+        """The result that `text` was made from.
+
+        Raises:
+            SessionError: it is not JSON, or of another schema.
+        """
+        try:
+            return _from_fields(cls, json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise SessionError(f"this is no result of a tuning session: {error}") from error
+
+
+def ready_folder(folder: Path) -> Path:
+    """Create the output folder and make sure that a result can be written there.
+
+    Call it before measuring: an hour of trials must not end at a full disk.
+
+    Raises:
+        UsageError: it is no folder, cannot be written, or is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to the output folder {folder}: {error.strerror}; give another one"
+        ) from error
+    return folder
+
+
+def write_result(folder: Path, result: TuningResult) -> Path:
+    """Write `result.json` into `folder`: the whole file or none.
+
+    Raises:
+        LLMTuneError: it cannot be written; the session store still has every trial.
+    """
+    path = folder / RESULT_FILE
+    partial = folder / f".{RESULT_FILE}.{os.getpid()}"
+    try:
+        partial.write_text(result.to_json(), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise LLMTuneError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def read_result(path: Path) -> TuningResult:
+    """Read a `result.json`, or the one in the folder `path`.
+
+    Raises:
+        UsageError: there is none.
+        SessionError: it is damaged or of another schema.
+    """
+    path = path / RESULT_FILE if path.is_dir() else path
+    try:
+        return TuningResult.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _from_fields(cls: type[TuningResult], fields: dict[str, Any]) -> TuningResult:
+    if fields["schema_version"] != RESULT_SCHEMA:
+        raise ValueError(f"schema {fields['schema_version']}, not {RESULT_SCHEMA}")
+    return cls(
+        **{
+            **fields,
+            "hardware": HardwareFacts(**fields["hardware"]),
+            "objective": ObjectiveFacts(**fields["objective"]),
+            "default": DefaultFacts(**_with_interval(fields["default"])),
+            "best": BestFacts(**_with_interval(fields["best"])),
+            "improvement": Improvement(**_with_interval(fields["improvement"])),
+            "knobs": tuple(KnobChange(**knob) for knob in fields["knobs"]),
+            "dropped": tuple(fields["dropped"]),
+            "trials": tuple(TrialFacts(**trial) for trial in fields["trials"]),
+            "overhead": Overhead(**fields["overhead"]),
+        }
+    )
+
+
+def _with_interval(fields: dict[str, Any]) -> dict[str, Any]:
+    low, high = fields["ci95"]
+    return {**fields, "ci95": (low, high)}

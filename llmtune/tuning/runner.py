@@ -1,0 +1,115 @@
+"""Runs one trial of a session: guard, measure, journal, report."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+from llmtune.benchmark.evaluator import Evaluator
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.memory import fits
+from llmtune.trial import Trial, TrialStatus
+from llmtune.tuning.events import OnEvent, TrialFinished, TrialStarted
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
+from llmtune.tuning.store import SessionStore
+from optimizers.base import is_better
+
+RestartClock = Callable[[], float]
+"""Seconds that the target has spent restarting so far, for the overhead's account."""
+
+
+def no_restarts() -> float:
+    """The clock of a target that does not restart, or does not say how long it takes."""
+    return 0.0
+
+
+class Runner:
+    """The one place where a session's trials are made.
+
+    It starts from the journal of an earlier run. The search goes on behind it; the
+    decision's trials are deterministic, so a decision that starts again is given
+    its journalled trials back, in order, before anything is measured anew.
+
+    Attributes:
+        entries: all of the session's trials, in order.
+        incumbent: the best search trial so far.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        store: SessionStore,
+        record: SessionRecord,
+        journal: Sequence[JournalEntry],
+        on_event: OnEvent,
+        restart_clock: RestartClock = no_restarts,
+    ) -> None:
+        self.evaluator = evaluator
+        self.record = record
+        self.on_event = on_event
+        self.entries: list[JournalEntry] = []
+        self.incumbent: Trial | None = None
+        self._store = store
+        self._restart_clock = restart_clock
+        self._decided = deque(entry for entry in journal if entry.phase is not Phase.SEARCH)
+        self._idle_since = perf_counter()
+        self._number = max((entry.trial.number for entry in journal), default=-1) + 1
+        for entry in journal:
+            self._take(entry)
+
+    @property
+    def search(self) -> tuple[Trial, ...]:
+        """The search's trials."""
+        return tuple(entry.trial for entry in self.entries if entry.phase is Phase.SEARCH)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall seconds of the session: making proposals, asking, applying, measuring."""
+        trials = sum(entry.ask_s + entry.trial.wall_s for entry in self.entries)
+        return self.record.suggest_s + trials
+
+    def measure(
+        self, phase: Phase, source: str, configuration: Configuration, cap: float | None = None
+    ) -> Trial:
+        """Measure one configuration and journal the trial before returning it."""
+        replayed = self._replayed(phase, configuration)
+        if replayed is not None:
+            return replayed
+        self.on_event(TrialStarted(phase, self._number, source))
+        ask_s = perf_counter() - self._idle_since
+        restarting = self._restart_clock()
+        trial = self._guarded(source, configuration, cap)
+        entry = JournalEntry(phase, trial, ask_s, self._restart_clock() - restarting)
+        self._idle_since = perf_counter()
+        self._store.append(self.record.id, entry)
+        self._number += 1
+        self._take(entry)
+        self.on_event(TrialFinished(phase, trial, self.incumbent, self.elapsed_s))
+        return trial
+
+    def _replayed(self, phase: Phase, configuration: Configuration) -> Trial | None:
+        if not self._decided:
+            return None
+        head = self._decided[0]
+        if head.phase is phase and head.trial.configuration == configuration:
+            return self._decided.popleft().trial
+        return None
+
+    def _guarded(self, source: str, configuration: Configuration, cap: float | None) -> Trial:
+        """A configuration that could exceed the server's memory is never applied."""
+        if not fits(configuration, self.evaluator.space, self.record.plan.clients):
+            return Trial(
+                number=self._number,
+                source=source,
+                configuration=configuration,
+                status=TrialStatus.REJECTED,
+                message="could need more memory than the server has",
+            )
+        return self.evaluator.measure(configuration, number=self._number, source=source, cap=cap)
+
+    def _take(self, entry: JournalEntry) -> None:
+        self.entries.append(entry)
+        searching = entry.phase is Phase.SEARCH
+        if searching and is_better(entry.trial, self.incumbent, self.evaluator.objective):
+            self.incumbent = entry.trial

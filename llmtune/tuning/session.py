@@ -1,0 +1,270 @@
+"""A tuning session: search, minimise the answer, decide, and lose nothing on the way."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.noise import Noise
+from llmtune.errors import SessionError
+from llmtune.knobs.configuration import Configuration
+from llmtune.trial import Trial
+from llmtune.tuning.confirm import Arm, Confirmation, confirm
+from llmtune.tuning.events import (
+    OnEvent,
+    PhaseStarted,
+    SessionFinished,
+    SessionInterrupted,
+    SessionStarted,
+    ignore,
+)
+from llmtune.tuning.prune import Pruning, prune
+from llmtune.tuning.record import JournalEntry, Phase, Request, SessionRecord, SessionStatus
+from llmtune.tuning.replay import check_resumable, replay
+from llmtune.tuning.runner import RestartClock, Runner, no_restarts
+from llmtune.tuning.search import search, second_best
+from llmtune.tuning.store import SessionStore
+from optimizers.base import Optimizer
+from optimizers.registry import optimizer as build_optimizer
+from optimizers.warm_start import Proposal, WarmStarted, default_proposal, portfolio
+
+LEAST_TOLERANCE = 0.01
+MOST_TOLERANCE = 0.05
+"""Bounds on the loss that pruning takes for noise: two or three repeats of the default
+estimate the noise roughly, and no session should give away more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that a finished session knows.
+
+    Attributes:
+        pruning: None when the search found nothing better than the default.
+    """
+
+    record: SessionRecord
+    entries: tuple[JournalEntry, ...]
+    pruning: Pruning | None
+    confirmation: Confirmation
+
+
+def new_record(
+    evaluator: Evaluator,
+    request: Request,
+    proposals: Sequence[Proposal] = (),
+    suggest_s: float = 0.0,
+) -> SessionRecord:
+    """The record of a new session, with an id of its own.
+
+    Args:
+        proposals: what to try after the default and before the optimizer's own.
+        suggest_s: seconds that making them took.
+    """
+    space = evaluator.space
+    return SessionRecord(
+        id=uuid.uuid4().hex[:12],
+        target=request.target,
+        workload=request.workload,
+        hardware=space.hardware,
+        server_version=space.version,
+        catalogue_hash=space.catalogue_hash,
+        knobs=tuple(space.names),
+        objective=evaluator.objective,
+        optimizer=request.optimizer,
+        warm_start=request.warm_start,
+        seed=request.seed,
+        plan=request.plan,
+        proposals=portfolio(*proposals),
+        suggest_s=suggest_s,
+    )
+
+
+class TuningSession:
+    """Tunes one workload on one target and journals every trial.
+
+    Make it with `start` or `resume`, then call `run`. Whatever ends `run` early
+    (Ctrl-C, SIGTERM, an error) leaves the session INTERRUPTED and resumable; the
+    trial under way is not recorded. Restoring the target is its context manager's
+    work, not the session's.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        store: SessionStore,
+        record: SessionRecord,
+        journal: Sequence[JournalEntry] = (),
+        on_event: OnEvent = ignore,
+        restart_clock: RestartClock = no_restarts,
+    ) -> None:
+        self.record = record
+        self._evaluator = evaluator
+        self._store = store
+        self._on_event = on_event
+        self._optimizer = _warm_started(evaluator, record)
+        self._replayed = len(journal)
+        replay(journal, self._optimizer)
+        self._runner = Runner(evaluator, store, record, journal, on_event, restart_clock)
+
+    @classmethod
+    def start(
+        cls,
+        evaluator: Evaluator,
+        store: SessionStore,
+        record: SessionRecord,
+        on_event: OnEvent = ignore,
+        restart_clock: RestartClock = no_restarts,
+    ) -> TuningSession:
+        """A new session, stored before its first trial.
+
+        Raises:
+            UnknownName: there is no such optimizer; nothing is stored.
+        """
+        session = cls(evaluator, store, record, (), on_event, restart_clock)
+        store.create(record)
+        return session
+
+    @classmethod
+    def resume(
+        cls,
+        evaluator: Evaluator,
+        store: SessionStore,
+        session_id: str,
+        on_event: OnEvent = ignore,
+        restart_clock: RestartClock = no_restarts,
+    ) -> TuningSession:
+        """A stored session, to be continued behind its last journalled trial.
+
+        Raises:
+            SessionError: there is none, it is finished, or it was started on other terms.
+        """
+        summary = store.summary(session_id)
+        check_resumable(summary, evaluator)
+        journal = store.journal(session_id)
+        store.mark(session_id, SessionStatus.RUNNING)
+        return cls(evaluator, store, summary.record, journal, on_event, restart_clock)
+
+    def run(self) -> Outcome:
+        """Search, prune, confirm.
+
+        Raises:
+            KeyboardInterrupt: on Ctrl-C or SIGTERM.
+            SessionError: the default configuration could not be measured.
+            TargetError: the target's server was lost.
+        """
+        self._on_event(SessionStarted(self.record.id, self._replayed))
+        with _terminable(), self._resumable():
+            plan = self.record.plan
+            self._on_event(PhaseStarted(Phase.SEARCH, plan.trials, plan.seconds))
+            search(self._runner, self._optimizer, plan)
+            pruning = self._prune()
+            confirmation = self._confirm(pruning)
+            self._store.mark(self.record.id, SessionStatus.FINISHED)
+        self._on_event(SessionFinished(self.record.id))
+        return Outcome(self.record, tuple(self._runner.entries), pruning, confirmation)
+
+    @contextmanager
+    def _resumable(self) -> Iterator[None]:
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            if not finished:
+                self._store.mark(self.record.id, SessionStatus.INTERRUPTED)
+                self._on_event(SessionInterrupted(self.record.id))
+
+    @property
+    def _best(self) -> Trial:
+        best = self._runner.incumbent
+        if best is None:
+            raise SessionError("no trial of the session succeeded, so there is nothing to decide")
+        return best
+
+    def _prune(self) -> Pruning | None:
+        space, limit = self._evaluator.space, self.record.plan.prune_trials
+        if self._best.configuration == space.default():
+            return None
+        if limit:
+            self._on_event(PhaseStarted(Phase.PRUNE, limit, self.record.plan.seconds))
+        source = self._best.source
+
+        def measure(configuration: Configuration, cap: float | None) -> Trial:
+            return self._runner.measure(Phase.PRUNE, source, configuration, cap)
+
+        return prune(
+            measure,
+            space,
+            self._evaluator.objective,
+            self._best.configuration,
+            self._tolerance(),
+            limit,
+        )
+
+    def _tolerance(self) -> float:
+        """The relative loss that this target's noise hides."""
+        default = self._evaluator.space.default()
+        repeats = [t.value for t in self._runner.search if t.configuration == default and t.value]
+        noise = Noise.of(repeats).resolution if len(repeats) > 1 else 0.0
+        return min(max(noise, LEAST_TOLERANCE), MOST_TOLERANCE)
+
+    def _confirm(self, pruning: Pruning | None) -> Confirmation:
+        arms, runs = self._arms(pruning), self.record.plan.confirm_runs
+        self._on_event(PhaseStarted(Phase.CONFIRM, runs * len(arms), self.record.plan.seconds))
+        confirmation = confirm(
+            lambda arm: self._runner.measure(Phase.CONFIRM, arm.source, arm.configuration),
+            arms,
+            runs,
+            self._evaluator.objective,
+            self.record.seed,
+        )
+        if confirmation is None:
+            raise SessionError("the default configuration failed in the final runs")
+        return confirmation
+
+    def _arms(self, pruning: Pruning | None) -> tuple[Arm, ...]:
+        """Default, best and runner-up, each configuration once, the default first."""
+        best = self._best
+        arms = [Arm("default", "default", self._evaluator.space.default())]
+        minimal = best.configuration if pruning is None else pruning.configuration
+        arms.append(Arm("best", best.source, minimal))
+        second = second_best(self._runner.search, best, self._evaluator.objective)
+        if second is not None:
+            arms.append(Arm("runner-up", second.source, second.configuration))
+        unique: dict[Configuration, Arm] = {}
+        for arm in arms:
+            unique.setdefault(arm.configuration, arm)
+        return tuple(unique.values())
+
+
+def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
+    """The session's optimizer behind its proposals, the default's repeats first."""
+    inner: Optimizer = build_optimizer(
+        record.optimizer, evaluator.space, record.objective, record.seed, record.plan.clients
+    )
+    default = default_proposal(evaluator.space)
+    others = (p for p in record.proposals if p.configuration != default.configuration)
+    return WarmStarted(inner, [*[default] * record.plan.default_repeats, *others])
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into KeyboardInterrupt, so that both end a session the same way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module calls it
+    raise KeyboardInterrupt
