@@ -1,9 +1,10 @@
 """The prompt codec: profile to prompt, configuration to completion and back.
 
 One function writes the prompt for training and for use. It names no table,
-column or query: sizes are shares of the server's memory in powers of two, and
-what one query does is stated beside its share of the workload's cost, so that
-what was learnt on one schema can be said of another.
+column or query, so that what was learnt on one schema can be said of another:
+data sizes are shares of the server's memory in powers of two, memory demands
+are the work_mem levels that meet them, and what a query does stands beside its
+share of the workload's cost.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from llmtune.errors import InvalidConfiguration
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.space import KnobSpace
+from llmtune.model.demand import MET, OVER, DemandWords, demand_words
 from llmtune.postgres.profile import PlanSummary, Profile, QueryProfile
 from llmtune.postgres.statistics import TableStatistics
 
+Word = Callable[[PlanSummary], str]
 _LISTED_TABLES = 4
 _LISTED_QUERIES = 8
 _SCANS = {"seq_scan": "seq", "index_scan": "idx", "index_only_scan": "only", "bitmap_scan": "bmp"}
@@ -47,8 +50,8 @@ class PromptCodec:
             InvalidConfiguration: a line that is not a knob of the space with one
                 of its labels.
         """
-        labels = dict(self._parse_line(line) for line in text.splitlines() if line.strip())
-        return self.levels.decode({**self._default_labels(), **labels})
+        lines = (line for line in text.splitlines() if line.strip())
+        return self.levels.decode(dict(self._parse_line(line) for line in lines))
 
     def _parse_line(self, line: str) -> tuple[str, str]:
         name, _, label = (part.strip() for part in line.partition(":"))
@@ -58,9 +61,6 @@ class PromptCodec:
             legal = ", ".join(self.levels.labels(name))
             raise InvalidConfiguration(f"completion line {line!r}: the labels are {legal}")
         return name, label
-
-    def _default_labels(self) -> dict[str, str]:
-        return self.levels.encode(self.space.default())
 
 
 def _server(profile: Profile) -> Iterator[str]:
@@ -85,43 +85,54 @@ def _data(profile: Profile) -> Iterator[str]:
 
 
 def _work(profile: Profile) -> Iterator[str]:
-    memory, queries = profile.hardware.memory, profile.queries
+    queries, words = profile.queries, demand_words(profile.version, profile.hardware)
     clients = f"{profile.clients} client{'s' if profile.clients > 1 else ''}"
     yield f"workload: {profile.kind}, {len(queries)} queries, {clients}"
     cost = sum(query.cost for query in queries)
     yield f"cost: 2^{_power(cost)}, parallel {_percent(_parallel(queries), cost)}"
     yield f"scans: {_counts(queries, _SCANS)}"
     yield f"joins: {_counts(queries, _JOINS)}"
-    for name, sizes in _demands(queries):
-        yield f"{name}: {' '.join(_share(size, memory) for size in sizes[:6]) or 'none'}"
+    yield "demands: work_mem level, share of cost"
+    yield f"sort: {_shares(queries, cost, lambda f: words.sort(max(f.sorts, default=0)))}"
+    yield f"hash: {_shares(queries, cost, lambda f: words.hash(_hashed(f)))}"
     yield "costliest:"
     costliest = sorted(queries, key=lambda q: (-q.cost, q.query_id))[:_LISTED_QUERIES]
-    sizes = {table.name: table.heap_bytes for table in profile.tables}
+    sizes = {table.name: _share(table.heap_bytes, words.memory) for table in profile.tables}
     for query in costliest:
-        yield f"{_percent(query.cost, cost)} {_query(query.features, memory, sizes)}"
+        yield f"{_percent(query.cost, cost)} {_query(query.features, words, sizes)}"
 
 
-def _demands(queries: Iterable[QueryProfile]) -> Iterator[tuple[str, list[float]]]:
-    def largest(sizes: Callable[[PlanSummary], tuple[float, ...]]) -> list[float]:
-        return sorted((s for q in queries for s in sizes(q.features)), reverse=True)
+def _shares(queries: Iterable[QueryProfile], cost: float, word: Word) -> str:
+    """Which share of the cost is that of queries with each demand, most demanding first."""
+    shares: dict[str, float] = {}
+    for query in queries:
+        name = word(query.features)
+        shares[name] = shares.get(name, 0.0) + query.cost
+    order = sorted(shares, key=lambda name: (name == OVER, name != MET, name), reverse=True)
+    return " ".join(f"{name} {_percent(shares[name], cost)}" for name in order)
 
-    yield "sorts", largest(lambda features: features.sorts)
-    yield "hashes", largest(lambda features: features.hashes)
-    yield "aggregates", largest(lambda features: features.aggregates)
+
+def _hashed(features: PlanSummary) -> float:
+    """The largest hash table, of a join or an aggregate."""
+    return max((*features.hashes, *features.aggregates), default=0.0)
 
 
-def _query(features: PlanSummary, memory: int, tables: Mapping[str, int]) -> str:
-    """One short line: joins, workers, the largest demands, probes and full scan."""
+def _query(features: PlanSummary, words: DemandWords, tables: Mapping[str, str]) -> str:
+    """One short line: joins, workers, demands that the default leaves open, scans, probes."""
     joins = sum(features.operators.get(name, 0) for name in _JOINS)
-    words = [f"joins {joins}"]
-    words += [f"par {features.workers}"] if features.workers else []
-    demands = (("sort", features.sorts), ("hash", features.hashes), ("agg", features.aggregates))
-    words += [f"{name} {_share(sizes[0], memory)}" for name, sizes in demands if sizes]
-    full = [tables.get(s.table, 0) for s in features.scans if s.kind == "seq_scan"]
-    words += [f"seq {_share(max(full), memory)}"] if full else []
+    line = [f"joins {joins}"]
+    line += [f"par {features.workers}"] if features.workers else []
+    demands = (
+        ("sort", words.sort(max(features.sorts, default=0))),
+        ("hash", words.hash(max(features.hashes, default=0))),
+        ("agg", words.hash(max(features.aggregates, default=0))),
+    )
+    line += [f"{name} {word}" for name, word in demands if word != MET]
+    full = [tables[s.table] for s in features.scans if s.kind == "seq_scan" and s.table in tables]
+    line += [f"seq {max(full, key=int)}"] if full else []
     probes = max((scan.loops for scan in features.scans), default=1.0)
-    words += [f"probes 10^{floor(log10(probes))}"] if probes >= 10 else []
-    return " ".join(words)
+    line += [f"probes 10^{floor(log10(probes))}"] if probes >= 10 else []
+    return " ".join(line)
 
 
 def _tables_read(profile: Profile) -> list[TableStatistics]:

@@ -11,17 +11,17 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.plan_work import parallel_divisor
 from llmtune.units import unit_factor
 
-_SERVER_DEFAULTS: Mapping[str, float] = MappingProxyType(
+_UNITS: Mapping[str, str | None] = MappingProxyType(
     {
-        "work_mem": 4 << 20,
-        "hash_mem_multiplier": 2.0,
-        "shared_buffers": 128 << 20,
-        "effective_cache_size": 4 << 30,
-        "max_parallel_workers": 8,
-        "max_worker_processes": 8,
+        "work_mem": "kB",
+        "hash_mem_multiplier": None,
+        "shared_buffers": "8kB",
+        "effective_cache_size": "8kB",
+        "max_parallel_workers": None,
+        "max_worker_processes": None,
     }
 )
-"""For knobs outside the space: PostgreSQL's built-in defaults, in bytes and counts."""
+"""The settings that the budget is made of, with `pg_settings`' own units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,8 @@ def budget(configuration: Configuration, space: KnobSpace) -> Budget:
     """What `configuration` gives; a knob outside `space` stands at the server's default."""
 
     def number(name: str) -> float:
-        if name not in space:
-            return _SERVER_DEFAULTS[name]
-        return float(configuration[name]) * unit_factor(space[name].unit)
+        value = configuration.get(name, space.server_defaults[name])
+        return float(value) * unit_factor(_UNITS[name])
 
     work_mem = number("work_mem")
     return Budget(

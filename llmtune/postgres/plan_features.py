@@ -81,8 +81,7 @@ class PlanFeatures:
 
     def positions(self, configuration: Configuration) -> tuple[float, ...]:
         """Each knob's position on its own scale, 0 to 1, in catalogue order."""
-        space = self.space
-        return tuple(space[name].position(configuration[name]) for name in space.names)
+        return tuple(knob.position(configuration[knob.name]) for knob in self.space.knobs)
 
     def _vector(self, query_id: str, plan: PlanNode, given: Budget) -> tuple[float, ...]:
         default = self._defaults[query_id]
