@@ -119,6 +119,9 @@ def _panels(title: str, objective: Objective) -> tuple[Figure, tuple[Axes, Axes]
 
 
 def _dress(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=True, color=PALETTE["rule"], linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -134,7 +137,13 @@ def _draw_session(axes: Axes, curve: Curve, axis: Axis, scale: float) -> None:
     axes.step(places, best, where="post", color=PALETTE["ink"], linewidth=2, label="best so far")
     default = curve.first("default")
     if default is not None and default.value is not None:
-        axes.axhline(default.value, color=PALETTE["default"], linewidth=1, linestyle="--")
+        axes.axhline(
+            default.value,
+            color=PALETTE["default"],
+            linewidth=1,
+            linestyle="--",
+            label="the default's value",
+        )
     for place, point in zip(places, curve.points, strict=True):
         _mark(axes, place, point)
 
@@ -152,7 +161,7 @@ def _mark(axes: Axes, place: float, point: Point) -> None:
             clip_on=False,
             markersize=8,
             markeredgewidth=2,
-            label="no value: failed, rejected or timed out",
+            label="no value: crashed, failed, rejected or timed out",
         )
     elif point.status is TrialStatus.CAPPED:
         axes.plot(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llmtune.trial import TrialStatus
-from workloads.objective import Objective
+from llmtune.tuning.result import TuningResult
+from workloads.objective import Direction, Objective
 
 
 class Axis(StrEnum):
@@ -86,3 +87,20 @@ class Curve:
     def first(self, source: str) -> Point | None:
         """The first trial that `source` proposed."""
         return next((point for point in self.points if point.source == source), None)
+
+
+def session_curve(result: TuningResult) -> Curve:
+    """The curve of a session's search; pruning and the decision come after it."""
+    points: list[Point] = []
+    seconds = result.suggest_s
+    for trial in (trial for trial in result.trials if trial.phase == "search"):
+        seconds += trial.ask_s + trial.wall_s
+        status = TrialStatus(trial.status)
+        points.append(Point(len(points) + 1, seconds, trial.source, status, trial.value))
+    return Curve(objective_of(result), tuple(points))
+
+
+def objective_of(result: TuningResult) -> Objective:
+    """What the session was tuned for."""
+    facts = result.objective
+    return Objective(facts.name, facts.unit, Direction(facts.direction))
