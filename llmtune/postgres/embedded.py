@@ -171,11 +171,11 @@ class EmbeddedTarget:
     def _open(self) -> None:
         account = server_account()
         folder = _clusters_folder(self._cache, account)
-        prefix = f"pg{self.version}-u{account.uid if account else os.getuid()}"
+        owner = account.uid if account else os.getuid()
         with slots_settled(folder):
-            self._slot = take_slot(folder, prefix)
+            self._slot = take_slot(folder, f"pg{self.version}-u{owner}")
             _clear_traces(self._slot, self._binaries, account)
-            for idle in idle_slots(folder, prefix):
+            for idle in idle_slots(folder, f"pg*-u{owner}"):
                 _clear_traces(idle, self._binaries, account)
         binaries = runnable_binaries(self._binaries, account, self._cache)
         self._cluster = self._make_cluster(self._slot, binaries, account)

@@ -52,10 +52,8 @@ def settings_rows(connection: Connection) -> list[SettingRow]:
     """The server's description of all its settings, for the catalogue's check."""
     rows = connection.execute(DESCRIPTION).fetchall()
     return [
-        SettingRow(
-            *about, enumvals=tuple(choices) if choices else None, boot_val=boot, context=when
-        )
-        for *about, choices, boot, when in rows
+        SettingRow(name, vartype, unit, low, high, tuple(words) if words else None, boot, context)
+        for name, vartype, unit, low, high, words, boot, context in rows
     ]
 
 

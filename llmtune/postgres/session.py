@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -40,6 +41,15 @@ def open_session(settings: Mapping[str, str], parameters: Mapping[str, str]) -> 
         connection.close()
         raise TargetError(f"the server refuses a session setting: {_one_line(error)}") from error
     return connection
+
+
+@contextmanager
+def loss_is_failure() -> Iterator[None]:
+    """A connection lost in here, as by a crash of the server, is a ConnectionFailed."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise ConnectionFailed(f"the server went away: {_one_line(error)}") from error
 
 
 def _one_line(error: psycopg.Error) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from llmtune.errors import ConnectionFailed, ReadBackMismatch, ServerDidNotStart, TargetError
+from llmtune.errors import ReadBackMismatch, ServerDidNotStart, TargetError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
@@ -21,6 +21,7 @@ from llmtune.postgres.server_settings import (
     setting_text,
     settings_rows,
 )
+from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, Target
 
 __all__ = ["Applied", "Original", "SettingsApplier", "settings_rows"]
@@ -98,7 +99,7 @@ class SettingsApplier:
 
     def _read_originals(self) -> dict[str, Original]:
         names = self._space.names
-        with self._target.connect() as connection:
+        with loss_is_failure(), self._target.connect() as connection:
             settings = read_settings(connection, names)
             altered = self._read_altered(connection, names)
         missing = [name for name in names if name not in settings]
@@ -129,14 +130,11 @@ class SettingsApplier:
         """Alter, then reload or restart as it takes; True after a restart."""
         if not wanted:
             return False
-        try:
-            with self._target.connect() as connection:
-                restart = self._needing_restart(connection, wanted)
-                self._alter(connection, wanted)
-                if not restart:
-                    self._reload(connection, wanted)
-        except psycopg.OperationalError as error:
-            raise ConnectionFailed(f"the server went away: {error}") from error
+        with loss_is_failure(), self._target.connect() as connection:
+            restart = self._needing_restart(connection, wanted)
+            self._alter(connection, wanted)
+            if not restart:
+                self._reload(connection, wanted)
         if restart:
             self._restart()
         return bool(restart)
@@ -194,7 +192,7 @@ class SettingsApplier:
             raise
 
     def _read_back(self, configuration: Configuration, session: dict[str, str]) -> None:
-        with self._target.connect(settings=session) as connection:
+        with loss_is_failure(), self._target.connect(settings=session) as connection:
             now = read_settings(connection, self._space.names)
         wrong = [
             f"{knob.name} is {now[knob.name].value}, not {configuration[knob.name]}"

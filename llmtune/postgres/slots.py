@@ -91,28 +91,24 @@ def take_slot(folder: Path, prefix: str) -> Slot:
         TargetError: all are taken.
     """
     for number in range(MOST_SLOTS):
-        slot = _try(folder, prefix, number, create=True)
+        slot = _try(folder / f"{prefix}-{number}", number, os.O_CREAT)
         if slot is not None:
             return slot
     raise TargetError(f"all {MOST_SLOTS} servers of {folder} are in use by running processes")
 
 
-def idle_slots(folder: Path, prefix: str) -> Iterator[Slot]:
-    """Every slot that was used before and that no process holds now; each is held in turn."""
-    for number in range(MOST_SLOTS):
-        slot = _try(folder, prefix, number, create=False)
+def idle_slots(folder: Path, pattern: str) -> Iterator[Slot]:
+    """Every slot of this pattern that no process holds now; each is held in turn."""
+    for lock in sorted(folder.glob(f"{pattern}-[0-9]*.lock")):
+        path = lock.with_suffix("")
+        slot = _try(path, int(path.name.rpartition("-")[2]))
         if slot is not None:
             with slot:
                 yield slot
 
 
-def _try(folder: Path, prefix: str, number: int, *, create: bool) -> Slot | None:
-    path = folder / f"{prefix}-{number}"
-    flags = os.O_RDWR | (os.O_CREAT if create else 0)
-    try:
-        lock = os.open(path.with_name(f"{path.name}.lock"), flags, 0o600)
-    except FileNotFoundError:
-        return None
+def _try(path: Path, number: int, flags: int = 0) -> Slot | None:
+    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | flags, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
