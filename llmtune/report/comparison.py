@@ -9,14 +9,15 @@ a speed-up of 0, the worst there is, so that the median cannot profit from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from llmtune.errors import UsageError
-from llmtune.report.curve import Axis, Curve
+from llmtune.report.curve import Axis, Curve, session_curve
+from llmtune.tuning.result import TuningResult
 from workloads.objective import Direction, Objective
 
 RESAMPLES = 2000
@@ -107,6 +108,11 @@ class ZeroTrial:
     over_default: Estimate | None
     over_cold_best: Estimate | None
     failed: int
+
+
+def arm_of(label: str, results: Iterable[TuningResult]) -> Arm:
+    """The arm that finished sessions make, each with its own seed."""
+    return Arm(label, tuple(Run(result.seed, session_curve(result)) for result in results))
 
 
 def median_interval(values: Sequence[float], seed: int = 0) -> Estimate:

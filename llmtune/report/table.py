@@ -62,7 +62,7 @@ def decision_table(result: TuningResult) -> Table:
 def knob_table(changes: Iterable[KnobChange]) -> Table:
     """The changed knobs: from, to, what applying takes, and what the knob does."""
     return Table(
-        ("knob", "default", "best", "needs", "what it does"),
+        ("knob", "default", "best", "applied by", "what it does"),
         tuple((c.name, c.default_text, c.best_text, c.effect, c.why) for c in changes),
     )
 
