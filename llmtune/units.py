@@ -44,9 +44,10 @@ def parse_memory(text: str | int) -> int:
     """
     number, unit = split_quantity(str(text), "an amount of memory such as 512MB")
     factor = _MEMORY_WORDS.get(unit.lower())
-    if factor is None or number <= 0:
+    size = int(number * (factor or 0))
+    if size < 1:
         raise UsageError(f"{text!r} is not an amount of memory; write it like 512MB or 1.5GiB")
-    return int(number * factor)
+    return size
 
 
 def parse_duration(text: str) -> float:
@@ -98,10 +99,11 @@ def format_setting(value: int | float, unit: str | None) -> str:
     """
     if unit is None or value <= 0:
         return f"{value:.15g}"
-    sizes, factor = (_MICROSECONDS, _MICROSECONDS.get(unit))
     if is_memory_unit(unit):
         sizes, factor = _MEMORY, int(unit_factor(unit))
-    amount = Decimal(repr(value)) * Decimal(factor or 1)
+    else:
+        sizes, factor = _MICROSECONDS, _MICROSECONDS[unit]
+    amount = Decimal(repr(value)) * factor
     for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
         if amount % size == 0:
             return f"{int(amount / size)}{name}"
