@@ -1,0 +1,127 @@
+"""What every optimizer must do. Inherit `OptimizerConformance` and say how to build one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import pytest
+
+from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.memory import fits
+from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.trial import Trial, TrialStatus
+from optimizers.base import Optimizer
+from optimizers.projection import memory_projection
+from workloads.objective import LATENCY, Direction, Objective
+
+THROUGHPUT = Objective("throughput", "1/s", Direction.MAXIMIZE)
+WITHOUT_VALUE = [
+    TrialStatus.CRASHED,
+    TrialStatus.REJECTED,
+    TrialStatus.TIMED_OUT,
+    TrialStatus.FAILED,
+]
+
+
+def knob_space(memory: int = 4 << 30) -> KnobSpace:
+    return resolve_space(load_catalogue(), 18, Hardware(2, memory))
+
+
+def succeeded(number: int, configuration: Configuration, value: float) -> Trial:
+    return Trial(number, "test", configuration, TrialStatus.SUCCEEDED, value)
+
+
+class OptimizerConformance(ABC):
+    """Inheritable suite: one test for each promise of `Optimizer`."""
+
+    @abstractmethod
+    def build(self, space: KnobSpace, objective: Objective, seed: int) -> Optimizer:
+        """A new optimizer under test."""
+
+    @pytest.fixture
+    def space(self) -> KnobSpace:
+        return knob_space()
+
+    def drive(self, optimizer: Optimizer, trials: int, seed: int = 0) -> list[Trial]:
+        """Tell `trials` answers of a synthetic evaluator that also crashes and caps."""
+        evaluator = SyntheticEvaluator(
+            optimizer.space, seed, Behaviour(crash_share=0.2), optimizer.objective
+        )
+        done = []
+        for number in range(trials):
+            asked = optimizer.ask()
+            trial = evaluator.measure(asked, number=number, source="test", cap=None)
+            optimizer.tell(trial)
+            done.append(trial)
+        return done
+
+    def test_every_ask_is_valid_and_fits_the_memory(self, space):
+        optimizer = self.build(space, LATENCY, 1)
+        for trial in self.drive(optimizer, 15):
+            space.validate(trial.configuration)
+            assert fits(trial.configuration, space)
+
+    def test_the_same_seed_gives_the_same_asks(self, space):
+        first = self.drive(self.build(space, LATENCY, 5), 14)
+        second = self.drive(self.build(space, LATENCY, 5), 14)
+        assert [t.configuration for t in first] == [t.configuration for t in second]
+
+    def test_another_seed_gives_other_asks(self, space):
+        asked = {self.build(space, LATENCY, seed).ask() for seed in range(4)}
+        assert len(asked) == 4
+
+    def test_asks_without_tells_differ(self, space):
+        optimizer = self.build(space, LATENCY, 2)
+        assert len({optimizer.ask() for _ in range(5)}) == 5
+
+    def test_a_replayed_journal_goes_on_as_if_never_stopped(self, space):
+        whole = self.build(space, LATENCY, 3)
+        journal = self.drive(whole, 14)
+        resumed = self.build(space, LATENCY, 3)
+        for trial in journal:
+            resumed.tell(trial)
+        assert resumed.ask() == whole.ask()
+        assert resumed.best == whole.best
+
+    @pytest.mark.parametrize("status", WITHOUT_VALUE)
+    def test_failures_are_told_and_never_become_the_incumbent(self, space, status):
+        optimizer = self.build(space, LATENCY, 4)
+        for number in range(12):
+            optimizer.tell(Trial(number, "test", optimizer.ask(), status))
+        assert optimizer.best is None
+        space.validate(optimizer.ask())
+
+    def test_a_capped_trial_is_no_incumbent(self, space):
+        optimizer = self.build(space, LATENCY, 4)
+        optimizer.tell(succeeded(0, space.default(), 9.0))
+        optimizer.tell(Trial(1, "test", optimizer.ask(), TrialStatus.CAPPED, 1.0))
+        assert optimizer.best is not None
+        assert optimizer.best.value == 9.0
+
+    def test_it_learns_from_configurations_that_it_never_proposed(self, space):
+        optimizer = self.build(space, LATENCY, 6)
+        told = succeeded(0, space.default(), 7.0)
+        optimizer.tell(told)
+        assert optimizer.best is told
+        space.validate(optimizer.ask())
+
+    @pytest.mark.parametrize(("objective", "best"), [(LATENCY, 1.0), (THROUGHPUT, 3.0)])
+    def test_the_objective_alone_decides_the_direction(self, space, objective, best):
+        optimizer = self.build(space, objective, 7)
+        for number, value in enumerate([2.0, 1.0, 3.0]):
+            optimizer.tell(succeeded(number, optimizer.ask(), value))
+        assert optimizer.best is not None
+        assert optimizer.best.value == best
+
+    def test_a_space_of_one_knob_is_enough(self):
+        optimizer = self.build(knob_space().subset(["work_mem"]), LATENCY, 8)
+        trials = self.drive(optimizer, 12)
+        assert {tuple(trial.configuration) for trial in trials} == {("work_mem",)}
+
+
+def projected(space: KnobSpace):
+    """The projection that the registry gives every optimizer."""
+    return memory_projection(space, 1)
