@@ -66,13 +66,14 @@ def time_llmtune(target: EmbeddedTarget, data_set: DataSet) -> float:
 
 def time_psql(target: EmbeddedTarget, script: Path) -> float:
     create = f"CREATE DATABASE {REFERENCE} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+    run_control(target, f"DROP DATABASE IF EXISTS {REFERENCE}")
     started = time.perf_counter()
     run_control(target, create)
     with target.connect() as connection:
         server = connection.info
-    command = [find_binaries().program("psql"), "--quiet", "--no-psqlrc"]
-    command += ["--set", "ON_ERROR_STOP=1", "--host", server.host, "--port", str(server.port)]
-    command += ["--username", server.user, "--dbname", REFERENCE, "--file", str(script)]
+        address = ["--host", server.host, "--port", str(server.port), "--username", server.user]
+    command = [find_binaries().program("psql"), "--quiet", "--no-psqlrc", *address]
+    command += ["--set", "ON_ERROR_STOP=1", "--dbname", REFERENCE, "--file", str(script)]
     subprocess.run(command, check=True)
     seconds = time.perf_counter() - started
     run_control(target, f"DROP DATABASE {REFERENCE}")

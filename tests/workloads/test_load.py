@@ -134,8 +134,8 @@ def test_tpch_arrives_whole(embedded: Target, tpch_tiny: str) -> None:
         rows = connection.execute("SELECT count(*), sum(l_quantity) FROM lineitem").fetchone()
         constraints = connection.execute(
             "SELECT contype::text, count(*) FROM pg_constraint"
-            " WHERE contype IN ('p', 'f') AND convalidated AND connamespace = 'public'::regnamespace"
-            " GROUP BY contype ORDER BY 1"
+            " WHERE contype IN ('p', 'f') AND convalidated"
+            " AND connamespace = 'public'::regnamespace GROUP BY contype ORDER BY 1"
         ).fetchall()
     assert rows == (60175, 1536127)
     assert constraints == [("f", 8), ("p", 8)]
