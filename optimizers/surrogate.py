@@ -51,7 +51,7 @@ class Surrogate:
         self._used = np.ptp(table, axis=0) > 0
         if not self._used.any():
             self._used[:] = True
-        self._model = self._new_model()
+        self._model = self._new_model(int(self._used.sum()))
         self._model.fit(table[:, self._used], logs, sample_weight=weights)
 
     def predict(self, features: ArrayLike) -> Floats:
@@ -68,13 +68,13 @@ class Surrogate:
         table = np.asarray(features, dtype=np.float32)[:, self._used]
         return np.stack([tree.predict(table) for tree in self._model.estimators_])
 
-    def _new_model(self) -> Any:  # noqa: ANN401 (scikit-learn is imported lazily)
-        from sklearn.ensemble import ExtraTreesRegressor  # noqa: PLC0415
+    def _new_model(self, features: int) -> Any:
+        from sklearn.ensemble import ExtraTreesRegressor
 
         return ExtraTreesRegressor(
             n_estimators=self._trees,
             min_samples_leaf=3,
-            max_features=0.2,
+            max_features=min(features, max(8, features // 5)),
             random_state=self._seed,
             n_jobs=-1,
         )

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from optimizers.surrogate import Floats, RatioSurrogate, Surrogate
+
+
+def cliff(rows: int, seed: int = 0) -> tuple[Floats, Floats]:
+    """Times with a step (a spill) and a slope, as plan features bring them."""
+    features = np.random.default_rng(seed).uniform(size=(rows, 6))
+    features[:, 5] = 1.0
+    return features, np.exp(np.where(features[:, 0] > 0.5, 1.5, 0.0) + features[:, 1])
+
+
+def test_it_predicts_what_it_has_not_seen() -> None:
+    surrogate = Surrogate()
+    surrogate.fit(*cliff(600))
+    features, seconds = cliff(200, seed=1)
+    error = np.log(surrogate.predict(features)) - np.log(seconds)
+    assert 1 - error.var() / np.log(seconds).var() > 0.9
+
+
+def test_the_same_seed_predicts_the_same() -> None:
+    features, _ = cliff(50, seed=1)
+    predictions = []
+    for _ in range(2):
+        surrogate = Surrogate(seed=3)
+        surrogate.fit(*cliff(200))
+        predictions.append(surrogate.predict(features))
+    assert np.array_equal(*predictions)
+
+
+def test_spread_is_larger_where_there_were_no_measurements() -> None:
+    features, seconds = cliff(300)
+    surrogate = Surrogate()
+    surrogate.fit(features, seconds)
+    step = np.tile(features.mean(axis=0), (2, 1))
+    step[:, 0] = (0.5, 0.9)
+    at_the_step, far_from_it = surrogate.spread(step)
+    assert at_the_step > far_from_it >= 0
+
+
+def test_one_row_and_constant_features_are_enough() -> None:
+    surrogate = Surrogate()
+    surrogate.fit([[1.0, 2.0]], [4.0])
+    assert surrogate.predict([[1.0, 2.0], [5.0, 6.0]]) == pytest.approx([4.0, 4.0])
+
+
+def test_weights_say_which_rows_count() -> None:
+    surrogate = Surrogate()
+    surrogate.fit([[0.0]] * 8, [1.0] * 4 + [9.0] * 4, weights=[1e-9] * 4 + [1.0] * 4)
+    assert surrogate.predict([[0.0]]) == pytest.approx([9.0], rel=1e-3)
+
+
+def test_ratios_carry_over_to_slower_queries() -> None:
+    features, ratios = cliff(600)
+    default = np.random.default_rng(2).uniform(0.1, 10, size=600)
+    surrogate = RatioSurrogate()
+    surrogate.fit(features, ratios * default, default)
+    asked, expected = cliff(100, seed=1)
+    predicted = surrogate.predict(asked, np.full(100, 1000.0))
+    assert np.median(np.abs(np.log(predicted / (1000 * expected)))) < 0.2
+    assert surrogate.predict_ratio(asked) * 1000 == pytest.approx(predicted)
+    assert surrogate.spread(asked).shape == (100,)
+
+
+def test_nothing_is_predicted_before_a_fit() -> None:
+    surrogate = Surrogate()
+    assert not surrogate.fitted
+    with pytest.raises(ValueError, match="fitted first"):
+        surrogate.predict([[1.0]])
+
+
+@pytest.mark.parametrize("values", [[], [1.0, 2.0]])
+def test_rows_without_their_value_are_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="do not belong together"):
+        Surrogate().fit([[1.0]], values)
