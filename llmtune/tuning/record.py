@@ -173,7 +173,7 @@ class JournalEntry:
 
 def without_password(target: str) -> str:
     """`target` with the password of a URL or of a keyword string taken out."""
-    target = re.sub(r"(//[^:/@\s]*):[^@\s]*@", r"\1@", target)
+    target = re.sub(r"(//[^:/@\s]*):[^/\s]*@", r"\1@", target)
     target = re.sub(r"(?i)([?&]password)=[^&\s]*", r"\1=***", target)
     return re.sub(r"(?i)(\bpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&*]+)", r"\1=***", target)
 

@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from llmtune.errors import SessionError, UsageError
+from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.tuning.record import JournalEntry, Phase, SessionStatus, without_password
+from llmtune.tuning.store import SessionStore
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'deep' / 'sessions.db'}"
+
+
+def entry(space, number=0):
+    trial = Trial(
+        number,
+        "tpe",
+        space.configuration({"work_mem": 65536, "jit": False, "random_page_cost": 1.1}),
+        TrialStatus.SUCCEEDED,
+        1.5,
+        (QueryTime("q1", 0.5), QueryTime("q2", 1.0)),
+        wall_s=4.0,
+        measured_s=3.0,
+        message="ü",
+    )
+    return JournalEntry(Phase.SEARCH, trial, ask_s=0.25, restart_s=0.5)
+
+
+def test_a_session_and_its_trials_survive_the_process(url, space, make_record):
+    record = make_record(trials=3)
+    store = SessionStore(url)
+    store.create(record)
+    store.append(record.id, entry(space))
+    store.close()
+    later = SessionStore(url)
+    assert later.summary(record.id).record == record
+    assert later.journal(record.id) == (entry(space),)
+    assert [s.trials for s in later.sessions()] == [1]
+
+
+def test_a_configuration_keeps_the_types_of_its_values(store, space, make_record):
+    record = make_record(trials=3)
+    store.create(record)
+    store.append(record.id, entry(space))
+    stored = store.journal(record.id)[0].trial.configuration
+    space.validate(stored)
+    assert (stored["jit"], stored["work_mem"], stored["random_page_cost"]) == (False, 65536, 1.1)
+
+
+def test_a_number_is_journalled_once(store, space, make_record):
+    record = make_record(trials=3)
+    store.create(record)
+    store.append(record.id, entry(space))
+    with pytest.raises(SessionError, match="another process"):
+        store.append(record.id, entry(space))
+
+
+def test_an_unknown_session_is_named(store):
+    with pytest.raises(SessionError, match="no session 'nosuch'"):
+        store.summary("nosuch")
+    with pytest.raises(SessionError, match="no session 'nosuch'"):
+        store.journal("nosuch")
+
+
+def test_a_mark_keeps_its_message(store, make_record):
+    record = make_record(trials=3)
+    store.create(record)
+    store.mark(record.id, SessionStatus.INTERRUPTED, "Ctrl-C")
+    summary = store.summary(record.id)
+    assert (summary.status, summary.message) == (SessionStatus.INTERRUPTED, "Ctrl-C")
+
+
+def test_original_settings_keep_their_first_value_until_restored(store, make_record):
+    record = make_record(trials=3)
+    store.create(record)
+    store.record_original_settings(record.id, {"work_mem": "8MB", "jit": None})
+    store.record_original_settings(record.id, {"work_mem": "1GB"})
+    assert store.original_settings(record.id) == {"work_mem": "8MB", "jit": None}
+    store.mark_restored(record.id)
+    assert store.original_settings(record.id) == {}
+
+
+def test_a_store_of_another_schema_is_refused(url):
+    SessionStore(url).close()
+    with create_engine(url).begin() as connection:
+        connection.execute(text("UPDATE store_meta SET schema_version = 99"))
+    with pytest.raises(SessionError, match="schema 99"):
+        SessionStore(url)
+
+
+def test_a_damaged_store_is_a_clear_error(tmp_path):
+    path = tmp_path / "sessions.db"
+    path.write_bytes(b"this is not a database, only some words in a row" * 100)
+    with pytest.raises(SessionError, match="cannot be used"):
+        SessionStore(f"sqlite:///{path}")
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SessionError, match="folder"):
+        SessionStore(f"sqlite:///{tmp_path / 'file' / 'sessions.db'}")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdb://host/x"])
+def test_a_url_that_is_none_is_the_users_mistake(url):
+    with pytest.raises(UsageError, match="database URL"):
+        SessionStore(url)
+
+
+@pytest.mark.parametrize(
+    ("target", "stored"),
+    [
+        ("postgresql://me:secret@db:5432/shop", "postgresql://me@db:5432/shop"),
+        ("postgresql://me:s:e@cret@db/shop", "postgresql://me@db/shop"),
+        (
+            "postgresql://db/shop?user=me&password=secret&a=b",
+            "postgresql://db/shop?user=me&password=***&a=b",
+        ),
+        ("host=db password=secret user=me", "host=db password=*** user=me"),
+        ("host=db password='se cret' user=me", "host=db password=*** user=me"),
+        ("embedded", "embedded"),
+    ],
+)
+def test_no_password_is_stored(target, stored, store, make_record):
+    assert without_password(target) == stored
+    record = replace(make_record(trials=3), target=target)
+    store.create(record)
+    assert "cret" not in str(store.summary(record.id))
