@@ -83,6 +83,10 @@ class Request:
     seed: int
     plan: Plan
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UsageError(f"the seed must be 0 or more, not {self.seed}")
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:

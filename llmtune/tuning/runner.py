@@ -69,6 +69,10 @@ class Runner:
         trials = sum(entry.ask_s + entry.trial.wall_s for entry in self.entries)
         return self.record.suggest_s + trials
 
+    def start_clock(self) -> None:
+        """From now on, seconds outside trials count as the next trial's `ask_s`."""
+        self._idle_since = perf_counter()
+
     def measure(
         self, phase: Phase, source: str, configuration: Configuration, cap: float | None = None
     ) -> Trial:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.noise import Noise
@@ -24,6 +21,7 @@ from llmtune.tuning.events import (
     SessionStarted,
     ignore,
 )
+from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.prune import Pruning, prune
 from llmtune.tuning.record import JournalEntry, Phase, Request, SessionRecord, SessionStatus
 from llmtune.tuning.replay import check_resumable, replay
@@ -158,8 +156,9 @@ class TuningSession:
             SessionError: the default configuration could not be measured.
             TargetError: the target's server was lost.
         """
+        self._runner.start_clock()
         self._on_event(SessionStarted(self.record.id, self._replayed))
-        with _terminable(), self._resumable():
+        with sigterm_interrupts(), self._resumable():
             plan = self.record.plan
             self._on_event(PhaseStarted(Phase.SEARCH, plan.trials, plan.seconds))
             search(self._runner, self._optimizer, plan)
@@ -251,20 +250,3 @@ def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
     default = default_proposal(evaluator.space)
     others = (p for p in record.proposals if p.configuration != default.configuration)
     return WarmStarted(inner, [*[default] * record.plan.default_repeats, *others])
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt, so that both end a session the same way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module calls it
-    raise KeyboardInterrupt

@@ -15,15 +15,13 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from llmtune.errors import SessionError, UsageError
-from llmtune.knobs.configuration import Configuration
-from llmtune.trial import QueryTime, Trial, TrialStatus
 from llmtune.tuning.record import (
     JournalEntry,
-    Phase,
     SessionRecord,
     SessionStatus,
     without_password,
 )
+from llmtune.tuning.rows import journal_entry, trial_row
 from llmtune.tuning.schema import (
     SCHEMA_VERSION,
     Base,
@@ -100,7 +98,7 @@ class SessionStore:
             SessionError: this number is journalled already, by another process.
         """
         with self._transaction() as db:
-            db.add(_trial_row(session_id, entry))
+            db.add(trial_row(session_id, entry))
 
     def summary(self, session_id: str) -> SessionSummary:
         """One session.
@@ -122,7 +120,7 @@ class SessionStore:
         with self._transaction() as db:
             self._row(db, session_id)
             query = select(TrialRow).where(TrialRow.session_id == session_id)
-            return tuple(_entry(row) for row in db.scalars(query.order_by(TrialRow.number)))
+            return tuple(journal_entry(row) for row in db.scalars(query.order_by(TrialRow.number)))
 
     def record_original_settings(self, session_id: str, settings: Mapping[str, str | None]) -> None:
         """Keep the target's own ALTER SYSTEM values (None: there was none).
@@ -218,38 +216,3 @@ def _summary(db: Session, row: SessionRow) -> SessionSummary:
         trials=len(numbers.all()),
         message=row.message,
     )
-
-
-def _trial_row(session_id: str, entry: JournalEntry) -> TrialRow:
-    trial = entry.trial
-    return TrialRow(
-        session_id=session_id,
-        number=trial.number,
-        phase=entry.phase,
-        source=trial.source,
-        status=trial.status,
-        value=trial.value,
-        wall_s=trial.wall_s,
-        measured_s=trial.measured_s,
-        ask_s=entry.ask_s,
-        restart_s=entry.restart_s,
-        message=trial.message,
-        configuration=dict(trial.configuration),
-        query_times=[[time.query_id, time.seconds] for time in trial.query_times],
-        finished_at=datetime.now(UTC),
-    )
-
-
-def _entry(row: TrialRow) -> JournalEntry:
-    trial = Trial(
-        number=row.number,
-        source=row.source,
-        configuration=Configuration(row.configuration),
-        status=TrialStatus(row.status),
-        value=row.value,
-        query_times=tuple(QueryTime(query_id, seconds) for query_id, seconds in row.query_times),
-        wall_s=row.wall_s,
-        measured_s=row.measured_s,
-        message=row.message,
-    )
-    return JournalEntry(Phase(row.phase), trial, row.ask_s, row.restart_s)

@@ -16,7 +16,7 @@ from llmtune.tuning.events import (
     TrialFinished,
     TrialStarted,
 )
-from llmtune.tuning.record import Phase, Plan, SessionStatus
+from llmtune.tuning.record import Phase, Plan, Request, SessionStatus
 from llmtune.tuning.session import TuningSession
 from optimizers.warm_start import Proposal
 
@@ -219,3 +219,8 @@ def test_an_unknown_optimizer_stores_nothing(evaluator, store, make_record):
 def test_an_impossible_plan_is_refused(plan):
     with pytest.raises(UsageError):
         Plan(**plan)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(UsageError, match="seed"):
+        Request("embedded", "tpch", "tpe", "rules", -1, Plan())

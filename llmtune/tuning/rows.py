@@ -1,0 +1,47 @@
+"""Journal entries as rows of the store and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.tuning.record import JournalEntry, Phase
+from llmtune.tuning.schema import TrialRow
+
+
+def trial_row(session_id: str, entry: JournalEntry) -> TrialRow:
+    """The row to store, finished now."""
+    trial = entry.trial
+    return TrialRow(
+        session_id=session_id,
+        number=trial.number,
+        phase=entry.phase,
+        source=trial.source,
+        status=trial.status,
+        value=trial.value,
+        wall_s=trial.wall_s,
+        measured_s=trial.measured_s,
+        ask_s=entry.ask_s,
+        restart_s=entry.restart_s,
+        message=trial.message,
+        configuration=dict(trial.configuration),
+        query_times=[[time.query_id, time.seconds] for time in trial.query_times],
+        finished_at=datetime.now(UTC),
+    )
+
+
+def journal_entry(row: TrialRow) -> JournalEntry:
+    """The entry that `row` was made from."""
+    trial = Trial(
+        number=row.number,
+        source=row.source,
+        configuration=Configuration(row.configuration),
+        status=TrialStatus(row.status),
+        value=row.value,
+        query_times=tuple(QueryTime(query_id, seconds) for query_id, seconds in row.query_times),
+        wall_s=row.wall_s,
+        measured_s=row.measured_s,
+        message=row.message,
+    )
+    return JournalEntry(Phase(row.phase), trial, row.ask_s, row.restart_s)
