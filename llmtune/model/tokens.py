@@ -78,7 +78,9 @@ class TokenCodec:
         self.newline = self._single("\n")
         self._column = {label: column for column, label in enumerate(self.labels)}
         self.knobs = tuple(
-            KnobTokens(name, self._encode(f"{name}:"), tuple(self._column[one] for one in legal[name]))
+            KnobTokens(
+                name, self._encode(f"{name}:"), tuple(self._column[one] for one in legal[name])
+            )
             for name in legal
         )
         self._index = {knob.name: index for index, knob in enumerate(self.knobs)}
@@ -152,7 +154,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"cannot read the tokenizer {path}: {error}") from error
-    except Exception as error:  # noqa: BLE001 - the library raises plain Exception
+    except Exception as error:
         raise ModelError(
             f"the tokenizer {path} is damaged ({error}); delete its folder to have it made again"
         ) from error

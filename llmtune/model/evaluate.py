@@ -1,0 +1,129 @@
+"""How well a model predicts held-out labels, against the untuned base model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from llmtune.errors import DatasetError
+from llmtune.knobs.levels import DEFAULT_LABEL
+from llmtune.knobs.space import KnobSpace
+from llmtune.model.adapter import check_adapter, load_adapter
+from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
+from llmtune.model.dataset import Pair
+from llmtune.model.tokens import TokenCodec, TokenSequence, legal_labels, load_tokenizer
+
+BATCH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Over all labels of some pairs, each predicted from the true ones before it.
+
+    Attributes:
+        pairs, labels: how many.
+        changed: how many of the labels are not `default`.
+        nll: mean negative log-likelihood of a label among the legal ones, nats.
+        accuracy: share of labels that are the model's likeliest.
+        changed_accuracy: the same over the changed ones; 0 when there are none.
+    """
+
+    pairs: int
+    labels: int
+    changed: int
+    nll: float
+    accuracy: float
+    changed_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The same pairs under the tuned and the untuned model."""
+
+    tuned: Scores
+    base: Scores
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, for the card."""
+        return asdict(self)
+
+
+def encode_pairs(codec: TokenCodec, pairs: Iterable[Pair]) -> tuple[TokenSequence, ...]:
+    """All pairs as tokens.
+
+    Raises:
+        DatasetError: a completion does not fit the codec's knobs; the pair's
+            number, from 1, is named.
+    """
+    sequences = []
+    for number, pair in enumerate(pairs, start=1):
+        try:
+            sequences.append(codec.sequence(pair.prompt, pair.completion))
+        except DatasetError as error:
+            raise DatasetError(f"pair {number}: {error}") from error
+    return tuple(sequences)
+
+
+def score(model: Any, codec: TokenCodec, sequences: Sequence[TokenSequence]) -> Scores:
+    """Score a loaded model, whose adapter, if any, counts.
+
+    Raises:
+        DatasetError: there is nothing to score.
+    """
+    import torch
+
+    from llmtune.model.labels import LabelHead, collate, label_log_probabilities, transformer_body
+
+    if not any(one.targets for one in sequences):
+        raise DatasetError("there are no labels to evaluate on")
+    head, body = LabelHead(model, codec), transformer_body(model)
+    default = codec.labels.index(DEFAULT_LABEL)
+    nll, right, changed, changed_right = 0.0, 0, 0, 0
+    ordered = sorted(sequences, key=lambda one: len(one.ids))
+    with torch.inference_mode():
+        for start in range(0, len(ordered), BATCH):
+            batch = collate(ordered[start : start + BATCH], str(model.device))
+            scores = label_log_probabilities(body, head, batch)
+            hit, moved = scores.argmax(dim=1) == batch.targets, batch.targets != default
+            nll -= float(scores.gather(1, batch.targets[:, None]).sum())
+            right, changed = right + int(hit.sum()), changed + int(moved.sum())
+            changed_right += int((hit & moved).sum())
+    labels = sum(len(one.targets) for one in sequences)
+    return Scores(
+        pairs=len(sequences),
+        labels=labels,
+        changed=changed,
+        nll=nll / labels,
+        accuracy=right / labels,
+        changed_accuracy=changed_right / changed if changed else 0.0,
+    )
+
+
+def compare_with_base(
+    model: Any, codec: TokenCodec, sequences: Sequence[TokenSequence]
+) -> Evaluation:
+    """Score a PEFT model with its adapter and without."""
+    tuned = score(model, codec, sequences)
+    with model.disable_adapter():
+        return Evaluation(tuned, score(model, codec, sequences))
+
+
+def evaluate_adapter(
+    base: BaseModel, adapter: Path, space: KnobSpace, pairs: Iterable[Pair]
+) -> Evaluation:
+    """Evaluate an adapter's folder on held-out pairs.
+
+    Args:
+        space: gives the legal labels; any hardware's of the pairs' server version.
+
+    Raises:
+        AdapterMismatch, ModelError: the adapter does not fit or is damaged.
+        DatasetError: the pairs do not fit the knob space.
+    """
+    check_adapter(adapter, base, space.catalogue_hash)
+    codec = TokenCodec(load_tokenizer(base.path), legal_labels(space))
+    sequences = encode_pairs(codec, pairs)
+    model = load_adapter(load_base_model(base, best_device()), adapter)
+    return compare_with_base(model, codec, sequences)

@@ -1,0 +1,97 @@
+"""The suggester: a profile in, ranked configurations out, nothing run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmtune.errors import UsageError
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.levels import LevelCodec
+from llmtune.knobs.memory import repair
+from llmtune.knobs.space import KnobSpace
+from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter, load_adapter
+from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
+from llmtune.model.prompt import PromptCodec
+from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer
+from llmtune.postgres.profile import Profile
+
+if TYPE_CHECKING:
+    from llmtune.model.decoder import Decoded, Decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A configuration that fits the server's memory.
+
+    Attributes:
+        log_likelihood: natural logarithm of the model's joint probability of
+            the labels; 0 or below, larger is likelier.
+    """
+
+    configuration: Configuration
+    log_likelihood: float
+
+
+class Suggester:
+    """Suggests configurations of one knob space with a loaded model."""
+
+    def __init__(self, space: KnobSpace, codec: TokenCodec, decoder: Decoder) -> None:
+        self._space = space
+        self._codec = codec
+        self._decoder = decoder
+        self._levels = LevelCodec(space)
+        self._prompts = PromptCodec(space)
+
+    def suggest(
+        self, profile: Profile, candidates: int = 8, temperature: float = 1.0, seed: int = 0
+    ) -> tuple[Suggestion, ...]:
+        """Suggest at most `candidates` different configurations.
+
+        The first is the mode: the likeliest label at every knob. The others are
+        drawn at `temperature` and stand in the order of their likelihood. Each
+        is repaired to fit the server's memory.
+
+        Raises:
+            UsageError: `candidates` or `temperature` is not positive.
+        """
+        if candidates < 1 or not temperature > 0:
+            raise UsageError("candidates must be at least 1, and the temperature above 0")
+        prompt = self._codec.prompt(self._prompts.prompt(profile))
+        mode, *drawn = self._decoder.decode(prompt, candidates, temperature, seed)
+        ranked = [mode, *sorted(drawn, key=lambda one: -one.log_likelihood)]
+        unique: dict[Configuration, Suggestion] = {}
+        for decoded in ranked:
+            suggestion = self._suggestion(decoded, profile.clients)
+            unique.setdefault(suggestion.configuration, suggestion)
+        return tuple(unique.values())
+
+    def _suggestion(self, decoded: Decoded, clients: int) -> Suggestion:
+        configuration = repair(self._levels.decode(decoded.labels), self._space, clients)
+        return Suggestion(configuration, decoded.log_likelihood)
+
+
+def load_suggester(
+    space: KnobSpace, base: BaseModel, adapter: Path | None = DEFAULT_ADAPTER
+) -> Suggester:
+    """Load the base model and an adapter for suggestions in `space`.
+
+    Args:
+        adapter: its folder; None means the untuned base model.
+
+    Raises:
+        AdapterMismatch: it was trained for another base model or knob catalogue.
+        ModelError: a file is missing or damaged.
+    """
+    # Before torch is imported, which takes seconds: a wrong adapter fails at once.
+    if adapter is not None:
+        check_adapter(adapter, base, space.catalogue_hash)
+    from llmtune.model.decoder import Decoder
+
+    codec = TokenCodec(load_tokenizer(base.path), legal_labels(space))
+    model = load_base_model(base, best_device())
+    if adapter is not None:
+        # Merged, the adapter costs nothing in each of the decoder's forwards.
+        model = load_adapter(model, adapter).merge_and_unload()
+    return Suggester(space, codec, Decoder(model, codec))
