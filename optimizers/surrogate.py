@@ -83,8 +83,8 @@ class Surrogate:
 class RatioSurrogate:
     """Predicts a query's seconds relative to its seconds under the default configuration.
 
-    How a query answers to knobs carries over to other queries and schemas far
-    better than how long it takes, and its default time is known or cheap to get.
+    The ratio takes the query's own size out of the target, so that what is left
+    to learn is how it answers to knobs; its default time is known or cheap to get.
     """
 
     def __init__(self, seed: int = 0, trees: int = 40) -> None:
