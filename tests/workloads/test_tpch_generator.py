@@ -1,5 +1,6 @@
 """Rows arrive complete, in any order of reading, and no process is left behind."""
 
+import psutil
 import pytest
 
 from llmtune.errors import LoadError
@@ -34,14 +35,29 @@ def test_tables_read_in_another_order_and_again() -> None:
     assert [count(generator, table) for table in ("part", "nation", "nation")] == [200, 25, 25]
 
 
+def processes() -> set[int]:
+    return {
+        child.pid for child in psutil.Process().children() if child.name().startswith("tpchgen")
+    }
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.1])
+def test_one_process_serves_all_tables_in_their_order(scale: float) -> None:
+    generator, seen = Generator(scale), set()
+    for table in TABLES:
+        for _ in generator.rows(table):
+            seen |= processes()
+    assert len(seen) == 1
+    assert not processes() & seen
+
+
 def test_stopping_in_the_middle_leaves_the_next_read_whole() -> None:
     generator = Generator(0.05)
-    rows = generator.rows("region")
+    rows = generator.rows("lineitem")
     next(rows)
     rows.close()
+    assert not processes()
     assert count(generator, "region") == 5
-    assert count(generator, "nation") == 25
-    generator.stop()
 
 
 def test_a_scale_that_the_generator_refuses_is_a_load_error() -> None:
