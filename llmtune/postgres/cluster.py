@@ -7,17 +7,19 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import psutil
 
-from llmtune.errors import ServerDidNotStart, TargetError
+from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError
 from llmtune.postgres.account import Account, give, run_as
 from llmtune.postgres.binaries import Binaries
 from llmtune.postgres.limits import MemoryGroup, running_on
+from llmtune.postgres.session import open_session
+from llmtune.postgres.target import Connection
 
 SUPERUSER = "postgres"
 LOG_TAIL_LINES = 20
@@ -108,24 +110,48 @@ class Cluster:
         with running_on(self.cores):
             done = self._run([*pg_ctl, *places])
         if done.returncode != 0:
-            self.stop(signal.SIGQUIT)
+            self.stop()
             raise self._failure(begin, kills, done.stderr)
 
-    def stop(self, how: signal.Signals = signal.SIGINT, patience_s: float = 60.0) -> None:
+    def stop(self, patience_s: float = 60.0) -> None:
         """Stop the server, if it runs, and whatever of it is left.
 
+        A server that answers ends its sessions and checkpoints. One that does not
+        is just ended: asked politely while it restarts after a crash,
+        PostgreSQL 18 finishes the restart and then waits for ever.
+
         Args:
-            how: SIGINT ends all sessions and checkpoints; SIGQUIT just ends.
             patience_s: seconds until its processes are killed.
         """
         server = self.postmaster()
         if server is not None:
-            server.send_signal(how)
+            server.send_signal(signal.SIGINT if self.answers() else signal.SIGQUIT)
             self._wait_for_end(server, patience_s)
         for process in self._processes():
             process.kill()
             _gone(process, 5.0)
         self._remove_locks()
+
+    def connect(
+        self, database: str = "postgres", settings: Mapping[str, str] | None = None
+    ) -> Connection:
+        """See `Target.connect`."""
+        parameters = {
+            "host": str(self.sockets),
+            "port": "5432",
+            "user": SUPERUSER,
+            "dbname": database,
+            "options": "",  # not what PGOPTIONS says
+        }
+        return open_session(settings or {}, parameters)
+
+    def answers(self) -> bool:
+        """Whether the server lets us log in."""
+        try:
+            self.connect().close()
+        except ConnectionFailed:
+            return False
+        return True
 
     def postmaster(self) -> psutil.Process | None:
         """The server process of this very data folder, if it runs."""

@@ -12,26 +12,23 @@ from pathlib import Path
 from typing import Self
 
 import psycopg
-from platformdirs import user_cache_path
 
 from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, UsageError
 from llmtune.knobs.hardware import Hardware, detect_hardware
-from llmtune.postgres.account import Account, give, may_enter, server_account
+from llmtune.postgres.account import Account, give, server_account
 from llmtune.postgres.binaries import Binaries, find_binaries, runnable_binaries
-from llmtune.postgres.cluster import SUPERUSER, Cluster
+from llmtune.postgres.cache import clusters_folder, default_cache
+from llmtune.postgres.cluster import Cluster
 from llmtune.postgres.limits import (
     MemoryGroup,
     choose_cores,
     create_memory_group,
     drop_cached_pages,
 )
-from llmtune.postgres.session import open_session
 from llmtune.postgres.slots import Slot, Traces, idle_slots, slots_settled, take_slot
 from llmtune.postgres.target import Connection
 
 SMALLEST_MEMORY = 64 << 20
-ROOT_CACHE = Path("/var/cache/llmtune")
-CACHE_VARIABLE = "LLMTUNE_CACHE"
 SOCKETS_PREFIX = "llmtune-"
 
 
@@ -137,14 +134,7 @@ class EmbeddedTarget:
         self, database: str | None = None, settings: Mapping[str, str] | None = None
     ) -> Connection:
         """See `Target.connect`; the default database is `postgres`."""
-        parameters = {
-            "host": str(self._running.sockets),
-            "port": "5432",
-            "user": SUPERUSER,
-            "dbname": database or "postgres",
-            "options": "",  # not what PGOPTIONS says
-        }
-        return open_session(settings or {}, parameters)
+        return self._running.connect(database or "postgres", settings)
 
     def restart(self) -> None:
         """See `Target.restart`."""
@@ -170,7 +160,7 @@ class EmbeddedTarget:
 
     def _open(self) -> None:
         account = server_account()
-        folder = _clusters_folder(self._cache, account)
+        folder = clusters_folder(self._cache, account)
         owner = account.uid if account else os.getuid()
         with slots_settled(folder):
             self._slot = take_slot(folder, f"pg{self.version}-u{owner}")
@@ -209,41 +199,12 @@ class EmbeddedTarget:
         return self._running.has_system_settings() or row != (0,)
 
     def _wait_for_answer(self, patience_s: float = 10.0) -> None:
-        """A started server may still go down at once, when its helpers crash."""
+        """A server that was ready may still go down at once, when its helpers crash."""
         deadline = time.monotonic() + patience_s
-        while True:
-            try:
-                self.connect().close()
-                return
-            except ConnectionFailed as error:
-                if time.monotonic() > deadline:
-                    log = self._running.log_tail()
-                    raise ServerDidNotStart(f"the server does not answer: {error}", log) from error
-                time.sleep(0.05)
-
-
-def default_cache() -> Path:
-    """The folder for data and copies, from `LLMTUNE_CACHE` if that is set.
-
-    Root's is below /var, for the server's account cannot enter root's home.
-    """
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).absolute()
-    return ROOT_CACHE if os.geteuid() == 0 else user_cache_path("llmtune")
-
-
-def _clusters_folder(cache: Path, account: Account | None) -> Path:
-    folder = cache / "clusters"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TargetError(f"cannot use the cache folder {cache}: {error.strerror}") from error
-    if account is not None and not may_enter(account, folder):
-        raise TargetError(
-            f"the account {account.name}, under which the server runs because you are root, "
-            f"may not enter {folder}; set {CACHE_VARIABLE} to a folder that all may enter"
-        )
-    return folder
+        while not self._running.answers():
+            if time.monotonic() > deadline:
+                raise ServerDidNotStart("the server does not answer", self._running.log_tail())
+            time.sleep(0.05)
 
 
 def _base_settings(sockets: Path, memory: int) -> str:
