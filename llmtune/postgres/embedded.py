@@ -170,6 +170,7 @@ class EmbeddedTarget:
             binaries = runnable_binaries(self._binaries, account, self._cache)
         self._cluster = self._make_cluster(self._slot, binaries, account)
         self._cluster.create()
+        self._cluster.stop()  # clears a pid file that came with a copied or restored cache
         self._cluster.configure(_base_settings(self._cluster.sockets, self._hardware.memory))
         if self._memory is not None:
             drop_cached_pages(self._cluster.data)

@@ -174,13 +174,12 @@ def test_clears_away_what_a_killed_process_left(embedded: EmbeddedTarget, cache:
 def test_a_stale_pid_file_of_a_stranger_is_not_obeyed(cache: Path) -> None:
     with EmbeddedTarget(cache=cache) as target:
         data = target.data_folder
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         (data / "postmaster.pid").write_text(f"{stranger.pid}\n{data}\n")
         with EmbeddedTarget(cache=cache) as target:
             assert target.data_folder == data
             assert show(target, "work_mem") == "4MB"
         assert stranger.poll() is None
-        stranger.kill()
 
 
 def test_limits_hold_for_the_server(limited: EmbeddedTarget) -> None:
