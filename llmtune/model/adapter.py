@@ -61,10 +61,10 @@ def save_adapter(model: Any, folder: Path, base: BaseModel, facts: Mapping[str, 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CARD).unlink(missing_ok=True)
-        # The base model's name instead of its folder, which other machines do not have.
-        model.peft_config["default"].base_model_name_or_path = base.name
-        model.save_pretrained(folder)
+        # The embeddings are the base model's; asked to decide, peft would go to the network.
+        model.save_pretrained(folder, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # peft's empty template
+        _rename_base(folder / CONFIG, base.name)
         weights = _sha256(folder / WEIGHTS)
         card = Card(base.name, base.sha256, weights_sha256=weights, **facts)
         (folder / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
@@ -142,6 +142,13 @@ def load_adapter(model: Any, folder: Path) -> Any:
             f"the adapter in {folder} cannot be loaded ({error}); its {CONFIG} or {WEIGHTS} is"
             " damaged: copy the folder afresh or train the adapter again"
         ) from error
+
+
+def _rename_base(path: Path, name: str) -> None:
+    """Put the base model's name for its folder, which other machines do not have."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    text = json.dumps({**values, "base_model_name_or_path": name}, indent=2, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

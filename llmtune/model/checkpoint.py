@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     try:
         _save_converted(gguf, partial)
         _publish(partial, folder)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, struct.error) as error:
         raise ModelError(f"cannot convert {gguf} to {folder}: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -9,7 +9,7 @@ This module imports torch; the modules that users import load it lazily.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,17 +48,18 @@ def collate(sequences: Sequence[TokenSequence], device: str) -> Batch:
     ids = torch.zeros(len(sequences), longest, dtype=torch.long)
     for row, one in enumerate(sequences):
         ids[row, : len(one.ids)] = torch.tensor(one.ids)
-    rows = [row for row, one in enumerate(sequences) for _ in one.positions]
-    flat = [
-        torch.tensor(values, dtype=torch.long, device=device)
-        for values in (
-            rows,
-            [position for one in sequences for position in one.positions],
-            [knob for one in sequences for knob in one.knobs],
-            [target for one in sequences for target in one.targets],
-        )
-    ]
-    return Batch(ids.to(device), *flat, tokens=sum(len(one.ids) for one in sequences))
+    return Batch(
+        ids=ids.to(device),
+        rows=_vector((row for row, one in enumerate(sequences) for _ in one.positions), device),
+        positions=_vector((index for one in sequences for index in one.positions), device),
+        knobs=_vector((knob for one in sequences for knob in one.knobs), device),
+        targets=_vector((target for one in sequences for target in one.targets), device),
+        tokens=sum(len(one.ids) for one in sequences),
+    )
+
+
+def _vector(values: Iterable[int], device: str) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.long, device=device)
 
 
 class LabelHead:
@@ -84,7 +85,8 @@ class LabelHead:
             Shape (n, labels), float32; natural logarithms.
         """
         logits = hidden.float() @ self._weight.T
-        return logits.masked_fill(~self._legal[knobs], -torch.inf).log_softmax(dim=-1)
+        legal: Tensor = self._legal[knobs]
+        return logits.masked_fill(~legal, -torch.inf).log_softmax(dim=-1)
 
 
 def transformer_body(model: Any) -> Any:

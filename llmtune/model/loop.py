@@ -16,6 +16,7 @@ import random
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def fit(
     head, body = LabelHead(model, codec), transformer_body(model)
     state = TrainState(model, settings)
     state.restore(run)
+    state.save(run)  # a folder that cannot be written fails now, not after the training
     spent, tokens, first = 0.0, 0, state.step
 
     while state.step < steps:
@@ -171,7 +173,8 @@ class TrainState:
         except (OSError, RuntimeError) as error:
             raise ModelError(f"cannot write the checkpoint {run.checkpoint}: {error}") from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
 
     def restore(self, run: Run) -> None:
         """Continue from the run's checkpoint, if there is one."""

@@ -1,0 +1,80 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmtune.knobs.levels import LevelCodec
+from llmtune.model.decoder import Decoder
+
+
+def by_full_forwards(model, codec, prompt, labels=None):
+    """Labels and log-likelihood with no cache and the whole output layer; greedy without labels."""
+    ids, total, chosen = list(codec.prompt(prompt)), 0.0, {}
+    for knob in codec.knobs:
+        ids += knob.prefix
+        with torch.inference_mode():
+            logits = model(torch.tensor([ids])).logits[0, -1]
+        legal = [codec.label_ids[column] for column in knob.columns]
+        scores = logits[legal].double().log_softmax(0)
+        names = [codec.labels[column] for column in knob.columns]
+        best = names.index(labels[knob.name]) if labels else int(scores.argmax())
+        chosen[knob.name] = names[best]
+        total += float(scores[best])
+        ids += [legal[best], codec.newline]
+    return chosen, total
+
+
+@pytest.fixture(scope="module")
+def decoder(tiny_model, codec):
+    return Decoder(tiny_model, codec)
+
+
+@pytest.mark.parametrize("prompt", ["scan 12\n", "join\n", "x" * 150 + "\n"])
+def test_the_first_candidate_is_greedy(decoder, tiny_model, codec, prompt):
+    first, *_ = decoder.decode(codec.prompt(prompt), 4, 1.0, 0)
+    labels, total = by_full_forwards(tiny_model, codec, prompt)
+    assert first.labels == labels
+    assert first.log_likelihood == pytest.approx(total, abs=1e-4)
+
+
+def test_log_likelihoods_are_those_of_full_forwards(decoder, tiny_model, codec):
+    for candidate in decoder.decode(codec.prompt("scan 7\n"), 6, 2.0, 3):
+        _, total = by_full_forwards(tiny_model, codec, "scan 7\n", candidate.labels)
+        assert candidate.log_likelihood == pytest.approx(total, abs=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    prompt=st.text(max_size=80),
+    candidates=st.integers(1, 6),
+    temperature=st.floats(0.05, 50),
+    seed=st.integers(0, 2**40),
+)
+def test_whatever_the_model_says_is_a_valid_configuration(
+    decoder, codec, space, prompt, candidates, temperature, seed
+):
+    decoded = decoder.decode(codec.prompt(prompt), candidates, temperature, seed)
+    assert len(decoded) == candidates
+    for one in decoded:
+        space.validate(LevelCodec(space).decode(one.labels))
+        assert -math.inf < one.log_likelihood <= 0
+
+
+def test_the_same_seed_draws_the_same(decoder, codec):
+    ids = codec.prompt("join 3\n")
+    assert decoder.decode(ids, 5, 1.5, 11) == decoder.decode(ids, 5, 1.5, 11)
+    assert decoder.decode(ids, 5, 1.5, 11) != decoder.decode(ids, 5, 1.5, 12)
+
+
+def test_draws_follow_the_models_distribution(decoder, tiny_model, codec):
+    knob = codec.knobs[0]
+    ids = [*codec.prompt("scan\n"), *knob.prefix]
+    with torch.inference_mode():
+        logits = tiny_model(torch.tensor([ids])).logits[0, -1]
+    expected = logits[[codec.label_ids[column] for column in knob.columns]].softmax(0).tolist()
+    drawn = decoder.decode(codec.prompt("scan\n"), 2000, 1.0, 5)[1:]
+    names = [codec.labels[column] for column in knob.columns]
+    shares = [sum(one.labels[knob.name] == name for one in drawn) / len(drawn) for name in names]
+    assert shares == pytest.approx(expected, abs=0.06)

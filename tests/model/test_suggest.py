@@ -1,0 +1,98 @@
+import pytest
+
+from llmtune.errors import AdapterMismatch, UsageError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.memory import fits
+from llmtune.knobs.space import resolve_space
+from llmtune.model.checkpoint import find_base_model
+from llmtune.model.dataset import Pair
+from llmtune.model.prompt import PromptCodec
+from llmtune.model.suggest import load_suggester
+from llmtune.model.train import TrainSettings, train_adapter
+from llmtune.postgres.profile import PlanSummary, Profile, QueryProfile, Scan
+from llmtune.postgres.statistics import TableStatistics
+
+
+@pytest.fixture(scope="module")
+def profile():
+    summary = PlanSummary(
+        total_cost=1e5,
+        workers=2,
+        operators={"seq_scan": 1, "sort": 1},
+        sorts=(2e8,),
+        hashes=(),
+        aggregates=(),
+        scans=(Scan("lineitem", "seq_scan", 1, 6e5),),
+    )
+    table = TableStatistics("lineitem", 600_000, 90 << 20, 30 << 20, 2)
+    return Profile(
+        kind="analytic",
+        hardware=Hardware(cores=2, memory=1 << 30),
+        version=18,
+        clients=2,
+        tables=(table,),
+        queries=(QueryProfile("q1", "q1", 1.0, summary),),
+    )
+
+
+@pytest.fixture(scope="module")
+def suggester(tiny, space):
+    return load_suggester(space, tiny, adapter=None)
+
+
+def test_suggestions_are_valid_different_and_fit_the_memory(suggester, space, profile):
+    suggestions = suggester.suggest(profile, candidates=8, temperature=3.0)
+    assert 1 < len(suggestions) <= 8
+    assert len({one.configuration for one in suggestions}) == len(suggestions)
+    for one in suggestions:
+        space.validate(one.configuration)
+        assert fits(one.configuration, space, profile.clients)
+
+
+def test_the_mode_is_first_and_the_rest_is_ranked(suggester, profile):
+    first, *rest = suggester.suggest(profile, candidates=8, temperature=3.0, seed=1)
+    (mode,) = suggester.suggest(profile, candidates=1)
+    assert mode.configuration == first.configuration
+    assert mode.log_likelihood == pytest.approx(first.log_likelihood, abs=1e-3)
+    likelihoods = [one.log_likelihood for one in rest]
+    assert likelihoods == sorted(likelihoods, reverse=True)
+
+
+def test_a_cold_temperature_leaves_the_mode_alone(suggester, profile):
+    assert len(suggester.suggest(profile, candidates=8, temperature=1e-3)) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"candidates": 0}, {"temperature": 0.0}, {"temperature": float("nan")}]
+)
+def test_impossible_requests_are_refused(suggester, profile, wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        suggester.suggest(profile, **wrong)
+
+
+def test_a_trained_adapter_decides_the_suggestion(tiny, space, profile, folder):
+    prompts = PromptCodec(space)
+    wanted = space.configuration({"work_mem": 1024, "random_page_cost": 1.0})
+    wanted = prompts.parse(prompts.completion(wanted))  # as near as levels get
+    pair = Pair(prompts.prompt(profile), prompts.completion(wanted))
+    settings = TrainSettings(epochs=8, batch=4, learning_rate=2e-2)
+    train_adapter(tiny, space, [pair] * 16, folder, settings=settings)
+    first, *_ = load_suggester(space, tiny, folder).suggest(profile, candidates=1)
+    assert first.configuration == wanted
+
+
+def test_an_adapter_of_another_base_model_is_refused(tiny, other_base, space, pairs, folder):
+    train_adapter(tiny, space, pairs[:8], folder, settings=TrainSettings(epochs=1))
+    with pytest.raises(AdapterMismatch, match="base model"):
+        load_suggester(space, other_base, folder)
+
+
+def test_the_real_base_model_suggests_valid_configurations(profile):
+    whole = resolve_space(load_catalogue(), 18, profile.hardware)
+    space = whole.subset(whole.names[:5])
+    suggestions = load_suggester(space, find_base_model(), adapter=None).suggest(profile, 4)
+    assert suggestions
+    for one in suggestions:
+        space.validate(one.configuration)
+        assert one.log_likelihood <= 0
