@@ -32,7 +32,13 @@ _UNFINISHED = "_unfinished"
 _LOCK = 0x6C6C6D74756E65
 """The advisory lock that a load holds in the target's own database."""
 
-_CSV_SHARE = 0.5
+_PATIENCE = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0"}
+"""Settings of a session that may run, or wait for another load, for hours."""
+
+_WAL_BYTES = 1 << 30
+"""A load writes its bytes to the WAL too, which the server keeps up to `max_wal_size`."""
+
+_CSV_SHARE = 0.55
 """CSV bytes over loaded bytes, to turn bytes sent into progress."""
 
 _COPY_END, _INDEX_END = 0.6, 0.9
@@ -69,13 +75,12 @@ def ensure_loaded(target: Target, data_set: DataSet, progress: Progress | None =
         ConnectionFailed: the target does not answer.
     """
     database = database_name(data_set)
-    with target.connect() as control:
-        if not _exists(control, database):
-            with _only_load(control):
-                _drop_unfinished(control)
-                if not _exists(control, database):
-                    _check_space(target, data_set)
-                    _load(target, control, data_set, database, progress or _silent)
+    try:
+        with target.connect(settings=_PATIENCE) as control:
+            if not _exists(control, database):
+                _load_alone(target, control, data_set, progress or _silent)
+    except psycopg.Error as error:
+        raise LoadError(f"loading data set {data_set.name} failed: {error}") from error
     return database
 
 
@@ -86,6 +91,15 @@ def _silent(_doing: str, _fraction: float) -> None:
 def _exists(control: Connection, database: str) -> bool:
     found = control.execute("SELECT FROM pg_database WHERE datname = %s", [database])
     return found.rowcount > 0
+
+
+def _load_alone(target: Target, control: Connection, data_set: DataSet, progress: Progress) -> None:
+    """Load under the lock, unless another process did so while we waited for it."""
+    with _only_load(control):
+        _drop_unfinished(control)
+        if not _exists(control, database_name(data_set)):
+            _check_space(target, data_set)
+            _load(target, control, data_set, progress)
 
 
 @contextmanager
@@ -118,24 +132,22 @@ def _check_space(target: Target, data_set: DataSet) -> None:
     if folder is None:
         return
     free = shutil.disk_usage(folder).free
-    if free < data_set.disk_bytes:
+    needed = data_set.disk_bytes + min(data_set.disk_bytes, _WAL_BYTES)
+    if free < needed:
         raise LoadError(
-            f"data set {data_set.name} needs {format_memory(data_set.disk_bytes)} of disk space, "
+            f"data set {data_set.name} needs {format_memory(needed)} of disk space, "
             f"but {folder} has {format_memory(free)} free; choose a smaller scale or free some"
         )
 
 
-def _load(
-    target: Target, control: Connection, data_set: DataSet, database: str, progress: Progress
-) -> None:
+def _load(target: Target, control: Connection, data_set: DataSet, progress: Progress) -> None:
+    database = database_name(data_set)
     unfinished = database + _UNFINISHED
     try:
         _create(control, unfinished)
         with target.connect(unfinished, load_settings(target)) as connection:
             _Load(connection, data_set, progress).run()
         _rename(control, unfinished, database)
-    except psycopg.Error as error:
-        raise LoadError(f"loading data set {data_set.name} failed: {error}") from error
     finally:
         # After a crash of the server the next load drops it instead.
         with suppress(psycopg.OperationalError):
@@ -158,7 +170,7 @@ def load_settings(target: Target) -> dict[str, str]:
     """Session settings of a load: what speeds it up and leaves no trace."""
     memory = min(max(target.hardware.memory // 16, 64 << 20), 512 << 20)
     return {
-        "statement_timeout": "0",
+        **_PATIENCE,
         "maintenance_work_mem": f"{memory >> 10}kB",
         "synchronous_commit": "off",
     }

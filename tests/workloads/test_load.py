@@ -137,5 +137,7 @@ def test_tpch_arrives_whole(embedded: Target, tpch_tiny: str) -> None:
             " WHERE contype IN ('p', 'f') AND convalidated"
             " AND connamespace = 'public'::regnamespace GROUP BY contype ORDER BY 1"
         ).fetchall()
+        size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     assert rows == (60175, 1536127)
+    assert size == (pytest.approx(tpch_workload(0.01).data_set.disk_bytes, rel=0.5),)
     assert constraints == [("f", 8), ("p", 8)]

@@ -11,7 +11,7 @@ from workloads.tpch.generator import TABLES, Generator
 from workloads.tpch.schema import CREATE_TABLE, FOREIGN_KEYS, INDEXES, PRIMARY_KEYS
 from workloads.workload import DataSet, Table
 
-_DISK_BYTES_PER_SCALE = 2_000_000_000
+_DISK_BYTES_PER_SCALE = 1_850_000_000
 _DISK_BYTES_EMPTY = 16 << 20
 
 
