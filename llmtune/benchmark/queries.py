@@ -42,7 +42,9 @@ def run_query(connection: Connection, query: Query, timeout_s: float) -> QueryOu
     try:
         connection.execute(sql.SQL("SET statement_timeout = {}").format(milliseconds))
         start = perf_counter()
-        cursor = connection.execute(query.sql.encode())
+        # Unprepared: psycopg would prepare a repeated query, and then neither its
+        # planning nor a changed setting would show in its time.
+        cursor = connection.execute(query.sql.encode(), prepare=False)
         if cursor.description is not None:
             cursor.fetchall()
     except psycopg.errors.QueryCanceled as error:

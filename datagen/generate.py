@@ -1,0 +1,164 @@
+"""The whole of data generation: measure, refine, label, write pairs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from datagen.label import Label, Labeller
+from datagen.matrix import Matrix, Run
+from datagen.measure import MatrixWriter, continued
+from datagen.pairs import Pair
+from datagen.plan import schedule
+from datagen.refine import Refiner, WhatIf
+from datagen.split import TemplateSplit, split_templates
+from llmtune.benchmark.noise import Noise
+from llmtune.errors import UsageError
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.profile import Profile
+from workloads.mixes import draw_mix
+from workloads.workload import Query, Workload
+
+LEAST_TOLERANCE, MOST_TOLERANCE = 0.005, 0.03
+REFINE_MIXES = 40
+ROUND = 8
+"""Runs between two fits of the surrogate."""
+
+
+class Codec(Protocol):
+    """Writes prompts and completions; `llmtune.model.prompt.PromptCodec` is the one."""
+
+    def prompt(self, profile: Profile) -> str:
+        """What the model is shown of a workload."""
+        ...
+
+    def completion(self, configuration: Configuration) -> str:
+        """A configuration in the model's words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """How much to measure and to write.
+
+    Attributes:
+        sampled: runs of the default, the rules and random configurations.
+        refined: further runs that the surrogate proposes.
+        mixes: mixes to label.
+        held_out: the share of query templates, and of mixes, kept from training.
+    """
+
+    sampled: int = 60
+    refined: int = 40
+    mixes: int = 200
+    held_out: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.sampled < 5:
+            raise UsageError(f"at least 5 configurations must be measured, not {self.sampled}")
+        if self.refined < 0 or self.mixes < 1:
+            raise UsageError("refined runs must not be negative, and mixes at least 1")
+        if not 0 < self.held_out < 1:
+            raise UsageError(f"the held-out share must lie between 0 and 1, not {self.held_out}")
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A weighted sub-workload and the side of the split that it belongs to."""
+
+    workload: Workload
+    side: str
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each query id."""
+        return {query.id: query.weight for query in self.workload.queries}
+
+
+def measure(
+    writer: MatrixWriter,
+    space: KnobSpace,
+    what_if: WhatIf,
+    mixes: Sequence[Mix],
+    plan: GenerationPlan,
+    on_run: Callable[[Run], None],
+) -> Matrix:
+    """Grow the matrix to what the plan asks for; what is there already stays."""
+    for candidate in continued(schedule(space, plan.seed), len(writer), plan.sampled):
+        on_run(writer.add(candidate))
+    weights = [mix.weights for mix in mixes[:REFINE_MIXES]]
+    while (missing := plan.sampled + plan.refined - len(writer)) > 0:
+        refiner = Refiner(writer.matrix, space, what_if)
+        proposals = refiner.propose(weights, min(ROUND, missing), seed=len(writer))
+        if not proposals:
+            break
+        for candidate in proposals:
+            on_run(writer.add(candidate))
+    return writer.matrix
+
+
+def draw_mixes(workload: Workload, plan: GenerationPlan) -> list[Mix]:
+    """The mixes to label, training and held-out ones, from disjoint templates."""
+    split = split_templates((q.template for q in workload.queries), plan.held_out, plan.seed)
+    held_out = round(plan.mixes * plan.held_out)
+    train = _draw(workload, split, "train", plan.mixes - held_out, plan.seed)
+    return [*train, *_draw(workload, split, "held_out", held_out, plan.seed)]
+
+
+def _draw(
+    workload: Workload, split: TemplateSplit, side: str, count: int, seed: int
+) -> Iterator[Mix]:
+    queries: tuple[Query, ...] = tuple(q for q in workload.queries if split.side(q) == side)
+    part = Workload(workload.name, queries, workload.data_set, workload.objective)
+    rng = random.Random(f"{seed}/{side}")  # noqa: S311 - sampling, not secrets
+    for _ in range(count):
+        yield Mix(draw_mix(part, rng), side)
+
+
+def label_tolerance(matrix: Matrix) -> float:
+    """The relative difference that the matrix cannot show, from its repeats of the default."""
+    repeats = [row for row, run in enumerate(matrix.runs) if not run.changes]
+    totals = matrix.totals(dict.fromkeys(matrix.query_ids, 1.0))[repeats]
+    if len(totals) < 2:
+        return LEAST_TOLERANCE
+    resolution = Noise.of(totals.tolist()).resolution
+    return min(max(resolution, LEAST_TOLERANCE), MOST_TOLERANCE)
+
+
+def pairs(
+    matrix: Matrix, space: KnobSpace, profile: Profile, mixes: Sequence[Mix], codec: Codec
+) -> Iterator[Pair]:
+    """One pair for each mix: its prompt, and its label as the completion."""
+    labeller = Labeller(matrix, label_tolerance(matrix))
+    for mix in mixes:
+        label = labeller.label(mix.weights)
+        yield Pair(
+            prompt=codec.prompt(profile.mix(mix.weights)),
+            completion=codec.completion(space.configuration(label.changes)),
+            metadata=_metadata(matrix, mix, label),
+        )
+
+
+def _metadata(matrix: Matrix, mix: Mix, label: Label) -> dict[str, Any]:
+    header = matrix.header
+    return {
+        "split": mix.side,
+        "workload": mix.workload.name,
+        "weights": mix.weights,
+        "templates": sorted({query.template for query in mix.workload.queries}),
+        "data_schema": mix.workload.data_set.schema,
+        "data_set": header.data_set,
+        "server_version": header.server_version,
+        "cores": header.cores,
+        "memory": header.memory,
+        "seed": header.seed,
+        "catalogue_hash": header.catalogue_hash,
+        "changes": dict(label.changes),
+        "seconds": label.seconds,
+        "default_seconds": label.default_seconds,
+        "ratio": label.ratio,
+    }

@@ -1,0 +1,79 @@
+"""Label a mix: the best configuration among those really measured.
+
+A mix's time under a run is composed from the matrix (DESIGN method 6 calls this
+measure once, label many). Runs that repeat one configuration are averaged, and of
+all configurations within the tolerance of the best, the one with the fewest changes
+from default is the label: what the noise cannot tell apart is not worth learning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from datagen.matrix import Matrix, Run
+from llmtune.errors import DatasetError
+from llmtune.knobs.configuration import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The configuration chosen for one mix.
+
+    Attributes:
+        changes: the label, as changes from the default.
+        seconds, default_seconds: composed weighted totals of the mix.
+        repeats: how many runs of the configuration `seconds` is the mean of.
+    """
+
+    changes: Mapping[str, Value]
+    seconds: float
+    default_seconds: float
+    repeats: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster than the default."""
+        return self.default_seconds / self.seconds
+
+
+class Labeller:
+    """Finds labels in one matrix."""
+
+    def __init__(self, matrix: Matrix, tolerance: float) -> None:
+        """Args: tolerance: relative difference in time that does not count."""
+        self._matrix = matrix
+        self._tolerance = tolerance
+        self._groups = list(_repeats(matrix.runs).values())
+        if not any(not matrix.runs[rows[0]].changes for rows in self._groups):
+            raise DatasetError("the matrix has no run of the default configuration; resume datagen")
+
+    def label(self, weights: Mapping[str, float]) -> Label:
+        """The label of the mix with these query weights."""
+        labels = self._candidates(weights)
+        default = next(label for label in labels if not label.changes)
+        known = [label for label in labels if np.isfinite(label.seconds)]
+        limit = min(label.seconds for label in known) * (1 + self._tolerance)
+        near = [label for label in known if label.seconds <= limit]
+        best = min(near, key=lambda label: (len(label.changes), label.seconds))
+        return Label(best.changes, best.seconds, default.seconds, best.repeats)
+
+    def _candidates(self, weights: Mapping[str, float]) -> list[Label]:
+        totals = self._matrix.totals(weights)
+        runs = self._matrix.runs
+        return [
+            Label(runs[rows[0]].changes, float(np.mean(totals[rows])), float("nan"), len(rows))
+            for rows in self._groups
+        ]
+
+
+def _repeats(runs: tuple[Run, ...]) -> dict[str, list[int]]:
+    """Row indexes of the runs that measured the same configuration."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for row, run in enumerate(runs):
+        groups[json.dumps(run.changes, sort_keys=True)].append(row)
+    return groups

@@ -1,0 +1,128 @@
+"""Measure a matrix run by run; what is on disk already is not measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from datagen.matrix import Matrix, MatrixHeader, Run, read_matrix, write_run
+from datagen.plan import Candidate
+from datagen.refine import WhatIf, default_seconds
+from llmtune.benchmark.queries import QueryOutcome
+from llmtune.errors import ConnectionFailed, DatasetError, ReadBackMismatch, ServerDidNotStart
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import TrialStatus
+from workloads.workload import Workload
+
+TIMEOUT_FACTOR = 3.0
+SHORTEST_TIMEOUT_S = 1.0
+
+OnRun: TypeAlias = Callable[[Run], None]
+
+
+class QueryTimer(Protocol):
+    """Times every query of a workload under a configuration; `Benchmark` is one."""
+
+    @property
+    def space(self) -> KnobSpace:
+        """The knobs that can be applied."""
+        ...
+
+    @property
+    def workload(self) -> Workload:
+        """The queries that are timed."""
+        ...
+
+    def measure_queries(
+        self, configuration: Configuration, timeouts_s: Mapping[str, float]
+    ) -> tuple[QueryOutcome, ...]:
+        """See `Benchmark.measure_queries`."""
+        ...
+
+
+class MatrixWriter:
+    """Grows one matrix folder. Its next run's number is the count of runs it holds."""
+
+    def __init__(
+        self, folder: Path, header: MatrixHeader, timer: QueryTimer, what_if: WhatIf
+    ) -> None:
+        """Take up a folder where it stands, or begin it.
+
+        Raises:
+            DatasetError: the folder's runs were measured on something else.
+        """
+        self._folder = folder
+        self._header = header
+        self._timer = timer
+        self._what_if = what_if
+        self._runs: list[Run] = []
+        if any(folder.glob("run-*.parquet")):
+            found = read_matrix(folder)
+            _same(folder, found.header, header)
+            self._runs.extend(found.runs)
+
+    @property
+    def matrix(self) -> Matrix:
+        """All runs so far."""
+        return Matrix(self._header, self._runs)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def measured(self, source: str) -> int:
+        """How many runs of a source there are."""
+        return sum(run.source == source for run in self._runs)
+
+    def add(self, candidate: Candidate) -> Run:
+        """Measure one configuration and write its run; a failure is a run too."""
+        configuration = candidate.configuration
+        run = Run(
+            number=len(self._runs),
+            source=candidate.source,
+            changes=configuration.changes(self._timer.space.default()),
+            outcomes=self._outcomes(configuration),
+            features={name: tuple(row) for name, row in self._what_if(configuration).items()},
+        )
+        write_run(self._folder, self._header, run)
+        self._runs.append(run)
+        return run
+
+    def _outcomes(self, configuration: Configuration) -> tuple[QueryOutcome, ...]:
+        try:
+            return self._timer.measure_queries(configuration, self._timeouts())
+        except (ServerDidNotStart, ConnectionFailed) as error:
+            return self._all(TrialStatus.CRASHED, error)
+        except ReadBackMismatch as error:
+            return self._all(TrialStatus.REJECTED, error)
+
+    def _all(self, status: TrialStatus, reason: Exception) -> tuple[QueryOutcome, ...]:
+        queries = self._timer.workload.queries
+        return tuple(QueryOutcome(query.id, 0.0, status, str(reason)) for query in queries)
+
+    def _timeouts(self) -> dict[str, float]:
+        """A multiple of each query's default time; nothing once before that is known."""
+        if not self._runs:
+            return {}
+        known = default_seconds(self.matrix)
+        return {name: max(s * TIMEOUT_FACTOR, SHORTEST_TIMEOUT_S) for name, s in known.items()}
+
+
+def continued(plan: Iterator[Candidate], done: int, upto: int) -> Iterable[Candidate]:
+    """The candidates of a plan from the one after `done` until there are `upto` in all."""
+    for number, candidate in enumerate(plan):
+        if number >= upto:
+            return
+        if number >= done:
+            yield candidate
+
+
+def _same(folder: Path, found: MatrixHeader, wanted: MatrixHeader) -> None:
+    names = ("data_set", "server_version", "cores", "memory", "seed", "catalogue_hash")
+    for name in names:
+        if getattr(found, name) != getattr(wanted, name):
+            raise DatasetError(
+                f"{folder} holds a matrix of {name} {getattr(found, name)!r}, not "
+                f"{getattr(wanted, name)!r}; name another output folder"
+            )

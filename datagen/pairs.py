@@ -1,0 +1,1 @@
+from llmtune.model.dataset import Pair, write_pairs, read_pairs

@@ -1,0 +1,91 @@
+"""Which configurations to measure: a seeded, reproducible sampling plan."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.memory import repair
+from llmtune.knobs.space import KnobSpace
+from optimizers.rules import rule_configuration
+from optimizers.space import UnitCube
+
+CHANGE_RATES = (0.1, 0.25, 0.5)
+"""Shares of knobs that a sampled configuration changes. Sparse changes show what a
+knob does alone, dense ones how knobs act together."""
+
+DEFAULT_REPEATS, DEFAULT_EVERY = 3, 20
+
+BACK_TO_DEFAULT, MOVED, STEP = 0.3, 0.4, 0.15
+"""A neighbour's knob goes back to default or moves by about a STEP of its axis, in
+these shares; otherwise it is set anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One configuration to measure, and who asked for it."""
+
+    source: str
+    configuration: Configuration
+
+
+def schedule(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidate]:
+    """Yield what a matrix measures first, without end.
+
+    The default comes first and again every so often, so that the matrix knows its
+    own noise and the machine's drift; then the rule-based configuration; the rest
+    is sampled.
+    """
+    yield from [Candidate("default", space.default())] * DEFAULT_REPEATS
+    yield Candidate("rules", rule_configuration(space, clients))
+    for number, candidate in enumerate(sample(space, seed, clients), start=1):
+        yield candidate
+        if number % DEFAULT_EVERY == 0:
+            yield Candidate("default", space.default())
+
+
+def sample(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidate]:
+    """Yield random configurations without end, all of which fit the server's memory.
+
+    The n-th one depends on `seed` and n alone, so a plan can be continued.
+    """
+    default, axes = space.default(), UnitCube(space).axes
+    number = 0
+    while True:
+        rng = random.Random(f"{seed}/{number}")  # noqa: S311 - sampling, not secrets
+        rate = rng.choice(CHANGE_RATES)
+        changes = {
+            name: axis.value(rng.random()) for name, axis in axes.items() if rng.random() < rate
+        }
+        configuration = repair(space.configuration(changes), space, clients)
+        number += 1
+        if configuration != default:
+            yield Candidate("sampled", configuration)
+
+
+def neighbours(
+    configuration: Configuration, space: KnobSpace, rng: random.Random, clients: int = 1
+) -> Iterator[Configuration]:
+    """Yield variations of one configuration without end: a few knobs moved a little,
+    set anew, or put back to their default."""
+    default, axes = space.default(), UnitCube(space).axes
+    while True:
+        changes = configuration.changes(default)
+        for name in rng.sample(list(axes), k=rng.choice((1, 1, 2, 3))):
+            axis, fate = axes[name], rng.random()
+            if fate < BACK_TO_DEFAULT:
+                changes.pop(name, None)
+                continue
+            here = axis.coordinate(configuration[name])
+            moved = rng.gauss(here, STEP) if fate < BACK_TO_DEFAULT + MOVED else rng.random()
+            changes[name] = axis.value(min(1.0, max(0.0, moved)))
+        yield repair(space.configuration(changes), space, clients)
+
+
+def without_each_change(configuration: Configuration, space: KnobSpace) -> Iterator[Configuration]:
+    """Yield the configuration with each of its changed knobs put back to default."""
+    changes = configuration.changes(space.default())
+    for name in changes:
+        yield space.configuration({k: v for k, v in changes.items() if k != name})

@@ -1,0 +1,138 @@
+"""Propose the next configurations to measure: where the surrogate expects good labels.
+
+Random configurations show what knobs do, but the best of them is seldom what a mix
+deserves. Each round fits the surrogate on everything measured so far, searches near
+the best runs of many mixes by what-if plans alone, and proposes the few
+configurations that promise most, simple ones first.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.label import Labeller
+from datagen.matrix import Matrix
+from datagen.plan import Candidate, neighbours, without_each_change
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import TrialStatus
+from optimizers.surrogate import RatioSurrogate
+
+Floats: TypeAlias = NDArray[np.float64]
+WhatIf: TypeAlias = Callable[[Configuration], Mapping[str, Sequence[float]]]
+"""Feature vector of each query id under a configuration, from EXPLAIN alone."""
+
+Weights: TypeAlias = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How far one round searches.
+
+    Attributes:
+        generations: times that the promising ones are varied again.
+        breadth: variations of each promising configuration in a generation.
+        change_price: predicted relative gain that one more changed knob must bring.
+    """
+
+    generations: int = 3
+    breadth: int = 10
+    change_price: float = 0.003
+
+
+def fit_surrogate(matrix: Matrix, seed: int = 0) -> RatioSurrogate:
+    """A surrogate of every query's time relative to its default time.
+
+    A query that timed out counts with its limit, a lower bound: it only has to
+    be known as bad.
+    """
+    default = default_seconds(matrix)
+    features, seconds, bases = [], [], []
+    for run in matrix.runs:
+        for outcome in run.outcomes:
+            vector = run.features.get(outcome.query_id)
+            known = outcome.status in (TrialStatus.SUCCEEDED, TrialStatus.TIMED_OUT)
+            if vector and known:
+                features.append(vector)
+                seconds.append(outcome.seconds)
+                bases.append(default[outcome.query_id])
+    surrogate = RatioSurrogate(seed)
+    surrogate.fit(features, seconds, bases)
+    return surrogate
+
+
+def default_seconds(matrix: Matrix) -> dict[str, float]:
+    """Median seconds of each query id over the runs of the default configuration."""
+    rows = [row for row, run in enumerate(matrix.runs) if not run.changes]
+    medians = np.nanmedian(matrix.seconds[rows], axis=0)
+    return dict(zip(matrix.query_ids, medians.tolist(), strict=True))
+
+
+class Refiner:
+    """Proposes configurations for one matrix."""
+
+    def __init__(
+        self, matrix: Matrix, space: KnobSpace, what_if: WhatIf, options: SearchOptions | None = None
+    ) -> None:
+        self._matrix = matrix
+        self._space = space
+        self._what_if = what_if
+        self._options = options or SearchOptions()
+        self._surrogate = fit_surrogate(matrix)
+        self._default = np.array(list(default_seconds(matrix).values()))
+        self._predicted: dict[Configuration, Floats] = {}
+
+    def propose(self, mixes: Sequence[Weights], count: int, seed: int) -> list[Candidate]:
+        """At most `count` unmeasured configurations, those that most mixes want first."""
+        rng = random.Random(seed)  # noqa: S311 - sampling, not secrets
+        promising = self._best_measured(mixes)
+        for _ in range(self._options.generations):
+            self._predict(self._variations(promising, rng))
+            promising = {self._choose(mix) for mix in mixes}
+        votes = Counter(self._choose(mix) for mix in mixes)
+        measured = {self._space.configuration(run.changes) for run in self._matrix.runs}
+        new = [c for c, _ in votes.most_common() if c not in measured]
+        return [Candidate("refined", configuration) for configuration in new[:count]]
+
+    def _best_measured(self, mixes: Iterable[Weights]) -> set[Configuration]:
+        labeller = Labeller(self._matrix, self._options.change_price)
+        best = {self._space.configuration(labeller.label(mix).changes) for mix in mixes}
+        self._predict(best)
+        return best
+
+    def _variations(
+        self, promising: Iterable[Configuration], rng: random.Random
+    ) -> Iterable[Configuration]:
+        for configuration in sorted(promising, key=repr):
+            yield from without_each_change(configuration, self._space)
+            yield from islice(neighbours(configuration, self._space, rng), self._options.breadth)
+
+    def _predict(self, configurations: Iterable[Configuration]) -> None:
+        """Predicted seconds of every query, shape (queries,), for each new configuration."""
+        new = [c for c in dict.fromkeys(configurations) if c not in self._predicted]
+        if not new:
+            return
+        seen = [self._what_if(configuration) for configuration in new]
+        rows = [features[query_id] for features in seen for query_id in self._matrix.query_ids]
+        seconds = self._surrogate.predict(rows, np.tile(self._default, len(new)))
+        self._predicted.update(zip(new, seconds.reshape(len(new), -1), strict=True))
+
+    def _choose(self, mix: Weights) -> Configuration:
+        """The best predicted configuration of a mix, after the price of its changes."""
+        weights = np.array([mix.get(query_id, 0.0) for query_id in self._matrix.query_ids])
+        default = self._space.default()
+        price = self._options.change_price
+
+        def cost(item: tuple[Configuration, Floats]) -> float:
+            changes = len(item[0].changes(default))
+            return float(np.log(weights @ item[1])) + price * changes
+
+        return min(self._predicted.items(), key=cost)[0]
