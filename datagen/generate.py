@@ -150,7 +150,7 @@ def _metadata(matrix: Matrix, mix: Mix, label: Label) -> dict[str, Any]:
         "workload": mix.workload.name,
         "weights": mix.weights,
         "templates": sorted({query.template for query in mix.workload.queries}),
-        "data_schema": mix.workload.data_set.schema,
+        "schema": mix.workload.data_set.schema,
         "data_set": header.data_set,
         "server_version": header.server_version,
         "cores": header.cores,

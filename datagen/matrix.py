@@ -90,7 +90,9 @@ class Matrix:
         self.header = header
         self.runs = tuple(sorted(runs, key=lambda run: run.number))
         if not self.runs:
-            raise DatasetError(f"the matrix of {header.data_set} has no runs; run `llmtune datagen`")
+            raise DatasetError(
+                f"the matrix of {header.data_set} has no runs; run `llmtune datagen`"
+            )
 
     @cached_property
     def query_ids(self) -> tuple[str, ...]:
@@ -127,7 +129,9 @@ def read_matrix(folder: Path) -> Matrix:
     for path in sorted(folder.glob("run-*.parquet")):
         found, run = _read_run(path)
         if header is not None and found != header:
-            raise DatasetError(f"{path}: measured on something else than the runs beside it; move it")
+            raise DatasetError(
+                f"{path}: measured on something else than the runs beside it; move it"
+            )
         header = found
         runs.append(run)
     if header is None:
@@ -170,14 +174,15 @@ def _read_run(path: Path) -> tuple[MatrixHeader, Run]:
         header = _header(path, raw)
         return header, _run(rows)
     except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
-        raise DatasetError(f"{path}: not a readable matrix file ({error}); delete it and resume") from error
+        raise DatasetError(
+            f"{path}: not a readable matrix file ({error}); delete it and resume"
+        ) from error
 
 
 def _header(path: Path, raw: dict[str, Any]) -> MatrixHeader:
-    if raw.get("schema_version") != SCHEMA_VERSION:
-        raise DatasetError(
-            f"{path}: schema version {raw.get('schema_version')}, this LLMTune reads {SCHEMA_VERSION}"
-        )
+    version = raw.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise DatasetError(f"{path}: schema version {version}, not {SCHEMA_VERSION}")
     values = {field.name: raw[field.name] for field in fields(MatrixHeader)}
     return MatrixHeader(**{**values, "feature_names": tuple(raw["feature_names"])})
 

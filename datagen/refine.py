@@ -80,7 +80,11 @@ class Refiner:
     """Proposes configurations for one matrix."""
 
     def __init__(
-        self, matrix: Matrix, space: KnobSpace, what_if: WhatIf, options: SearchOptions | None = None
+        self,
+        matrix: Matrix,
+        space: KnobSpace,
+        what_if: WhatIf,
+        options: SearchOptions | None = None,
     ) -> None:
         self._matrix = matrix
         self._space = space

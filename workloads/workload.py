@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TypeAlias
 
 from workloads.objective import LATENCY, Objective
 
@@ -32,10 +32,8 @@ class Query:
             raise ValueError(f"query {self.id}: weight must be positive, not {self.weight}")
 
 
-class CsvSource(Protocol):
-    """Yields one table's rows as chunks of CSV bytes (no header), afresh on each call."""
-
-    def __call__(self) -> Iterator[bytes]: ...
+CsvSource: TypeAlias = Callable[[], Iterator[bytes]]
+"""Yields one table's rows as chunks of CSV bytes (no header), afresh on each call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,15 +130,12 @@ class Benchmark:
         """Every pass that was run; the last one decides. The server is up afterwards."""
         try:
             session = self._applier.apply(configuration).session
-        except ServerDidNotStart as error:
-            return [_nothing_ran(TrialStatus.CRASHED, error)]
-        except ReadBackMismatch as error:
-            return [_nothing_ran(TrialStatus.REJECTED, error)]
-        try:
             with self._target.connect(self._database, session) as connection:
                 passes = self._passes(connection, cap)
-        except ConnectionFailed as error:
+        except (ServerDidNotStart, ConnectionFailed) as error:
             passes = [_nothing_ran(TrialStatus.CRASHED, error)]
+        except ReadBackMismatch as error:
+            passes = [_nothing_ran(TrialStatus.REJECTED, error)]
         if passes[-1].status is TrialStatus.CRASHED:
             self._target.recover()
         return passes

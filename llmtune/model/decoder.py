@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
+from llmtune.model.attention import SHARED_PROMPT, SharedPrompt
 from llmtune.model.labels import LabelHead, transformer_body
 from llmtune.model.tokens import TokenCodec
 
@@ -36,6 +38,7 @@ class Decoder:
     def __init__(self, model: Any, codec: TokenCodec) -> None:
         self._codec = codec
         self._head = LabelHead(model, codec)
+        model.set_attn_implementation(SHARED_PROMPT)
         self._config = model.config
         self._body = transformer_body(model)
         self._device = model.device
@@ -51,7 +54,8 @@ class Decoder:
         """
         generator = torch.Generator(self._device).manual_seed(seed)
         knobs = self._codec.knobs
-        cache, hidden = self._read(prompt, candidates)
+        shared, first = self._read(prompt)
+        hidden, cache = first.expand(candidates, -1), DynamicCache(config=self._config)
         totals = torch.zeros(candidates, device=self._device)
         chosen = []
         for index in range(len(knobs)):
@@ -62,7 +66,7 @@ class Decoder:
             totals += scores.gather(1, columns[:, None])[:, 0]
             chosen.append(columns.tolist())
             if index + 1 < len(knobs):
-                hidden = self._advance(chosen[-1], index + 1, cache)
+                hidden = self._advance(chosen[-1], index + 1, shared, cache)
         return tuple(
             Decoded(
                 {
@@ -74,21 +78,29 @@ class Decoder:
             for candidate, total in enumerate(totals.tolist())
         )
 
-    def _read(self, prompt: Sequence[int], candidates: int) -> tuple[Any, Tensor]:
-        """Read the prompt and the first knob's name once, then share them."""
-        from transformers import DynamicCache
-
+    def _read(self, prompt: Sequence[int]) -> tuple[SharedPrompt, Tensor]:
+        """Read the prompt and the first knob's name once, for all candidates."""
         ids = torch.tensor([[*prompt, *self._codec.knobs[0].prefix]], device=self._device)
         cache = DynamicCache(config=self._config)
         hidden = self._body(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
-        cache.batch_repeat_interleave(candidates)
-        return cache, hidden[:, -1].expand(candidates, -1)
+        layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
+        return SharedPrompt(layers, ids.shape[1]), hidden[:, -1]
 
-    def _advance(self, columns: list[int], following: int, cache: Any) -> Tensor:
+    def _advance(
+        self, columns: list[int], following: int, shared: SharedPrompt, cache: Any
+    ) -> Tensor:
         """Feed each candidate's label, the newline and the next name in one forward."""
         steps = [self._codec.step(column, following) for column in columns]
         ids = torch.tensor(steps, device=self._device)
-        output = self._body(input_ids=ids, past_key_values=cache, use_cache=True)
+        start = shared.length + cache.get_seq_length()
+        positions = torch.arange(start, start + ids.shape[1], device=self._device)[None]
+        output = self._body(
+            input_ids=ids,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            shared=shared,
+        )
         hidden: Tensor = output.last_hidden_state[:, -1]
         return hidden
 

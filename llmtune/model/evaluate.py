@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from datagen.pairs import Pair
 from llmtune.errors import DatasetError
 from llmtune.knobs.levels import DEFAULT_LABEL
 from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import check_adapter, load_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
-from llmtune.model.dataset import Pair
 from llmtune.model.tokens import TokenCodec, TokenSequence, legal_labels, load_tokenizer
 
 BATCH = 4

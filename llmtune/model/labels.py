@@ -86,7 +86,8 @@ class LabelHead:
         """
         logits = hidden.float() @ self._weight.T
         legal: Tensor = self._legal[knobs]
-        return logits.masked_fill(~legal, -torch.inf).log_softmax(dim=-1)
+        scores: Tensor = logits.masked_fill(~legal, -torch.inf).log_softmax(dim=-1)
+        return scores
 
 
 def transformer_body(model: Any) -> Any:

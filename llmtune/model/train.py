@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datagen.pairs import Pair, dataset_hash
 from llmtune.errors import UsageError
 from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import Card, save_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
-from llmtune.model.dataset import Pair, dataset_hash
 from llmtune.model.evaluate import Scores, compare_with_base, encode_pairs
 from llmtune.model.quiet import quiet
 from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer

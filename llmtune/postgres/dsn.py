@@ -78,6 +78,11 @@ class DsnTarget:
         return False
 
     @property
+    def restart_seconds(self) -> float:
+        """Always 0."""
+        return 0.0
+
+    @property
     def data_folder(self) -> None:
         """Not known: the server may be on another machine."""
         return

@@ -73,6 +73,7 @@ class EmbeddedTarget:
         self._cache = default_cache() if cache is None else cache
         self._cluster: Cluster | None = None
         self._slot: Slot | None = None
+        self._restart_seconds = 0.0
 
     @property
     def name(self) -> str:
@@ -93,6 +94,11 @@ class EmbeddedTarget:
     def can_restart(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def restart_seconds(self) -> float:
+        """See `Target.restart_seconds`."""
+        return self._restart_seconds
 
     @property
     def data_folder(self) -> Path:
@@ -138,9 +144,13 @@ class EmbeddedTarget:
 
     def restart(self) -> None:
         """See `Target.restart`."""
-        self._running.stop()
-        self._running.start()
-        self._wait_for_answer()
+        begin = time.monotonic()
+        try:
+            self._running.stop()
+            self._running.start()
+            self._wait_for_answer()
+        finally:
+            self._restart_seconds += time.monotonic() - begin
 
     def recover(self) -> None:
         """See `Target.recover`."""

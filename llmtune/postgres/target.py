@@ -42,6 +42,11 @@ class Target(Protocol):
         """Whether `restart` is allowed and possible."""
         ...
 
+    @property
+    def restart_seconds(self) -> float:
+        """Seconds spent in `restart` so far."""
+        ...
+
     def connect(
         self, database: str | None = None, settings: Mapping[str, str] | None = None
     ) -> Connection:

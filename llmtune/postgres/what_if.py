@@ -20,9 +20,7 @@ class WhatIfFeatures:
     share their plans, which are kept.
     """
 
-    def __init__(
-        self, target: Target, database: str, workload: Workload, space: KnobSpace
-    ) -> None:
+    def __init__(self, target: Target, database: str, workload: Workload, space: KnobSpace) -> None:
         """Plan the workload under the default configuration."""
         self._target = target
         self._database = database

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llmtune.trial import TrialStatus
-from llmtune.tuning.result import TuningResult
+from llmtune.tuning.assemble import trial_facts
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
+from llmtune.tuning.result import TrialFacts, TuningResult
 from workloads.objective import Direction, Objective
 
 
@@ -91,13 +93,22 @@ class Curve:
 
 def session_curve(result: TuningResult) -> Curve:
     """The curve of a session's search; pruning and the decision come after it."""
+    return _curve(objective_of(result), result.suggest_s, result.trials)
+
+
+def journal_curve(record: SessionRecord, journal: Iterable[JournalEntry]) -> Curve:
+    """The curve of a stored session's search."""
+    return _curve(record.objective, record.suggest_s, map(trial_facts, journal))
+
+
+def _curve(objective: Objective, suggest_s: float, trials: Iterable[TrialFacts]) -> Curve:
     points: list[Point] = []
-    seconds = result.suggest_s
-    for trial in (trial for trial in result.trials if trial.phase == "search"):
+    seconds = suggest_s
+    for trial in (trial for trial in trials if trial.phase == Phase.SEARCH):
         seconds += trial.ask_s + trial.wall_s
         status = TrialStatus(trial.status)
         points.append(Point(len(points) + 1, seconds, trial.source, status, trial.value))
-    return Curve(objective_of(result), tuple(points))
+    return Curve(objective, tuple(points))
 
 
 def objective_of(result: TuningResult) -> Objective:

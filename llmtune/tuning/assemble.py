@@ -49,7 +49,7 @@ def assemble(outcome: Outcome, space: KnobSpace) -> TuningResult:
         ),
         knobs=knob_changes(confirmation.winner.configuration, space),
         dropped=outcome.pruning.dropped if outcome.pruning else (),
-        trials=tuple(map(_trial, outcome.entries)),
+        trials=tuple(map(trial_facts, outcome.entries)),
         wall_s=_wall_s(outcome.entries, record.suggest_s),
         measured_s=sum(entry.trial.measured_s for entry in outcome.entries),
         suggest_s=record.suggest_s,
@@ -90,7 +90,8 @@ def _best(confirmation: Confirmation, space: KnobSpace) -> BestFacts:
     )
 
 
-def _trial(entry: JournalEntry) -> TrialFacts:
+def trial_facts(entry: JournalEntry) -> TrialFacts:
+    """A journalled trial as `result.json` tells it."""
     trial = entry.trial
     return TrialFacts(
         number=trial.number,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -74,7 +75,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for: names, seed and plan."""
+    """What a user asks for: names, seed and plan.
+
+    Attributes:
+        origin: JSON values with which the caller can open target and workload again.
+    """
 
     target: str
     workload: str
@@ -82,6 +87,7 @@ class Request:
     warm_start: str
     seed: int
     plan: Plan
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -98,6 +104,8 @@ class SessionRecord:
         knobs: the names of the tuned knobs.
         proposals: what is tried before the optimizer's own configurations.
         suggest_s: seconds spent on making the proposals.
+        origin: JSON values with which whoever started the session can open its
+            target and workload again; no password.
     """
 
     id: str
@@ -114,6 +122,7 @@ class SessionRecord:
     plan: Plan
     proposals: tuple[Proposal, ...] = field(default=())
     suggest_s: float = 0.0
+    origin: Mapping[str, Any] = field(default_factory=dict)
     code_version: str = llmtune.__version__
 
     def __post_init__(self) -> None:

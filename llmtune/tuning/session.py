@@ -80,6 +80,7 @@ def new_record(
         plan=request.plan,
         proposals=portfolio(*proposals),
         suggest_s=suggest_s,
+        origin=request.origin,
     )
 
 
@@ -156,17 +157,36 @@ class TuningSession:
             SessionError: the default configuration could not be measured.
             TargetError: the target's server was lost.
         """
+        with self._recorded():
+            self._search()
+            pruning = self._prune()
+            confirmation = self._confirm(pruning)
+        return Outcome(self.record, tuple(self._runner.entries), pruning, confirmation)
+
+    def explore(self) -> tuple[JournalEntry, ...]:
+        """Search only, and return the journal: what a comparison of searches needs.
+
+        Raises:
+            As `run`.
+        """
+        with self._recorded():
+            self._search()
+        return tuple(self._runner.entries)
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """Note in the store how the work inside ends; SIGTERM ends it like Ctrl-C."""
         self._runner.start_clock()
         self._on_event(SessionStarted(self.record.id, self._replayed))
         with sigterm_interrupts(), self._resumable():
-            plan = self.record.plan
-            self._on_event(PhaseStarted(Phase.SEARCH, plan.trials, plan.seconds))
-            search(self._runner, self._optimizer, plan)
-            pruning = self._prune()
-            confirmation = self._confirm(pruning)
+            yield
             self._store.mark(self.record.id, SessionStatus.FINISHED)
         self._on_event(SessionFinished(self.record.id))
-        return Outcome(self.record, tuple(self._runner.entries), pruning, confirmation)
+
+    def _search(self) -> None:
+        plan = self.record.plan
+        self._on_event(PhaseStarted(Phase.SEARCH, plan.trials, plan.seconds))
+        search(self._runner, self._optimizer, plan)
 
     @contextmanager
     def _resumable(self) -> Iterator[None]:

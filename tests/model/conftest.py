@@ -11,11 +11,11 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from datagen.pairs import Pair
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.model.checkpoint import BaseModel, find_base_model
-from llmtune.model.dataset import Pair
 from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer
 
 KNOBS = ("shared_buffers", "work_mem", "random_page_cost", "max_parallel_workers_per_gather")

@@ -1,12 +1,12 @@
 import pytest
 
+from datagen.pairs import Pair
 from llmtune.errors import AdapterMismatch, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.memory import fits
 from llmtune.knobs.space import resolve_space
 from llmtune.model.checkpoint import find_base_model
-from llmtune.model.dataset import Pair
 from llmtune.model.prompt import PromptCodec
 from llmtune.model.suggest import load_suggester
 from llmtune.model.train import TrainSettings, train_adapter

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from datagen.pairs import Pair
 from llmtune.errors import DatasetError, ModelError, UsageError
 from llmtune.model.adapter import check_adapter, load_adapter
 from llmtune.model.checkpoint import load_base_model
-from llmtune.model.dataset import Pair
 from llmtune.model.evaluate import compare_with_base, encode_pairs, evaluate_adapter, score
 from llmtune.model.labels import LabelHead, collate, label_log_probabilities, transformer_body
 from llmtune.model.train import TrainSettings, train_adapter

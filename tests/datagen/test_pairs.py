@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.pairs import Pair, dataset_hash, read_pairs, write_pairs
 from llmtune.errors import DatasetError
-from llmtune.model.dataset import Pair, dataset_hash, read_pairs, write_pairs
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 PAIRS = st.lists(
@@ -41,12 +41,12 @@ def test_the_hash_tells_pairs_orders_and_borders_apart():
 def test_every_line_carries_schema_and_code_version(tmp_path):
     write_pairs(tmp_path / "pairs.jsonl", [Pair("p", "c", {"seed": 3})])
     row = json.loads((tmp_path / "pairs.jsonl").read_text())
-    assert row["metadata"]["schema"] == 1
+    assert row["metadata"]["schema_version"] == 1
     assert row["metadata"]["seed"] == 3
     assert row["metadata"]["code_version"]
 
 
-GOOD = '{"prompt": "p", "completion": "c", "metadata": {"schema": 1}}\n'
+GOOD = '{"prompt": "p", "completion": "c", "metadata": {"schema_version": 1}}\n'
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,13 @@ GOOD = '{"prompt": "p", "completion": "c", "metadata": {"schema": 1}}\n'
     [
         ('{"prompt": "p", "compl', "not JSON"),
         ('["p", "c"]', "not an object"),
-        ('{"prompt": "p", "metadata": {"schema": 1}}', "'completion'"),
+        ('{"prompt": "p", "metadata": {"schema_version": 1}}', "'completion'"),
         ('{"prompt": 1, "completion": "c", "metadata": {}}', "'prompt'"),
-        ('{"prompt": "p", "completion": "c", "metadata": {"schema": 99}}', "schema 99"),
-        ('{"prompt": "p", "completion": "c", "metadata": {}}', "schema None"),
+        (
+            '{"prompt": "p", "completion": "c", "metadata": {"schema_version": 99}}',
+            "schema version 99",
+        ),
+        ('{"prompt": "p", "completion": "c", "metadata": {}}', "schema version None"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number(tmp_path, bad, said):

@@ -1,0 +1,92 @@
+"""Running a session to its end and writing what came out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from llmtune.cli.bench import Bench, TargetRequest, WorkloadRequest
+from llmtune.cli.progress import Reporter
+from llmtune.cli.session_progress import session_progress
+from llmtune.errors import SessionError
+from llmtune.report.chart import png, session_chart
+from llmtune.report.curve import session_curve
+from llmtune.report.export import conf
+from llmtune.report.page import page
+from llmtune.report.table import query_changes
+from llmtune.report.wording import headline
+from llmtune.tuning.assemble import assemble
+from llmtune.tuning.record import SessionRecord, without_password
+from llmtune.tuning.result import TuningResult, write_result
+from llmtune.tuning.session import Outcome, TuningSession
+from llmtune.tuning.store import SessionStore
+
+
+def run_new(
+    bench: Bench, store: SessionStore, record: SessionRecord, reporter: Reporter
+) -> tuple[Outcome, TuningResult]:
+    """Run a new session from its record."""
+    with session_progress(reporter, record.objective.unit) as on_event:
+        session = TuningSession.start(
+            bench.benchmark(), store, record, on_event, bench.restart_clock
+        )
+        outcome = session.run()
+    return outcome, assemble(outcome, bench.space)
+
+
+def run_stored(
+    bench: Bench, store: SessionStore, session_id: str, reporter: Reporter
+) -> tuple[Outcome, TuningResult]:
+    """Go on with a stored session.
+
+    Raises:
+        SessionError: it is finished, or the bench is not what it was started on.
+    """
+    benchmark = bench.benchmark()
+    with session_progress(reporter, benchmark.objective.unit) as on_event:
+        session = TuningSession.resume(benchmark, store, session_id, on_event, bench.restart_clock)
+        outcome = session.run()
+    return outcome, assemble(outcome, bench.space)
+
+
+def write_files(out: Path, outcome: Outcome, result: TuningResult) -> None:
+    """`result.json`, `best.conf`, `report.html` and `curve.png` in the folder `out`."""
+    write_result(out, result)
+    title = headline(result).title
+    comment = f"{title}\n{result.workload} on PostgreSQL {result.server_version}"
+    (out / "best.conf").write_text(conf(result.knobs, comment), encoding="utf-8")
+    trials = [entry.trial for entry in outcome.entries]
+    default = {**result.best.configuration, **{knob.name: knob.default for knob in result.knobs}}
+    queries = query_changes(trials, default, result.best.configuration)
+    (out / "report.html").write_text(page(result, queries), encoding="utf-8")
+    (out / "curve.png").write_bytes(png(session_chart(session_curve(result), title)))
+
+
+def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any]:
+    """The requests as JSON values for the store; a password is left out."""
+    return {
+        "target": without_password(target.target),
+        "cores": target.cores,
+        "memory": target.memory,
+        "bindir": None if target.bindir is None else str(target.bindir),
+        "workload": workload.name,
+        "scale": workload.scale,
+        "seed": workload.seed,
+    }
+
+
+def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
+    """The requests that `origin_of` wrote into a session's record.
+
+    Raises:
+        SessionError: the session was not started by the command line.
+    """
+    origin = record.origin
+    try:
+        bindir = None if origin["bindir"] is None else Path(origin["bindir"])
+        target = TargetRequest(origin["target"], origin["cores"], origin["memory"], bindir)
+        return target, WorkloadRequest(origin["workload"], origin["scale"], origin["seed"])
+    except KeyError as error:
+        raise SessionError(
+            f"session {record.id} does not say how to open its target again (no {error})"
+        ) from error

@@ -1,0 +1,68 @@
+"""`llmtune suggest`: configurations from the plans and statistics alone."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmtune.cli import options
+
+if TYPE_CHECKING:
+    from llmtune.tuning.result import KnobChange
+
+
+class Format(StrEnum):
+    """How a suggestion is printed."""
+
+    CONF = "conf"
+    SQL = "sql"
+    JSON = "json"
+
+
+def suggest(
+    target: options.Target = "embedded",
+    workload: options.Workload = "tpch",
+    scale: options.Scale = 0.1,
+    cores: options.Cores = None,
+    memory: options.Memory = None,
+    bindir: options.Bindir = None,
+    adapter: options.Adapter = None,
+    candidates: Annotated[int, typer.Option(help="Configurations to draw.")] = 8,
+    seed: options.Seed = 0,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.CONF,
+    json: options.Json = False,
+) -> None:
+    """Suggest a configuration without running the workload.
+
+    `conf` and `sql` print the first suggestion; `json` prints all candidates.
+    """
+    from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
+    from llmtune.cli.progress import Reporter
+    from llmtune.cli.proposals import suggest as ask_model
+    from llmtune.tuning.assemble import knob_changes
+
+    reporter = Reporter(quiet=json)
+    target_request = TargetRequest(target, cores, memory, bindir)
+    with open_bench(target_request, WorkloadRequest(workload, scale, seed), reporter) as bench:
+        made = ask_model(bench, adapter, candidates, seed, reporter)
+        changes = [knob_changes(configuration, bench.space) for configuration in made]
+    _print(changes, Format.JSON if json else form, bench.workload.name)
+
+
+def _print(changes: list[tuple[KnobChange, ...]], form: Format, workload: str) -> None:
+    from dataclasses import asdict
+
+    from llmtune.cli.output import print_json
+    from llmtune.report.export import conf, sql
+
+    if form is Format.JSON:
+        suggestions = [[asdict(change) for change in one] for one in changes]
+        print_json({"workload": workload, "suggestions": suggestions})
+    elif form is Format.SQL:
+        typer.echo(sql(changes[0]), nl=False)
+    else:
+        typer.echo(
+            conf(changes[0], f"Suggested by LLMTune for {workload}; not measured."), nl=False
+        )
