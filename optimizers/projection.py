@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from llmtune.knobs.memory import repair
-
 from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.memory import repair
 from llmtune.knobs.space import KnobSpace
 
 Projection: TypeAlias = Callable[[Configuration], Configuration]
