@@ -75,10 +75,15 @@ def load_base_model(base: BaseModel, device: str = "cpu") -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
+    from llmtune.model.attention import GROUPED
+
     try:
         with quiet():
             model = AutoModelForCausalLM.from_pretrained(
-                base.path, dtype=torch.bfloat16, local_files_only=True
+                base.path,
+                dtype=torch.bfloat16,
+                attn_implementation=GROUPED,
+                local_files_only=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(

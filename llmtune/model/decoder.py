@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from llmtune.model.attention import SHARED_PROMPT, SharedPrompt
+from llmtune.model.attention import GROUPED, SharedPrompt
 from llmtune.model.labels import LabelHead, transformer_body
 from llmtune.model.tokens import TokenCodec
 
@@ -38,7 +38,7 @@ class Decoder:
     def __init__(self, model: Any, codec: TokenCodec) -> None:
         self._codec = codec
         self._head = LabelHead(model, codec)
-        model.set_attn_implementation(SHARED_PROMPT)
+        model.set_attn_implementation(GROUPED)
         self._config = model.config
         self._body = transformer_body(model)
         self._device = model.device
@@ -89,7 +89,7 @@ class Decoder:
     def _advance(
         self, columns: list[int], following: int, shared: SharedPrompt, cache: Any
     ) -> Tensor:
-        """Feed each candidate's label, the newline and the next name in one forward."""
+        """Feed each candidate's label, the next name in one forward."""
         steps = [self._codec.step(column, following) for column in columns]
         ids = torch.tensor(steps, device=self._device)
         start = shared.length + cache.get_seq_length()

@@ -13,7 +13,7 @@ from llmtune.knobs.levels import DEFAULT_LABEL
 from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import check_adapter, load_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
-from llmtune.model.tokens import TokenCodec, TokenSequence, legal_labels, load_tokenizer
+from llmtune.model.tokens import TokenCodec, TokenSequence, load_codec
 
 BATCH = 4
 
@@ -123,7 +123,7 @@ def evaluate_adapter(
         DatasetError: the pairs do not fit the knob space.
     """
     check_adapter(adapter, base, space.catalogue_hash)
-    codec = TokenCodec(load_tokenizer(base.path), legal_labels(space))
+    codec = load_codec(base.path, space)
     sequences = encode_pairs(codec, pairs)
     model = load_adapter(load_base_model(base, best_device()), adapter)
     return compare_with_base(model, codec, sequences)

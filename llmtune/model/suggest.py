@@ -14,7 +14,7 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter, load_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
 from llmtune.model.prompt import PromptCodec
-from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer
+from llmtune.model.tokens import TokenCodec, load_codec
 from llmtune.postgres.profile import Profile
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def load_suggester(
         check_adapter(adapter, base, space.catalogue_hash)
     from llmtune.model.decoder import Decoder
 
-    codec = TokenCodec(load_tokenizer(base.path), legal_labels(space))
+    codec = load_codec(base.path, space)
     model = load_base_model(base, best_device())
     if adapter is not None:
         # Merged, the adapter costs nothing in each of the decoder's forwards.

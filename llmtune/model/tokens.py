@@ -1,9 +1,11 @@
 """Prompts and completions as tokens, cut at the same places in training and use.
 
-A sequence is `prompt | "name:" | " LABEL" | "\\n" | "name:" | " LABEL" | "\\n" ...`.
-Each segment is tokenised by itself, so that the tokens which training sees are
-exactly those that the decoder feeds, whatever the tokenizer would merge across
-a boundary.
+A sequence is `prompt | name | label | name | label ...`, with one token for each
+label and, where the tokenizer allows, one for each name: the first word of it
+that no knob before it took, such as ` work` for `work_mem`. The order is forced
+anyway, and to spell `autovacuum_vacuum_scale_factor` with its colon and line
+break before each choice would cost four times the tokens, most of the time of
+training and of decoding. Pair files hold the whole names.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtune.errors import DatasetError, ModelError
+from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.space import KnobSpace
 
@@ -26,7 +29,7 @@ class KnobTokens:
     """The tokens of one knob's line.
 
     Attributes:
-        prefix: tokens of `name:`, which are forced.
+        prefix: the tokens that stand for the name, which are forced.
         columns: the legal labels, as indices into `TokenCodec.labels`.
     """
 
@@ -59,28 +62,32 @@ class TokenCodec:
     Args:
         tokenizer: the base model's.
         labels: each knob's legal labels, knobs in catalogue order.
+        names: all names of the catalogue, so that a knob's tokens are the same
+            whichever knobs there are beside it; None means those of `labels`.
 
     Attributes:
         knobs: in the order of `labels`.
         labels: every label that any knob has.
         label_ids: the one token of each of `labels`, in the same order.
-        newline: the token that ends a line.
 
     Raises:
-        ModelError: the tokenizer has no single token for a label or the newline.
+        ModelError: the tokenizer has no single token for a label.
     """
 
-    def __init__(self, tokenizer: Tokenizer, labels: Mapping[str, Iterable[str]]) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        labels: Mapping[str, Iterable[str]],
+        names: Iterable[str] | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         legal = {name: tuple(labels[name]) for name in labels}
         self.labels = tuple(dict.fromkeys(label for each in legal.values() for label in each))
-        self.label_ids = tuple(self._single(f" {label}") for label in self.labels)
-        self.newline = self._single("\n")
+        self.label_ids = tuple(self._label_id(label) for label in self.labels)
         self._column = {label: column for column, label in enumerate(self.labels)}
+        prefixes = self._prefixes(legal if names is None else names)
         self.knobs = tuple(
-            KnobTokens(
-                name, self._encode(f"{name}:"), tuple(self._column[one] for one in legal[name])
-            )
+            KnobTokens(name, prefixes[name], tuple(self._column[label] for label in legal[name]))
             for name in legal
         )
         self._index = {knob.name: index for index, knob in enumerate(self.knobs)}
@@ -103,14 +110,14 @@ class TokenCodec:
             positions.append(len(ids) - 1)
             knobs.append(index)
             targets.append(column)
-            ids += (self.label_ids[column], self.newline)
+            ids.append(self.label_ids[column])
         # What follows the last label is never predicted, and so never computed.
         end = positions[-1] + 1 if positions else len(ids)
         return TokenSequence(tuple(ids[:end]), tuple(positions), tuple(knobs), tuple(targets))
 
     def step(self, column: int, following: int) -> tuple[int, ...]:
         """The tokens from a chosen label up to the next choice, which is `following`'s."""
-        return (self.label_ids[column], self.newline, *self.knobs[following].prefix)
+        return (self.label_ids[column], *self.knobs[following].prefix)
 
     def _parse(self, line: str) -> tuple[int, int]:
         name, _, label = line.partition(": ")
@@ -125,14 +132,28 @@ class TokenCodec:
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def _single(self, text: str) -> int:
-        ids = self._encode(text)
+    def _prefixes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        prefixes: dict[str, tuple[int, ...]] = {}
+        for name in names:
+            words = (self._encode(f" {word}") for word in name.split("_"))
+            free = (ids for ids in words if len(ids) == 1 and ids not in prefixes.values())
+            prefixes[name] = next(free, self._encode(f" {name}"))
+        return prefixes
+
+    def _label_id(self, label: str) -> int:
+        ids = self._encode(f" {label}")
         if len(ids) != 1:
             raise ModelError(
-                f"the base model's tokenizer needs {len(ids)} tokens for {text!r}, which must be"
-                " one; use a base model that has it as one token, such as the default"
+                f"the base model's tokenizer needs {len(ids)} tokens for the label {label!r}, which"
+                " must be one; use a base model that has it as one token, such as the default"
             )
         return ids[0]
+
+
+def load_codec(folder: Path, space: KnobSpace) -> TokenCodec:
+    """The codec of a model folder's tokenizer for the knobs of one space."""
+    names = [knob.name for knob in load_catalogue().knobs]
+    return TokenCodec(load_tokenizer(folder), legal_labels(space), names)
 
 
 def legal_labels(space: KnobSpace) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from llmtune.model.adapter import Card, save_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
 from llmtune.model.evaluate import Scores, compare_with_base, encode_pairs
 from llmtune.model.quiet import quiet
-from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer
+from llmtune.model.tokens import load_codec
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -106,7 +106,7 @@ def train_adapter(
     from llmtune.model.loop import Run, fit
 
     settings = settings or TrainSettings()
-    codec = TokenCodec(load_tokenizer(base.path), legal_labels(space))
+    codec = load_codec(base.path, space)
     train, held = encode_pairs(codec, pairs), encode_pairs(codec, held_out)
     model = add_adapter(load_base_model(base, best_device()), settings)
     data = dataset_hash(pairs)

@@ -16,16 +16,16 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.model.checkpoint import BaseModel, find_base_model
-from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer
+from llmtune.model.tokens import TokenCodec, load_codec
 
 KNOBS = ("shared_buffers", "work_mem", "random_page_cost", "max_parallel_workers_per_gather")
 
 
 def tiny_tokenizer() -> Tokenizer:
-    """Bytes, and one token for each label with its space in front."""
+    """Bytes, and one token for each label and some words with a space in front."""
     vocabulary = {letter: index for index, letter in enumerate(pre_tokenizers.ByteLevel.alphabet())}
     merges = []
-    for word in (*"ABCDEFGHIJKL", "default"):
+    for word in (*"ABCDEFGHIJKL", "default", "work", "mem"):
         for end in range(len(word)):
             start = "Ġ" + word[:end]
             merges.append((start, word[end]))
@@ -73,7 +73,7 @@ def tiny_model(tiny: BaseModel) -> LlamaForCausalLM:
 
 @pytest.fixture(scope="session")
 def codec(tiny: BaseModel, space: KnobSpace) -> TokenCodec:
-    return TokenCodec(load_tokenizer(tiny.path), legal_labels(space))
+    return load_codec(tiny.path, space)
 
 
 @pytest.fixture(scope="session")

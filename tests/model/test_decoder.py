@@ -22,7 +22,7 @@ def by_full_forwards(model, codec, prompt, labels=None):
         best = names.index(labels[knob.name]) if labels else int(scores.argmax())
         chosen[knob.name] = names[best]
         total += float(scores[best])
-        ids += [legal[best], codec.newline]
+        ids.append(legal[best])
     return chosen, total
 
 

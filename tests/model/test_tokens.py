@@ -8,22 +8,34 @@ from llmtune.knobs.space import resolve_space
 from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer
 
 
-def test_labels_are_predicted_right_after_their_knobs_name(codec, tiny, pairs):
-    tokenizer = load_tokenizer(tiny.path)
+def test_labels_are_predicted_right_after_their_knobs_name(codec, pairs):
     sequence = codec.sequence(pairs[0].prompt, pairs[0].completion)
     lines = pairs[0].completion.splitlines()
-    for line, position, target in zip(lines, sequence.positions, sequence.targets, strict=True):
-        so_far = tokenizer.decode(list(sequence.ids[: position + 1]))
-        name, label = line.split(": ")
-        assert so_far.endswith(f"{name}:")
-        assert codec.labels[target] == label
+    for line, position, knob, target in zip(
+        lines, sequence.positions, sequence.knobs, sequence.targets, strict=True
+    ):
+        prefix = codec.knobs[knob].prefix
+        assert sequence.ids[: position + 1][-len(prefix) :] == prefix
+        assert line == f"{codec.knobs[knob].name}: {codec.labels[target]}"
 
 
-def test_a_sequence_is_its_text_up_to_the_last_label(codec, tiny, pairs):
+def test_a_sequence_is_the_prompt_names_and_labels(codec, tiny, pairs):
+    text = load_tokenizer(tiny.path).decode(list(codec.sequence("p\n", pairs[0].completion).ids))
+    labels = [line.split(": ")[1] for line in pairs[0].completion.splitlines()]
+    a, b, c, _ = labels
+    names = f"shared_buffers {a} work {b} random_page_cost {c} max_parallel_workers_per_gather"
+    assert text == f"p\n {names}"
+
+
+def test_a_knobs_tokens_are_its_own_and_do_not_depend_on_its_neighbours(tiny):
+    names = ("work_mem", "maintenance_work_mem", "autovacuum_work_mem", "work_mem_work")
     tokenizer = load_tokenizer(tiny.path)
-    for pair in pairs[:8]:
-        text = tokenizer.decode(list(codec.sequence(pair.prompt, pair.completion).ids))
-        assert text == (pair.prompt + pair.completion).rsplit(" ", 1)[0]
+    labels = dict.fromkeys(names, ("default", "A"))
+    whole = TokenCodec(tokenizer, labels, names)
+    texts = [tokenizer.decode(list(knob.prefix)) for knob in whole.knobs]
+    assert texts == [" work", " mem", " autovacuum_work_mem", " work_mem_work"]
+    alone = TokenCodec(tokenizer, {names[1]: labels[names[1]]}, names)
+    assert alone.knobs == (whole.knobs[1],)
 
 
 def test_training_sees_the_tokens_that_the_decoder_feeds(codec, pairs):
@@ -52,7 +64,7 @@ def test_a_tokenizer_that_splits_a_label_is_refused():
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bytes_only = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
     bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    with pytest.raises(ModelError, match="2 tokens for ' A'"):
+    with pytest.raises(ModelError, match="2 tokens for the label 'A'"):
         TokenCodec(bytes_only, {"work_mem": ("A", "B")})
 
 
