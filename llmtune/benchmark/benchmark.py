@@ -9,7 +9,7 @@ from time import perf_counter
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.benchmark.timed_pass import PassResult, run_pass
-from llmtune.errors import ConnectionFailed, ReadBackMismatch, ServerDidNotStart
+from llmtune.errors import ConnectionFailed, ReadBackMismatch, ServerDidNotStart, UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.settings import SettingsApplier
@@ -21,6 +21,9 @@ from workloads.workload import Workload
 WARM_CAP_FACTOR = 2.0
 """A warm pass may be slower than the timed one, but a configuration that takes
 this many times the cap while warming cannot come in under it."""
+
+LONGEST_TIMEOUT_S = 2_000_000.0
+"""`statement_timeout` counts milliseconds in 31 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,15 @@ class MeasureOptions:
 
     query_timeout_s: float = 300.0
     warm_passes: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.query_timeout_s <= LONGEST_TIMEOUT_S:
+            raise UsageError(
+                f"the limit for one query must be above 0 and at most {LONGEST_TIMEOUT_S:g} s, "
+                f"not {self.query_timeout_s}"
+            )
+        if self.warm_passes < 0:
+            raise UsageError(f"warm passes must not be negative: {self.warm_passes}")
 
 
 class Benchmark:
@@ -77,6 +89,7 @@ class Benchmark:
             passes = self._run(configuration, cap)
             wall_s = perf_counter() - start
         last = passes[-1]
+        timed = last.outcomes if len(passes) > self._options.warm_passes else ()
         carries = last.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)
         return Trial(
             number=number,
@@ -84,7 +97,7 @@ class Benchmark:
             configuration=configuration,
             status=last.status,
             value=last.total if carries else None,
-            query_times=tuple(QueryTime(o.query_id, o.seconds) for o in last.outcomes),
+            query_times=tuple(QueryTime(o.query_id, o.seconds) for o in timed),
             wall_s=wall_s,
             measured_s=sum(each.query_seconds for each in passes),
             message=last.message,
@@ -103,16 +116,15 @@ class Benchmark:
 
         Raises:
             ServerDidNotStart, ReadBackMismatch: the configuration cannot be applied.
-            ConnectionFailed: the server died while queries ran; it is up again.
+            ConnectionFailed: the server died meanwhile; it is up again.
         """
         with machine_lock():
-            applied = self._applier.apply(configuration)
-            with self._target.connect(self._database, applied.session) as connection:
-                outcomes = self._each(connection, timeouts_s)
-            if any(outcome.status is TrialStatus.CRASHED for outcome in outcomes):
+            try:
+                with self._target.connect(self._database, self._apply(configuration)) as session:
+                    return self._each(session, timeouts_s)
+            except ConnectionFailed:
                 self._target.recover()
-                raise ConnectionFailed("the server went away while queries ran; see its log")
-        return outcomes
+                raise
 
     def _each(
         self, connection: Connection, timeouts_s: Mapping[str, float]
@@ -123,15 +135,29 @@ class Benchmark:
                 last = outcomes.get(query.id)
                 if last is None or last.status is TrialStatus.SUCCEEDED:
                     limit = timeouts_s.get(query.id, self._options.query_timeout_s)
-                    outcomes[query.id] = run_query(connection, query, limit)
+                    outcome = outcomes[query.id] = run_query(connection, query, limit)
+                    if outcome.status is TrialStatus.CRASHED:
+                        raise ConnectionFailed(
+                            f"the server went away in query {query.id}: {outcome.message}"
+                        )
         return tuple(outcomes.values())
+
+    def _apply(self, configuration: Configuration) -> dict[str, str]:
+        """Put the configuration in force and return its session settings.
+
+        A server that died since it was last used is no fault of the configuration.
+        """
+        try:
+            return self._applier.apply(configuration).session
+        except ConnectionFailed:
+            self._target.recover()
+            return self._applier.apply(configuration).session
 
     def _run(self, configuration: Configuration, cap: float | None) -> list[PassResult]:
         """Every pass that was run; the last one decides. The server is up afterwards."""
         try:
-            session = self._applier.apply(configuration).session
-            with self._target.connect(self._database, session) as connection:
-                passes = self._passes(connection, cap)
+            with self._target.connect(self._database, self._apply(configuration)) as session:
+                passes = self._passes(session, cap)
         except (ServerDidNotStart, ConnectionFailed) as error:
             passes = [_nothing_ran(TrialStatus.CRASHED, error)]
         except ReadBackMismatch as error:
@@ -148,7 +174,7 @@ class Benchmark:
         for limit in caps:
             result = run_pass(connection, self.workload, self._options.query_timeout_s, limit)
             if result.status is TrialStatus.CAPPED and cap is not None:
-                # Capped while warming says no more than that the cap would be reached.
+                # Also when capped later, while warming: it says no more than that.
                 result = replace(result, total=cap)
             passes.append(result)
             if result.status is not TrialStatus.SUCCEEDED:

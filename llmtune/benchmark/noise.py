@@ -27,7 +27,3 @@ class Noise:
     def resolution(self) -> float:
         """The smallest relative change that one run against one run can show (95%)."""
         return math.expm1(Z95 * math.sqrt(2) * self.log_sd)
-
-    def distinguishes(self, left: float, right: float) -> bool:
-        """Whether two single measurements differ by more than the noise explains."""
-        return abs(math.log(left / right)) > Z95 * math.sqrt(2) * self.log_sd

@@ -20,7 +20,8 @@ class QueryOutcome:
     Attributes:
         seconds: from sending to the last row; of a query that did not succeed, as
             long as it ran.
-        status: SUCCEEDED, TIMED_OUT, FAILED, or CRASHED when the connection broke.
+        status: SUCCEEDED, TIMED_OUT at its limit, FAILED, or CRASHED when the
+            connection broke.
         message: the server's reason when it did not succeed.
     """
 
@@ -48,7 +49,10 @@ def run_query(connection: Connection, query: Query, timeout_s: float) -> QueryOu
         if cursor.description is not None:
             cursor.fetchall()
     except psycopg.errors.QueryCanceled as error:
-        status, message = TrialStatus.TIMED_OUT, str(error)
+        # Somebody else may cancel a query too, which says nothing of how long it takes.
+        in_time = perf_counter() - start < milliseconds / 1000
+        status = TrialStatus.FAILED if in_time else TrialStatus.TIMED_OUT
+        message = str(error)
     except psycopg.OperationalError as error:
         broken = connection.broken or connection.closed
         status = TrialStatus.CRASHED if broken else TrialStatus.FAILED
