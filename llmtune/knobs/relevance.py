@@ -21,7 +21,9 @@ def relevant(space: KnobSpace, kind: str, *, jit: bool) -> KnobSpace:
         jit: whether the server can compile expressions; without it the jit knobs
             do nothing.
     """
-    names = [knob.name for knob in space.knobs if jit or not knob.name.startswith("jit")]
+    # A knob that acts through ANALYZE only does nothing: a trial does not run that.
+    acting = (knob for knob in space.knobs if not knob.knob.analyze)
+    names = [knob.name for knob in acting if jit or not knob.name.startswith("jit")]
     if kind == "analytic":
         names = [name for name in names if _acts_on_reads(space[name])]
     return space.subset(names)
@@ -29,7 +31,4 @@ def relevant(space: KnobSpace, kind: str, *, jit: bool) -> KnobSpace:
 
 def _acts_on_reads(resolved: ResolvedKnob) -> bool:
     knob = resolved.knob
-    if knob.analyze:
-        # Takes an ANALYZE after each change, which a trial does not run.
-        return False
     return knob.group in READ_GROUPS and not knob.name.startswith(NOT_WHILE_READING)

@@ -12,12 +12,15 @@ from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Target
 from workloads.workload import Workload
 
+KEPT_PLANS = 500
+"""Configurations whose plans are kept, some 100 kB each for twenty queries."""
+
 
 class WhatIfFeatures:
     """Callable: a configuration to one feature vector for each query id.
 
     Plans depend on session-level knobs only, so configurations that agree in those
-    share their plans, which are kept.
+    share their plans, which are kept for a while.
     """
 
     def __init__(self, target: Target, database: str, workload: Workload, space: KnobSpace) -> None:
@@ -46,6 +49,8 @@ class WhatIfFeatures:
         settings = {name: setting_text(configuration[name]) for name in self._session}
         key = tuple(settings.values())
         if key not in self._plans:
+            if len(self._plans) >= KEPT_PLANS:
+                self._plans.pop(next(iter(self._plans)))
             # A connection of its own each time: the server may restart between calls.
             with self._target.connect(self._database) as connection:
                 self._plans[key] = what_if(connection, settings, self._workload.queries)
