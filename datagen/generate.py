@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from datagen.label import Label, Labeller
 from datagen.matrix import Matrix, Run
-from datagen.measure import MatrixWriter, continued
+from datagen.measure import MatrixWriter
 from datagen.pairs import Pair
 from datagen.plan import schedule
-from datagen.refine import Refiner, WhatIf
+from datagen.refine import REFINED, Refiner, WhatIf
 from datagen.split import TemplateSplit, split_templates
 from llmtune.benchmark.noise import Noise
 from llmtune.errors import UsageError
@@ -87,11 +88,14 @@ def measure(
     plan: GenerationPlan,
     on_run: Callable[[Run], None],
 ) -> Matrix:
-    """Grow the matrix to what the plan asks for; what is there already stays."""
-    for candidate in continued(schedule(space, plan.seed), len(writer), plan.sampled):
+    """Grow the matrix to what the plan asks for; what is there already stays.
+
+    There are fewer refined runs when the surrogate finds nothing new to measure.
+    """
+    for candidate in writer.missing(islice(schedule(space, plan.seed), plan.sampled)):
         on_run(writer.add(candidate))
     weights = [mix.weights for mix in mixes[:REFINE_MIXES]]
-    while (missing := plan.sampled + plan.refined - len(writer)) > 0:
+    while (missing := plan.refined - writer.measured(REFINED)) > 0:
         refiner = Refiner(writer.matrix, space, what_if)
         proposals = refiner.propose(weights, min(ROUND, missing), seed=len(writer))
         if not proposals:
@@ -121,8 +125,7 @@ def _draw(
 
 def label_tolerance(matrix: Matrix) -> float:
     """The relative difference that the matrix cannot show, from its repeats of the default."""
-    repeats = [row for row, run in enumerate(matrix.runs) if not run.changes]
-    totals = matrix.totals(dict.fromkeys(matrix.query_ids, 1.0))[repeats]
+    totals = matrix.totals(dict.fromkeys(matrix.query_ids, 1.0))[list(matrix.default_rows)]
     if len(totals) < 2:
         return LEAST_TOLERANCE
     resolution = Noise.of(totals.tolist()).resolution

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from datagen.matrix import Matrix, Run
-from llmtune.errors import DatasetError
 from llmtune.knobs.configuration import Value
 
 
@@ -45,24 +44,27 @@ class Labeller:
     """Finds labels in one matrix."""
 
     def __init__(self, matrix: Matrix, tolerance: float) -> None:
-        """Args: tolerance: relative difference in time that does not count."""
+        """Args: tolerance: relative difference in time that does not count.
+
+        Raises:
+            DatasetError: the matrix has no complete run of the default configuration.
+        """
         self._matrix = matrix
         self._tolerance = tolerance
-        self._groups = list(_repeats(matrix.runs).values())
-        if not any(not matrix.runs[rows[0]].changes for rows in self._groups):
-            raise DatasetError("the matrix has no run of the default configuration; resume datagen")
+        changed = [rows for rows in _repeats(matrix.runs) if matrix.runs[rows[0]].changes]
+        self._groups = [list(matrix.default_rows), *changed]
 
     def label(self, weights: Mapping[str, float]) -> Label:
         """The label of the mix with these query weights."""
         labels = self._candidates(weights)
-        default = next(label for label in labels if not label.changes)
         known = [label for label in labels if np.isfinite(label.seconds)]
         limit = min(label.seconds for label in known) * (1 + self._tolerance)
         near = [label for label in known if label.seconds <= limit]
         best = min(near, key=lambda label: (len(label.changes), label.seconds))
-        return Label(best.changes, best.seconds, default.seconds, best.repeats)
+        return replace(best, default_seconds=labels[0].seconds)
 
     def _candidates(self, weights: Mapping[str, float]) -> list[Label]:
+        """One for each configuration, the default's first; NaN seconds where a query failed."""
         totals = self._matrix.totals(weights)
         runs = self._matrix.runs
         return [
@@ -71,9 +73,9 @@ class Labeller:
         ]
 
 
-def _repeats(runs: tuple[Run, ...]) -> dict[str, list[int]]:
+def _repeats(runs: tuple[Run, ...]) -> Iterable[list[int]]:
     """Row indexes of the runs that measured the same configuration."""
     groups: dict[str, list[int]] = defaultdict(list)
     for row, run in enumerate(runs):
         groups[json.dumps(run.changes, sort_keys=True)].append(row)
-    return groups
+    return groups.values()

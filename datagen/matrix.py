@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import DatasetError
-from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.configuration import Value
 from llmtune.trial import TrialStatus
 
 SCHEMA_VERSION = 1
@@ -110,12 +110,37 @@ class Matrix:
                     table[row, column[outcome.query_id]] = outcome.seconds
         return table
 
+    @cached_property
+    def default_rows(self) -> tuple[int, ...]:
+        """Rows of the complete runs of the default configuration, which all else is compared with.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        runs = [(row, run) for row, run in enumerate(self.runs) if not run.changes]
+        rows = tuple(row for row, run in runs if run.complete)
+        if not rows:
+            reasons = [_first_failure(run) for _, run in runs]
+            raise DatasetError(
+                f"the matrix of {self.header.data_set} has no complete run of the default "
+                f"configuration{''.join(reasons[:1])}"
+            )
+        return rows
+
     def totals(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
         """Composed weighted seconds of a mix under every run, shape (runs,); NaN if unknown."""
         vector = np.array([weights.get(query_id, 0.0) for query_id in self.query_ids])
         used = vector > 0
         totals: NDArray[np.float64] = self.seconds[:, used] @ vector[used]
         return totals
+
+
+def _first_failure(run: Run) -> str:
+    failed = next(o for o in run.outcomes if o.status is not TrialStatus.SUCCEEDED)
+    return (
+        f": query {failed.query_id} {failed.status} in run {run.number} ({failed.message}); "
+        "mend that, delete the run's file and resume"
+    )
 
 
 def read_matrix(folder: Path) -> Matrix:
@@ -140,14 +165,21 @@ def read_matrix(folder: Path) -> Matrix:
 
 
 def write_run(folder: Path, header: MatrixHeader, run: Run) -> Path:
-    """Write one run atomically and return its file."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write one run atomically and return its file.
+
+    Raises:
+        DatasetError: it cannot be written.
+    """
     metadata = {HEADER_KEY: json.dumps(asdict(header)).encode()}
     table = pa.Table.from_pylist(list(_rows(run)), schema=COLUMNS.with_metadata(metadata))
     path = folder / f"run-{run.number:05d}.parquet"
     partial = path.with_suffix(".partial")
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+    except OSError as error:
+        raise DatasetError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 
 
@@ -173,7 +205,7 @@ def _read_run(path: Path) -> tuple[MatrixHeader, Run]:
         rows = table.to_pylist()
         header = _header(path, raw)
         return header, _run(rows)
-    except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, IndexError) as error:
         raise DatasetError(
             f"{path}: not a readable matrix file ({error}); delete it and resume"
         ) from error
@@ -196,8 +228,3 @@ def _run(rows: list[dict[str, Any]]) -> Run:
     features = {row["query_id"]: tuple(row["features"]) for row in rows if row["features"]}
     changes = json.loads(first["changes"])
     return Run(first["run"], first["source"], changes, tuple(outcomes), features)
-
-
-def configuration_of(run: Run, default: Configuration) -> Configuration:
-    """The run's complete configuration over the space whose default is given."""
-    return Configuration({**default, **run.changes})

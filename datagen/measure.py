@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -43,7 +44,7 @@ class QueryTimer(Protocol):
 
 
 class MatrixWriter:
-    """Grows one matrix folder. Its next run's number is the count of runs it holds."""
+    """Grows one matrix folder."""
 
     def __init__(
         self, folder: Path, header: MatrixHeader, timer: QueryTimer, what_if: WhatIf
@@ -51,7 +52,7 @@ class MatrixWriter:
         """Take up a folder where it stands, or begin it.
 
         Raises:
-            DatasetError: the folder's runs were measured on something else.
+            DatasetError: a run cannot be read, or was measured on something else.
         """
         self._folder = folder
         self._header = header
@@ -60,7 +61,9 @@ class MatrixWriter:
         self._runs: list[Run] = []
         if any(folder.glob("run-*.parquet")):
             found = read_matrix(folder)
-            _same(folder, found.header, header)
+            _same(folder, found, header, timer.workload)
+            # The code or the table statistics may have moved on; the header stays.
+            self._header = found.header
             self._runs.extend(found.runs)
 
     @property
@@ -75,11 +78,26 @@ class MatrixWriter:
         """How many runs of a source there are."""
         return sum(run.source == source for run in self._runs)
 
+    def missing(self, plan: Iterable[Candidate]) -> Iterator[Candidate]:
+        """The candidates of a plan that are not measured yet, each repeat counted."""
+        space = self._timer.space
+        done = Counter(Candidate(r.source, space.configuration(r.changes)) for r in self._runs)
+        for candidate in plan:
+            if done[candidate]:
+                done[candidate] -= 1
+            else:
+                yield candidate
+
     def add(self, candidate: Candidate) -> Run:
-        """Measure one configuration and write its run; a failure is a run too."""
+        """Measure one configuration and write its run; a failure is a run too.
+
+        Raises:
+            DatasetError: the default configuration did not run, so that nothing can
+                be compared with it; or the run cannot be written.
+        """
         configuration = candidate.configuration
         run = Run(
-            number=len(self._runs),
+            number=max((run.number for run in self._runs), default=-1) + 1,
             source=candidate.source,
             changes=configuration.changes(self._timer.space.default()),
             outcomes=self._outcomes(configuration),
@@ -109,20 +127,19 @@ class MatrixWriter:
         return {name: max(s * TIMEOUT_FACTOR, SHORTEST_TIMEOUT_S) for name, s in known.items()}
 
 
-def continued(plan: Iterator[Candidate], done: int, upto: int) -> Iterable[Candidate]:
-    """The candidates of a plan from the one after `done` until there are `upto` in all."""
-    for number, candidate in enumerate(plan):
-        if number >= upto:
-            return
-        if number >= done:
-            yield candidate
-
-
-def _same(folder: Path, found: MatrixHeader, wanted: MatrixHeader) -> None:
+def _same(folder: Path, found: Matrix, wanted: MatrixHeader, workload: Workload) -> None:
     names = ("data_set", "server_version", "cores", "memory", "seed", "catalogue_hash")
     for name in names:
-        if getattr(found, name) != getattr(wanted, name):
+        held = getattr(found.header, name)
+        if held != getattr(wanted, name):
             raise DatasetError(
-                f"{folder} holds a matrix of {name} {getattr(found, name)!r}, not "
+                f"{folder} holds a matrix of {name} {held!r}, not "
                 f"{getattr(wanted, name)!r}; name another output folder"
             )
+    if found.query_ids != tuple(query.id for query in workload.queries):
+        raise DatasetError(f"{folder} holds a matrix of other queries; name another output folder")
+    if found.header.feature_names != wanted.feature_names:
+        raise DatasetError(
+            f"{folder} holds a matrix with other features, written by LLMTune "
+            f"{found.header.code_version}; name another output folder"
+        )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmtune.knobs.configuration import Configuration
-from llmtune.knobs.memory import repair
+from llmtune.knobs.memory import fits, repair
 from llmtune.knobs.space import KnobSpace
 from optimizers.rules import rule_configuration
 from optimizers.space import UnitCube
@@ -73,7 +73,7 @@ def neighbours(
     default, axes = space.default(), UnitCube(space).axes
     while True:
         changes = configuration.changes(default)
-        for name in rng.sample(list(axes), k=rng.choice((1, 1, 2, 3))):
+        for name in rng.sample(list(axes), k=min(len(axes), rng.choice((1, 1, 2, 3)))):
             axis, fate = axes[name], rng.random()
             if fate < BACK_TO_DEFAULT:
                 changes.pop(name, None)
@@ -84,8 +84,15 @@ def neighbours(
         yield repair(space.configuration(changes), space, clients)
 
 
-def without_each_change(configuration: Configuration, space: KnobSpace) -> Iterator[Configuration]:
-    """Yield the configuration with each of its changed knobs put back to default."""
+def without_each_change(
+    configuration: Configuration, space: KnobSpace, clients: int = 1
+) -> Iterator[Configuration]:
+    """Yield the configuration with each of its changed knobs put back to default.
+
+    Without those that need the change to fit the server's memory.
+    """
     changes = configuration.changes(space.default())
     for name in changes:
-        yield space.configuration({k: v for k, v in changes.items() if k != name})
+        simpler = space.configuration({k: v for k, v in changes.items() if k != name})
+        if fits(simpler, space, clients):
+            yield simpler

@@ -32,6 +32,9 @@ WhatIf: TypeAlias = Callable[[Configuration], Mapping[str, Sequence[float]]]
 
 Weights: TypeAlias = Mapping[str, float]
 
+REFINED = "refined"
+"""The source of what a refiner proposes."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
@@ -70,9 +73,12 @@ def fit_surrogate(matrix: Matrix, seed: int = 0) -> RatioSurrogate:
 
 
 def default_seconds(matrix: Matrix) -> dict[str, float]:
-    """Median seconds of each query id over the runs of the default configuration."""
-    rows = [row for row, run in enumerate(matrix.runs) if not run.changes]
-    medians = np.nanmedian(matrix.seconds[rows], axis=0)
+    """Median seconds of each query id over the complete runs of the default configuration.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    medians = np.median(matrix.seconds[list(matrix.default_rows)], axis=0)
     return dict(zip(matrix.query_ids, medians.tolist(), strict=True))
 
 
@@ -104,7 +110,7 @@ class Refiner:
         votes = Counter(self._choose(mix) for mix in mixes)
         measured = {self._space.configuration(run.changes) for run in self._matrix.runs}
         new = [c for c, _ in votes.most_common() if c not in measured]
-        return [Candidate("refined", configuration) for configuration in new[:count]]
+        return [Candidate(REFINED, configuration) for configuration in new[:count]]
 
     def _best_measured(self, mixes: Iterable[Weights]) -> set[Configuration]:
         labeller = Labeller(self._matrix, self._options.change_price)
