@@ -11,7 +11,7 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.memory import repair
 from llmtune.knobs.space import KnobSpace
-from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter, load_adapter
+from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
 from llmtune.model.prompt import PromptCodec
 from llmtune.model.tokens import TokenCodec, load_codec
@@ -88,10 +88,10 @@ def load_suggester(
     if adapter is not None:
         check_adapter(adapter, base, space.catalogue_hash)
     from llmtune.model.decoder import Decoder
+    from llmtune.model.merge import merge_adapter
 
     codec = load_codec(base.path, space)
     model = load_base_model(base, best_device())
     if adapter is not None:
-        # Merged, the adapter costs nothing in each of the decoder's forwards.
-        model = load_adapter(model, adapter).merge_and_unload()
+        merge_adapter(model, adapter)
     return Suggester(space, codec, Decoder(model, codec))
