@@ -15,6 +15,7 @@ from datagen.pairs import Pair
 from datagen.plan import schedule
 from datagen.refine import REFINED, Refiner, WhatIf
 from datagen.split import TemplateSplit, split_templates
+from datagen.verify import VERIFIED, next_to_verify
 from llmtune.benchmark.noise import Noise
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
@@ -48,12 +49,14 @@ class GenerationPlan:
     Attributes:
         sampled: runs of the default, the rules and random configurations.
         refined: further runs that the surrogate proposes.
+        verified: repeats of the configurations that were chosen as labels.
         mixes: mixes to label.
         held_out: the share of query templates, and of mixes, kept from training.
     """
 
     sampled: int = 60
     refined: int = 40
+    verified: int = 20
     mixes: int = 200
     held_out: float = 0.2
     seed: int = 0
@@ -61,8 +64,8 @@ class GenerationPlan:
     def __post_init__(self) -> None:
         if self.sampled < 5:
             raise UsageError(f"at least 5 configurations must be measured, not {self.sampled}")
-        if self.refined < 0 or self.mixes < 1:
-            raise UsageError("refined runs must not be negative, and mixes at least 1")
+        if min(self.refined, self.verified) < 0 or self.mixes < 1:
+            raise UsageError("refined and verified runs must not be negative, and mixes at least 1")
         if not 0 < self.held_out < 1:
             raise UsageError(f"the held-out share must lie between 0 and 1, not {self.held_out}")
 
@@ -102,6 +105,12 @@ def measure(
             break
         for candidate in proposals:
             on_run(writer.add(candidate))
+    while writer.measured(VERIFIED) < plan.verified:
+        labeller = Labeller(writer.matrix, label_tolerance(writer.matrix))
+        doubtful = next_to_verify(labeller, space, weights)
+        if doubtful is None:
+            break
+        on_run(writer.add(doubtful))
     return writer.matrix
 
 

@@ -29,6 +29,7 @@ def datagen(
     refined: Annotated[
         int, typer.Option(help="Further ones that the surrogate proposes from the first.")
     ] = 40,
+    verified: Annotated[int, typer.Option(help="Repeats of configurations chosen as labels.")] = 20,
     mixes: Annotated[int, typer.Option(help="Mixes to label: the number of pairs.")] = 200,
     held_out: Annotated[
         float, typer.Option(help="Share of query templates and mixes kept from training.")
@@ -46,7 +47,7 @@ def datagen(
     from llmtune.cli.output import print_json, writable
     from llmtune.cli.progress import Reporter
 
-    plan = GenerationPlan(sampled, refined, mixes, held_out, seed)
+    plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     writable(out)
     reporter = Reporter(quiet=json)
     with open_bench(
@@ -72,7 +73,7 @@ def _generate(
     what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
     header = _header(bench, what_if, plan.seed)
     writer = MatrixWriter(out / "matrix", header, bench.benchmark(), what_if)
-    wanted = plan.sampled + plan.refined
+    wanted = plan.sampled + plan.refined + plan.verified
     with reporter.bar("Measuring") as advance:
 
         def on_run(run: Run) -> None:
