@@ -29,6 +29,7 @@ class Card:
     Attributes:
         base_model, base_sha256: of the base model, as `BaseModel` has them.
         catalogue_hash: of the knob catalogue whose levels the labels name.
+        knobs: those that the pairs' completions name; it has learnt no others.
         dataset_hash: of the training pairs, as `dataset_hash` gives it.
         weights_sha256: of the weights file, so that any damage is found.
         hyper_parameters: the training settings.
@@ -38,6 +39,7 @@ class Card:
     base_model: str
     base_sha256: str
     catalogue_hash: str
+    knobs: tuple[str, ...]
     dataset_hash: str
     weights_sha256: str
     hyper_parameters: Mapping[str, Any]
@@ -50,8 +52,8 @@ def save_adapter(model: Any, folder: Path, base: BaseModel, facts: Mapping[str, 
     """Write the adapter of a PEFT model and its card to `folder`.
 
     Args:
-        facts: the card's `catalogue_hash`, `dataset_hash`, `hyper_parameters`
-            and `scores`.
+        facts: the card's `catalogue_hash`, `knobs`, `dataset_hash`,
+            `hyper_parameters` and `scores`.
 
     The card is written last, so a folder with a card is complete.
 
@@ -82,10 +84,10 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        card = Card(**values)
+        card = Card(**{**values, "knobs": tuple(values["knobs"])})
     except OSError as error:
         raise ModelError(f"there is no adapter in {folder}: {CARD} cannot be read") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"the adapter card {path} is damaged ({error}); train the adapter again"
             " or copy the folder afresh"

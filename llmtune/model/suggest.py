@@ -37,12 +37,17 @@ class Suggestion:
 class Suggester:
     """Suggests configurations of one knob space with a loaded model."""
 
-    def __init__(self, space: KnobSpace, codec: TokenCodec, decoder: Decoder) -> None:
+    def __init__(
+        self, space: KnobSpace, asked: KnobSpace, codec: TokenCodec, decoder: Decoder
+    ) -> None:
+        """Args: asked: the part of `space` that the model is asked about; the rest
+        of a suggestion stays at its default.
+        """
         self._space = space
         self._codec = codec
         self._decoder = decoder
-        self._levels = LevelCodec(space)
-        self._prompts = PromptCodec(space)
+        self._levels = LevelCodec(asked)
+        self._prompts = PromptCodec(asked)
 
     def suggest(
         self, profile: Profile, candidates: int = 8, temperature: float = 1.0, seed: int = 0
@@ -68,14 +73,17 @@ class Suggester:
         return tuple(unique.values())
 
     def _suggestion(self, decoded: Decoded, clients: int) -> Suggestion:
-        configuration = repair(self._levels.decode(decoded.labels), self._space, clients)
-        return Suggestion(configuration, decoded.log_likelihood)
+        configuration = self._space.configuration(self._levels.decode(decoded.labels))
+        return Suggestion(repair(configuration, self._space, clients), decoded.log_likelihood)
 
 
 def load_suggester(
     space: KnobSpace, base: BaseModel, adapter: Path | None = DEFAULT_ADAPTER
 ) -> Suggester:
     """Load the base model and an adapter for suggestions in `space`.
+
+    Knobs that the adapter was not trained on stay at their default: nothing is known
+    of what the model would say of them.
 
     Args:
         adapter: its folder; None means the untuned base model.
@@ -85,13 +93,15 @@ def load_suggester(
         ModelError: a file is missing or damaged.
     """
     # Before torch is imported, which takes seconds: a wrong adapter fails at once.
+    asked = space
     if adapter is not None:
-        check_adapter(adapter, base, space.catalogue_hash)
+        card = check_adapter(adapter, base, space.catalogue_hash)
+        asked = space.subset(name for name in card.knobs if name in space)
     from llmtune.model.decoder import Decoder
     from llmtune.model.merge import merge_adapter
 
-    codec = load_codec(base.path, space)
+    codec = load_codec(base.path, asked)
     model = load_base_model(base, best_device())
     if adapter is not None:
         merge_adapter(model, adapter)
-    return Suggester(space, codec, Decoder(model, codec))
+    return Suggester(space, asked, codec, Decoder(model, codec))

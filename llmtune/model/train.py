@@ -112,6 +112,7 @@ def train_adapter(
     data = dataset_hash(pairs)
     facts = {
         "catalogue_hash": space.catalogue_hash,
+        "knobs": space.names,
         "dataset_hash": data,
         "hyper_parameters": asdict(settings),
     }

@@ -9,6 +9,7 @@ from llmtune.model.train import TrainSettings, add_adapter
 
 FACTS = {
     "catalogue_hash": "c" * 64,
+    "knobs": ("work_mem",),
     "dataset_hash": "d" * 64,
     "hyper_parameters": {"rank": 16},
     "scores": {"tuned": {"nll": 0.5}},

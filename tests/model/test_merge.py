@@ -10,7 +10,7 @@ from llmtune.model.adapter import load_adapter, save_adapter
 from llmtune.model.merge import merge_adapter
 from llmtune.model.train import TrainSettings, add_adapter
 
-FACTS = {"catalogue_hash": "c", "dataset_hash": "d", "hyper_parameters": {}, "scores": {}}
+FACTS = {"catalogue_hash": "c", "knobs": (), "dataset_hash": "d", "hyper_parameters": {}}
 
 
 def fresh(tiny):

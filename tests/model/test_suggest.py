@@ -96,3 +96,16 @@ def test_the_real_base_model_suggests_valid_configurations(profile):
     for one in suggestions:
         space.validate(one.configuration)
         assert one.log_likelihood <= 0
+
+
+def test_knobs_that_were_not_trained_keep_their_default(tiny, space, profile, folder):
+    known = space.subset(["work_mem"])
+    prompts = PromptCodec(known)
+    pair = Pair(
+        prompts.prompt(profile), prompts.completion(known.configuration({"work_mem": 1024}))
+    )
+    card = train_adapter(tiny, known, [pair], folder, settings=TrainSettings(epochs=1))
+    assert card.knobs == ("work_mem",)
+    for one in load_suggester(space, tiny, folder).suggest(profile, 8, temperature=3.0):
+        assert tuple(one.configuration) == space.names
+        assert set(one.configuration.changes(space.default())) <= {"work_mem"}
