@@ -5,7 +5,8 @@ This module imports torch; the modules that users import load it lazily.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,31 +53,40 @@ class Decoder:
         The first takes the likeliest label at every knob; the others are drawn
         at `temperature`. The prompt is read once and shared.
         """
-        generator = torch.Generator(self._device).manual_seed(seed)
-        knobs = self._codec.knobs
-        shared, first = self._read(prompt)
-        hidden, cache = first.expand(candidates, -1), DynamicCache(config=self._config)
-        totals = torch.zeros(candidates, device=self._device)
-        chosen = []
-        for index in range(len(knobs)):
-            scores = self._head.log_probabilities(
-                hidden, torch.full((candidates,), index, device=self._device)
+        shared, hidden = self._read(prompt)
+        with _one_thread():
+            chosen, totals = self._choose_all(
+                shared, hidden.expand(candidates, -1), temperature, seed
             )
-            columns = _choose(scores, temperature, generator)
-            totals += scores.gather(1, columns[:, None])[:, 0]
-            chosen.append(columns.tolist())
-            if index + 1 < len(knobs):
-                hidden = self._advance(chosen[-1], index + 1, shared, cache)
         return tuple(
             Decoded(
                 {
                     knob.name: self._codec.labels[columns[candidate]]
-                    for knob, columns in zip(knobs, chosen, strict=True)
+                    for knob, columns in zip(self._codec.knobs, chosen, strict=True)
                 },
                 total,
             )
-            for candidate, total in enumerate(totals.tolist())
+            for candidate, total in enumerate(totals)
         )
+
+    def _choose_all(
+        self, shared: SharedPrompt, hidden: Tensor, temperature: float, seed: int
+    ) -> tuple[list[list[int]], list[float]]:
+        """Each knob's columns, one for each candidate, and the candidates' log-likelihoods."""
+        generator = torch.Generator(self._device).manual_seed(seed)
+        cache = DynamicCache(config=self._config)
+        candidates = hidden.shape[0]
+        totals = torch.zeros(candidates, device=self._device)
+        chosen: list[list[int]] = []
+        for index in range(len(self._codec.knobs)):
+            if index:
+                hidden = self._advance(chosen[-1], index, shared, cache)
+            knobs = torch.full((candidates,), index, device=self._device)
+            scores = self._head.log_probabilities(hidden, knobs)
+            columns = _choose(scores, temperature, generator)
+            totals += scores.gather(1, columns[:, None])[:, 0]
+            chosen.append(columns.tolist())
+        return chosen, totals.tolist()
 
     def _read(self, prompt: Sequence[int]) -> tuple[SharedPrompt, Tensor]:
         """Read the prompt and the first knob's name once, for all candidates."""
@@ -112,3 +122,19 @@ def _choose(scores: Tensor, temperature: float, generator: torch.Generator) -> T
     )[:, 0]
     drawn[0] = scores[0].argmax()
     return drawn
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread.
+
+    The decoder's forwards are thousands of operations of microseconds, bound by
+    reading the weights. A second thread gains little, and when another process
+    keeps its core busy, the first waits for it at each of them: 58 s for 8 s.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
