@@ -11,8 +11,12 @@ from types import FrameType
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt while the block runs; main thread only."""
-    if threading.current_thread() is not threading.main_thread():
+    """Turn SIGTERM into KeyboardInterrupt while the block runs; main thread only.
+
+    A program that handles SIGTERM itself, as the command line does, goes on doing so.
+    """
+    handled = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    if handled or threading.current_thread() is not threading.main_thread():
         yield
         return
     previous = signal.signal(signal.SIGTERM, _interrupt)
