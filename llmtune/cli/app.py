@@ -6,18 +6,48 @@ imports its machinery when it runs, so that `llmtune --help` answers at once.
 
 from __future__ import annotations
 
-import signal
-import sys
-from typing import Annotated
+import errno
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from llmtune import __version__
 from llmtune.cli import compare, datagen, evaluate, sessions, suggest, train, tune
+from llmtune.cli.signals import interruptible
 from llmtune.errors import LLMTuneError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk may fill up, or turn read-only, at any write: no defect of ours."""
+
+
+class Commands(TyperGroup):
+    """The sub-commands; what is not a defect ends with its message, not a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except LLMTuneError as error:
+            raise _failed(error, str(error), error.exit_code) from error
+        except KeyboardInterrupt as error:
+            raise _failed(error, "interrupted") from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise _failed(error, f"cannot write: {error}; make room and run it again") from error
+
+
+def _failed(error: BaseException, message: str, exit_code: int = 1) -> typer.Exit:
+    """Tell the user, with whatever was noted on the error on its way up."""
+    for line in (f"llmtune: {message}", *getattr(error, "__notes__", ())):
+        typer.secho(line, fg="red", err=True)
+    return typer.Exit(exit_code)
+
 
 app = typer.Typer(
     name="llmtune",
+    cls=Commands,
     help="Tune PostgreSQL knobs, starting from a language model's first guess.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,11 +83,6 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends with its message, never a traceback."""
-    # So that a SIGTERM, too, leaves through the context managers that restore the server.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    """Run the command line."""
+    with interruptible():
         app()
-    except LLMTuneError as error:
-        typer.secho(f"llmtune: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)

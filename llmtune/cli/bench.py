@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
 from llmtune.cli.progress import Reporter
-from llmtune.errors import UnknownName
+from llmtune.errors import UnknownName, UsageError
 from llmtune.knobs.catalogue import check, load_catalogue
 from llmtune.knobs.hardware import Hardware, detect_hardware
 from llmtune.knobs.relevance import relevant
@@ -21,6 +21,7 @@ from llmtune.postgres.load import ensure_loaded
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Target
+from llmtune.tuning.record import without_password
 from llmtune.units import parse_memory
 from workloads.registry import workload
 from workloads.workload import Workload
@@ -77,17 +78,20 @@ def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
 
     Raises:
         UnknownName: neither `embedded` nor an address.
+        UsageError: more cores or memory than there are, or options that do not go together.
     """
     memory = None if request.memory is None else parse_memory(request.memory)
     if request.target == "embedded":
         binaries = None if request.bindir is None else find_binaries(request.bindir)
         return EmbeddedTarget(binaries=binaries, cores=request.cores, memory=memory)
     if request.target.startswith(("postgresql://", "postgres://")):
+        if request.bindir is not None:
+            raise UsageError("--bindir goes with the embedded target, not with an address")
         here = detect_hardware()
         return DsnTarget(
             request.target, Hardware(request.cores or here.cores, memory or here.memory)
         )
-    raise UnknownName("target", request.target, TARGETS)
+    raise UnknownName("target", without_password(request.target), TARGETS)
 
 
 @contextmanager
@@ -102,7 +106,7 @@ def open_bench(
     wanted = workload(workload_request.name, workload_request.scale, workload_request.seed)
     with open_target(target_request) as target:
         whole = _space(target)
-        with reporter.loading(wanted.data_set.name) as progress:
+        with reporter.bar(f"Loading {wanted.data_set.name}") as progress:
             database = ensure_loaded(target, wanted.data_set, progress)
         with target.connect(database) as connection:
             profile = profile_workload(connection, wanted, target.hardware, target.version)

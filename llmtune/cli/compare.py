@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from llmtune.cli import options
-
-if TYPE_CHECKING:
-    from llmtune.cli.comparing import Comparison
 
 
 def compare(
@@ -22,17 +19,24 @@ def compare(
     bindir: options.Bindir = None,
     optimizer: Annotated[
         list[str] | None,
-        typer.Option(help="Optimizers to compare; may be repeated. [default: tpe]"),
+        typer.Option(
+            show_default="tpe", help="Optimizers to compare, `tpe` or `random`; may be repeated."
+        ),
     ] = None,
     warm_start: Annotated[
         list[str] | None,
         typer.Option(
-            help="Warm starts to compare with `none`; may be repeated. [default: rules, model]"
+            show_default="rules, model",
+            help="Warm starts to compare with `none`: `rules`, `model` or a JSON file of knob to "
+            "value; may be repeated.",
         ),
     ] = None,
     adapter: options.Adapter = None,
+    base: options.Base = None,
     trials: Annotated[int, typer.Option(min=2, help="Search trials of each session.")] = 30,
-    seeds: Annotated[int, typer.Option(min=1, help="Sessions of each kind.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Sessions of each kind, with as many seeds from --seed on.")
+    ] = 3,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("out/compare"),
     json: options.Json = False,
@@ -43,30 +47,31 @@ def compare(
     """
     from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
     from llmtune.cli.comparing import Comparison, arms_of
+    from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.cli.progress import Reporter
+    from llmtune.cli.session_run import origin_of
+    from llmtune.cli.suggesting import ModelRequest
+    from llmtune.cli.warm_start import open_warm_start
+    from llmtune.report.comparison_table import comparison_facts, comparison_table
+    from llmtune.tuning.record import Plan
     from llmtune.tuning.result import ready_folder
 
-    arms = arms_of(optimizer or ["tpe"], ["none", *(warm_start or ["rules", "model"])])
-    ready_folder(out)
     reporter = Reporter(quiet=json)
+    sources = dict.fromkeys(["none", *(warm_start or ["rules", "model"])])
+    model = ModelRequest(adapter, base)
+    arms = arms_of(
+        optimizer or ["tpe"], [open_warm_start(source, model, reporter) for source in sources]
+    )
+    ready_folder(out)
     target_request = TargetRequest(target, cores, memory, bindir)
-    with open_bench(target_request, WorkloadRequest(workload, scale, seed), reporter) as bench:
-        comparison = Comparison(bench, out, adapter, trials, reporter)
+    workload_request = WorkloadRequest(workload, scale, seed)
+    with open_bench(target_request, workload_request, reporter) as bench:
+        origin = origin_of(target_request, workload_request)
+        comparison = Comparison(bench, out, origin, Plan(trials=trials), reporter)
         comparison.run(arms, range(seed, seed + seeds))
-    _report(comparison, out, as_json=json)
-
-
-def _report(comparison: Comparison, out: Path, *, as_json: bool) -> None:
-    from rich.console import Console
-
-    from llmtune.cli.outcome import rich_table
-    from llmtune.cli.output import print_json
-    from llmtune.report.comparison_table import comparison_facts, comparison_table
-
-    facts = comparison_facts(comparison.arms)
-    comparison.write(facts)
-    if as_json:
-        print_json(facts)
+    figures = comparison.write()
+    if json:
+        print_json(comparison_facts(figures))
         return
-    Console().print(rich_table(comparison_table(facts)))
-    Console().print(f"Curves: {out / 'curves.png'}   figures: {out / 'comparison.json'}")
+    print_table(comparison_table(figures))
+    print_text(f"Curves: {out / 'curves.png'}   figures: {out / 'comparison.json'}")

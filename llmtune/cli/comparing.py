@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from llmtune.cli.bench import Bench
-from llmtune.cli.progress import Reporter
-from llmtune.cli.proposals import proposals
-from llmtune.cli.session_progress import session_progress
+from llmtune.cli.progress import Advance, Reporter
+from llmtune.cli.session_progress import SessionProgress
+from llmtune.cli.warm_start import WarmStart, proposals
 from llmtune.report.chart import comparison_chart, png
 from llmtune.report.comparison import Arm, Run, band
+from llmtune.report.comparison_table import (
+    ArmFigures,
+    comparison_facts,
+    comparison_figures,
+)
 from llmtune.report.curve import Axis, journal_curve
-from llmtune.tuning.record import JournalEntry, Plan, Request, SessionRecord, SessionStatus
+from llmtune.tuning.record import Plan, Request, SessionRecord, SessionStatus
 from llmtune.tuning.session import TuningSession, new_record
 from llmtune.tuning.store import SessionStore, SessionSummary
 from optimizers.registry import check_name
@@ -28,94 +33,133 @@ class ArmRequest:
     """One kind of session: an optimizer behind a warm start."""
 
     optimizer: str
-    warm_start: str
+    warm_start: WarmStart
 
     @property
     def label(self) -> str:
         """For charts and tables."""
-        return f"{self.optimizer}, warm start {self.warm_start}"
+        return f"{self.optimizer}, warm start {self.warm_start.source}"
 
 
-def arms_of(optimizers: Sequence[str], warm_starts: Sequence[str]) -> list[ArmRequest]:
-    """Every optimizer behind every warm start, each pair once; cold ones first.
+def arms_of(optimizers: Iterable[str], warm_starts: Iterable[WarmStart]) -> list[ArmRequest]:
+    """Every optimizer, once, behind every warm start, in the warm starts' order.
 
     Raises:
         UnknownName: there is no such optimizer.
     """
-    for name in optimizers:
+    names = list(dict.fromkeys(optimizers))
+    for name in names:
         check_name(name)
-    pairs = [(optimizer, warm) for warm in warm_starts for optimizer in optimizers]
-    return [ArmRequest(*pair) for pair in dict.fromkeys(pairs)]
+    return [ArmRequest(name, warm_start) for warm_start in warm_starts for name in names]
 
 
 class Comparison:
     """Sessions of several arms over the same seeds on one bench."""
 
     def __init__(
-        self, bench: Bench, out: Path, adapter: Path | None, trials: int, reporter: Reporter
+        self, bench: Bench, out: Path, origin: Mapping[str, Any], plan: Plan, reporter: Reporter
     ) -> None:
+        """Open the folder's session store.
+
+        Args:
+            origin: what the bench was opened with, as JSON values; a stored session
+                of another origin is none of this comparison's.
+        """
         self._bench = bench
+        self._benchmark = bench.benchmark()
         self._out = out
-        self._adapter = adapter
-        self._plan = Plan(trials=trials)
+        self._origin = origin
+        self._plan = plan
         self._reporter = reporter
         self._store = SessionStore(f"sqlite:///{out / STORE_FILE}")
-        self.arms: tuple[Arm, ...] = ()
+        self._arms: tuple[Arm, ...] = ()
 
-    def run(self, requests: Sequence[ArmRequest], seeds: Iterable[int]) -> None:
+    def run(self, arms: Sequence[ArmRequest], seeds: Sequence[int]) -> None:
         """Run what is missing: arms in turn within each seed, so that drift hits all alike."""
-        runs: dict[ArmRequest, list[Run]] = {request: [] for request in requests}
-        for seed in seeds:
-            for request in requests:
-                self._reporter.say(f"[bold]{request.label}[/bold], seed {seed}")
-                record, journal = self._session(request, seed)
-                runs[request].append(Run(seed, journal_curve(record, journal)))
-        self.arms = tuple(Arm(request.label, tuple(made)) for request, made in runs.items())
+        pairs = [(arm, seed) for seed in seeds for arm in arms]
+        missing = [pair for pair in pairs if self._finished(*pair) is None]
+        if len(missing) < len(pairs):
+            self._reporter.say(f"{len(pairs) - len(missing)} sessions are done already")
+        with self._reporter.bar("Comparing") as advance:
+            for number, (arm, seed) in enumerate(missing):
+                self._reporter.say(f"[bold]{arm.label}[/bold], seed {seed}")
+                self._explore(arm, seed, _part(advance, number, len(missing)))
+        self._arms = tuple(Arm(arm.label, self._runs(arm, seeds)) for arm in arms)
 
-    def write(self, facts: Mapping[str, Any]) -> None:
-        """`comparison.json` and `curves.png`."""
-        (self._out / "comparison.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
-        drawn = [(arm.label, band(arm, Axis.TRIALS), band(arm, Axis.SECONDS)) for arm in self.arms]
+    def write(self) -> tuple[ArmFigures, ...]:
+        """Write `comparison.json` and `curves.png`, and return the figures."""
+        figures = comparison_figures(self._arms)
+        text = json.dumps(comparison_facts(figures), indent=2, allow_nan=False)
+        (self._out / "comparison.json").write_text(text + "\n", "utf-8")
+        drawn = [(arm.label, band(arm, Axis.TRIALS), band(arm, Axis.SECONDS)) for arm in self._arms]
         title = f"{self._bench.workload.name}, best so far (median over seeds)"
         chart = comparison_chart(drawn, self._bench.workload.objective, title)
         (self._out / "curves.png").write_bytes(png(chart))
+        return figures
 
-    def _session(
-        self, request: ArmRequest, seed: int
-    ) -> tuple[SessionRecord, tuple[JournalEntry, ...]]:
-        found = self._stored(request, seed)
-        if found is not None and found.status is SessionStatus.FINISHED:
-            return found.record, self._store.journal(found.record.id)
-        benchmark, clock = self._bench.benchmark(), self._bench.restart_clock
-        with session_progress(self._reporter, benchmark.objective.unit) as on_event:
-            if found is not None:
-                session = TuningSession.resume(
-                    benchmark, self._store, found.record.id, on_event, clock
-                )
-            else:
-                record = self._record(request, seed)
-                session = TuningSession.start(benchmark, self._store, record, on_event, clock)
-            return session.record, session.explore()
-
-    def _stored(self, request: ArmRequest, seed: int) -> SessionSummary | None:
-        for summary in self._store.sessions():
-            record = summary.record
-            same = (record.optimizer, record.warm_start, record.seed, record.workload)
-            wanted = (request.optimizer, request.warm_start, seed, self._bench.workload.name)
-            if same == wanted and record.plan == self._plan:
-                return summary
-        return None
-
-    def _record(self, request: ArmRequest, seed: int) -> SessionRecord:
-        made, suggest_s = proposals(
-            request.warm_start, self._bench, self._adapter, seed, self._reporter
+    def _runs(self, arm: ArmRequest, seeds: Iterable[int]) -> tuple[Run, ...]:
+        found = [(seed, self._finished(arm, seed)) for seed in seeds]
+        return tuple(
+            Run(seed, journal_curve(one.record, self._store.journal(one.record.id)))
+            for seed, one in found
+            if one is not None
         )
-        asked = Request(
+
+    def _explore(self, arm: ArmRequest, seed: int, advance: Advance) -> None:
+        """Run one session's search, from where an earlier call left it."""
+        on_event = SessionProgress(
+            self._reporter,
+            advance,
+            self._benchmark.objective.unit,
+            "the same `llmtune compare`",
+        )
+        clock, found = self._bench.restart_clock, self._stored(arm, seed)
+        if found is None:
+            record = self._record(arm, seed)
+            session = TuningSession.start(self._benchmark, self._store, record, on_event, clock)
+        else:
+            session_id = found.record.id
+            session = TuningSession.resume(
+                self._benchmark, self._store, session_id, on_event, clock
+            )
+        session.explore()
+
+    def _finished(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
+        found = self._stored(arm, seed)
+        return found if found and found.status is SessionStatus.FINISHED else None
+
+    def _stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
+        """The session that was asked for in the same words on the same server, if any."""
+        wanted = self._terms(new_record(self._benchmark, self._request(arm, seed)))
+        return next((s for s in self._store.sessions() if self._terms(s.record) == wanted), None)
+
+    def _terms(self, record: SessionRecord) -> dict[str, Any]:
+        """All facts but those that differ from session to session."""
+        facts = record.facts()
+        for name in ("proposals", "suggest_s", "code_version"):
+            del facts[name]
+        return {**facts, "target": record.target, "workload": record.workload}
+
+    def _record(self, arm: ArmRequest, seed: int) -> SessionRecord:
+        made = proposals(arm.warm_start, self._bench, seed, self._reporter)
+        return new_record(self._benchmark, self._request(arm, seed), *made)
+
+    def _request(self, arm: ArmRequest, seed: int) -> Request:
+        return Request(
             self._bench.target.name,
             self._bench.workload.name,
-            request.optimizer,
-            request.warm_start,
+            arm.optimizer,
+            arm.warm_start.source,
             seed,
             self._plan,
+            {**self._origin, **arm.warm_start.identity},
         )
-        return new_record(self._bench.benchmark(), asked, made, suggest_s)
+
+
+def _part(advance: Advance, number: int, count: int) -> Advance:
+    """The progress of one of `count` equal parts as that of the whole."""
+
+    def advance_whole(doing: str, fraction: float) -> None:
+        advance(f"session {number + 1} of {count}, {doing}", (number + fraction) / count)
+
+    return advance_whole

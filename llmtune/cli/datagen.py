@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +13,37 @@ from llmtune.cli import options
 if TYPE_CHECKING:
     from datagen.generate import GenerationPlan
     from datagen.matrix import Matrix, MatrixHeader, Run
+    from datagen.pairs import Pair
     from llmtune.cli.bench import Bench
     from llmtune.cli.progress import Reporter
     from llmtune.postgres.what_if import WhatIfFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was measured and written.
+
+    Attributes:
+        complete_runs: runs in which every query succeeded.
+        tolerance: the relative difference below which labels fall back to default.
+        ratio_median, ratio_best: how many times better than the default the labels
+            are, over the pairs.
+    """
+
+    runs: int
+    complete_runs: int
+    pairs: int
+    tolerance: float
+    ratio_median: float
+    ratio_best: float
+
+    def text(self, out: Path) -> str:
+        """One line for people."""
+        return (
+            f"{self.runs} runs, {self.complete_runs} of them complete; {self.pairs} pairs in "
+            f"{out}, whose labels are {self.ratio_median:.2f}x better than the default in the "
+            f"median, {self.ratio_best:.2f}x at best"
+        )
 
 
 def datagen(
@@ -30,7 +59,9 @@ def datagen(
         int, typer.Option(help="Further ones that the surrogate proposes from the first.")
     ] = 40,
     verified: Annotated[int, typer.Option(help="Repeats of configurations chosen as labels.")] = 20,
-    mixes: Annotated[int, typer.Option(help="Mixes to label: the number of pairs.")] = 200,
+    mixes: Annotated[
+        int, typer.Option(help="Mixes of the workload's queries to label: the number of pairs.")
+    ] = 200,
     held_out: Annotated[
         float, typer.Option(help="Share of query templates and mixes kept from training.")
     ] = 0.2,
@@ -44,28 +75,28 @@ def datagen(
     """
     from datagen.generate import GenerationPlan
     from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
-    from llmtune.cli.output import print_json, writable
+    from llmtune.cli.output import print_json, print_text
     from llmtune.cli.progress import Reporter
+    from llmtune.tuning.result import ready_folder
 
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
-    writable(out)
+    ready_folder(out)
     reporter = Reporter(quiet=json)
-    with open_bench(
-        TargetRequest(target, cores, memory, bindir),
-        WorkloadRequest(workload, scale, seed),
-        reporter,
-    ) as bench:
+    request = WorkloadRequest(workload, scale, seed)
+    with (
+        reporter.resumable("the same `llmtune datagen`"),
+        open_bench(TargetRequest(target, cores, memory, bindir), request, reporter) as bench,
+    ):
         summary = _generate(bench, plan, out, reporter)
     if json:
-        print_json(summary)
+        print_json(asdict(summary))
+    else:
+        print_text(summary.text(out))
 
 
-def _generate(
-    bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter
-) -> dict[str, object]:
+def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:
     from datagen.generate import draw_mixes, label_tolerance, measure, pairs
     from datagen.measure import MatrixWriter
-    from datagen.pairs import HELD_OUT_FILE, TRAIN_FILE, write_pairs
     from llmtune.model.prompt import PromptCodec
     from llmtune.postgres.what_if import WhatIfFeatures
 
@@ -81,9 +112,8 @@ def _generate(
 
         matrix = measure(writer, bench.space, what_if, mixes, plan, on_run)
     made = list(pairs(matrix, bench.space, bench.profile, mixes, PromptCodec(bench.space)))
-    for side, name in (("train", TRAIN_FILE), ("held_out", HELD_OUT_FILE)):
-        write_pairs(out / name, [pair for pair in made if pair.metadata["split"] == side])
-    return _summary(matrix, len(made), label_tolerance(matrix), [p.metadata["ratio"] for p in made])
+    _write(made, out)
+    return _summary(matrix, label_tolerance(matrix), [pair.metadata["ratio"] for pair in made])
 
 
 def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
@@ -103,16 +133,22 @@ def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
     )
 
 
-def _summary(
-    matrix: Matrix, count: int, tolerance: float, ratios: list[float]
-) -> dict[str, object]:
+def _write(pairs: list[Pair], out: Path) -> None:
+    """Both sides, each to its own file."""
+    from datagen.pairs import HELD_OUT_FILE, TRAIN_FILE, write_pairs
+
+    for side, name in (("train", TRAIN_FILE), ("held_out", HELD_OUT_FILE)):
+        write_pairs(out / name, [pair for pair in pairs if pair.metadata["split"] == side])
+
+
+def _summary(matrix: Matrix, tolerance: float, ratios: list[float]) -> Summary:
     from statistics import median
 
-    return {
-        "runs": len(matrix.runs),
-        "complete_runs": sum(run.complete for run in matrix.runs),
-        "pairs": count,
-        "tolerance": tolerance,
-        "ratio_median": median(ratios),
-        "ratio_best": max(ratios),
-    }
+    return Summary(
+        runs=len(matrix.runs),
+        complete_runs=sum(run.complete for run in matrix.runs),
+        pairs=len(ratios),
+        tolerance=tolerance,
+        ratio_median=median(ratios),
+        ratio_best=max(ratios),
+    )

@@ -21,14 +21,11 @@ def evaluate(
     """Score an adapter and the untuned base model on held-out pairs."""
     from dataclasses import asdict, fields
 
-    from rich.console import Console
-
-    from llmtune.cli.outcome import rich_table
-    from llmtune.cli.output import print_json
+    from llmtune.cli.output import print_json, print_table
+    from llmtune.cli.pair_files import read_sides, space_of
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.train import read_sides, space_of
     from llmtune.errors import DatasetError
-    from llmtune.model.adapter import DEFAULT_ADAPTER
+    from llmtune.model.adapter import DEFAULT_ADAPTER, read_card
     from llmtune.model.checkpoint import find_base_model
     from llmtune.model.evaluate import Scores, evaluate_adapter
     from llmtune.report.table import Table
@@ -36,10 +33,11 @@ def evaluate(
     held_out = read_sides(data)[1]
     if not held_out:
         raise DatasetError("no held-out pairs in the given files; `llmtune datagen` writes them")
-    reporter = Reporter(quiet=json)
-    reporter.say(f"Scoring {len(held_out)} held-out pairs ...")
+    space, folder, reporter = space_of(held_out), adapter or DEFAULT_ADAPTER, Reporter(quiet=json)
+    read_card(folder)  # before the base model, which may have to be converted first
     model = find_base_model(base, progress=reporter.say)
-    found = evaluate_adapter(model, adapter or DEFAULT_ADAPTER, space_of(held_out), held_out)
+    reporter.say(f"Scoring {len(held_out)} held-out pairs ...")
+    found = evaluate_adapter(model, folder, space, held_out)
     if json:
         print_json(found.to_json())
         return
@@ -48,4 +46,4 @@ def evaluate(
         (field.name, f"{tuned[field.name]:.4g}", f"{untuned[field.name]:.4g}")
         for field in fields(Scores)
     )
-    Console().print(rich_table(Table(("score", "tuned", "base"), rows)))
+    print_table(Table(("score", "tuned", "base"), rows))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.table import Table as RichTable
 
-from llmtune.report.table import Table, decision_table, knob_table
-from llmtune.report.wording import decision_text, headline
+from llmtune.cli.output import print_table, print_text
+from llmtune.report.table import decision_table, knob_table
+from llmtune.report.wording import headline
 from llmtune.tuning.result import TuningResult
 
 
@@ -18,21 +17,10 @@ def show_result(result: TuningResult, out: Path, *, as_json: bool) -> None:
     if as_json:
         typer.echo(result.to_json(), nl=False)
         return
-    console = Console()
-    console.print()
-    console.print(f"[bold]{headline(result).title}[/bold]")
-    console.print(decision_text(result))
-    console.print(rich_table(decision_table(result)))
+    found = headline(result)
+    print_text(f"\n{found.title}", "bold")
+    print_text(found.detail)
+    print_table(decision_table(result))
     if result.knobs:
-        console.print(rich_table(knob_table(result.knobs)))
-    console.print(f"Report: {out / 'report.html'}   settings: {out / 'best.conf'}")
-
-
-def rich_table(table: Table) -> RichTable:
-    """A table of the report as Rich draws it."""
-    drawn = RichTable(show_edge=False, pad_edge=False, header_style="bold")
-    for column in table.columns:
-        drawn.add_column(column, overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*row)
-    return drawn
+        print_table(knob_table(result.knobs))
+    print_text(f"Report: {out / 'report.html'}   settings: {out / 'best.conf'}")

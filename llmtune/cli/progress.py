@@ -20,6 +20,10 @@ from rich.progress import (
 Advance: TypeAlias = Callable[[str, float], None]
 """Called with what is being done and the fraction done so far, 0 to 1."""
 
+SPEED_PERIOD_S = 86400.0
+"""The time left is told from the speed over all of the work: one step, a trial
+say, may take minutes."""
+
 
 class Reporter:
     """Writes to standard error only, so that standard output stays the result's."""
@@ -29,7 +33,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """One line for people; it may hold Rich's markup."""
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True, highlight=False)
 
     @contextmanager
     def bar(self, title: str) -> Iterator[Advance]:
@@ -44,16 +48,35 @@ class Reporter:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with Progress(
+            *columns,
+            console=self.console,
+            transient=True,
+            speed_estimate_period=SPEED_PERIOD_S,
+            disable=not self.console.is_terminal,
+        ) as progress:
             task = progress.add_task(title, total=1.0)
 
             def advance(doing: str, fraction: float) -> None:
+                if fraction < progress.tasks[0].completed:
+                    progress.reset(task, total=1.0)
                 progress.update(task, description=f"{title}: {doing}", completed=fraction)
 
             yield advance
 
     @contextmanager
-    def loading(self, name: str) -> Iterator[Advance]:
-        """A bar for loading a data set."""
-        with self.bar(f"Loading {name}") as advance:
-            yield advance
+    def resumable(self, how: str) -> Iterator[None]:
+        """If the work inside is interrupted, say how to go on; even when quiet."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.hint(how)
+            raise
+
+    def hint(self, how: str) -> None:
+        """Say how to go on after an end that was too early; even when quiet."""
+        Console(stderr=True).print(
+            f"Nothing finished is lost. Go on with: [bold]{how}[/bold]",
+            soft_wrap=True,
+            highlight=False,
+        )

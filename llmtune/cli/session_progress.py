@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from rich.markup import escape
 
 from llmtune.cli.progress import Advance, Reporter
 from llmtune.report.wording import number_text
 from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.events import (
     Event,
-    OnEvent,
     PhaseStarted,
     SessionInterrupted,
     SessionStarted,
@@ -29,31 +27,39 @@ TITLES = {
 class SessionProgress:
     """Turns a session's events into a bar and lines."""
 
-    def __init__(self, reporter: Reporter, advance: Advance, unit: str) -> None:
+    def __init__(self, reporter: Reporter, advance: Advance, unit: str, resume: str) -> None:
+        """Listen to one session.
+
+        Args:
+            unit: of the trials' values.
+            resume: the command that goes on with it; `{session}` stands for its id.
+        """
         self._reporter = reporter
         self._advance = advance
         self._unit = unit
+        self._resume = resume
         self._done = 0
         self._phase = PhaseStarted(Phase.SEARCH, None, None)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, SessionStarted):
-            more = f", {event.replayed} trials taken over" if event.replayed else ""
-            self._reporter.say(f"Session [bold]{event.session_id}[/bold]{more}")
-        elif isinstance(event, SessionInterrupted):
-            self._reporter.say(
-                f"Interrupted; nothing measured is lost. Go on with: "
-                f"[bold]llmtune resume {event.session_id}[/bold]"
-            )
-        elif isinstance(event, PhaseStarted):
-            self._phase, self._done = event, 0
-        elif isinstance(event, TrialStarted):
-            self._show(f"{TITLES[event.phase]}, trial {event.number} ({event.source})", 0.0)
-        elif isinstance(event, TrialFinished):
-            self._done += 1
-            self._say(event)
-            self._show(TITLES[event.phase], event.elapsed_s)
+        match event:
+            case SessionStarted():
+                more = f", {event.replayed} trials taken over" if event.replayed else ""
+                self._reporter.say(f"Session [bold]{event.session_id}[/bold]{more}")
+                self._done = event.replayed
+            case SessionInterrupted():
+                how = self._resume.replace("{session}", event.session_id)
+                self._reporter.hint(escape(how))
+            case PhaseStarted():
+                self._done = self._done if event.phase is Phase.SEARCH else 0
+                self._phase = event
+            case TrialStarted():
+                self._show(f"{TITLES[event.phase]}, trial {event.number} ({event.source})", 0.0)
+            case TrialFinished():
+                self._done += 1
+                self._say(event)
+                self._show(TITLES[event.phase], event.elapsed_s)
 
     def _show(self, doing: str, elapsed_s: float) -> None:
         if self._phase.trials is not None:
@@ -64,21 +70,12 @@ class SessionProgress:
     def _say(self, event: TrialFinished) -> None:
         trial = event.trial
         mark = " [green]best so far[/green]" if trial is event.incumbent else ""
-        line = (
-            f"{TITLES[event.phase]:>8} {trial.number:>3}  {trial.source:<10} {self._value(trial)}"
-        )
-        self._reporter.say(line + mark)
+        head = f"{TITLES[event.phase]:>8} {trial.number:>3}  {trial.source:<10}"
+        self._reporter.say(f"{head} {self._value(trial)}{mark}")
 
     def _value(self, trial: Trial) -> str:
-        status = trial.status.replace("_", " ")
         if trial.value is None:
-            return f"[red]{status}[/red] {trial.message.splitlines()[0] if trial.message else ''}"
+            reason = trial.message.partition("\n")[0]
+            return f"[red]{trial.status.replace('_', ' ')}[/red] {escape(reason)}"
         value = f"{number_text(trial.value)} {self._unit}"
         return f"over {value}" if trial.status is TrialStatus.CAPPED else value
-
-
-@contextmanager
-def session_progress(reporter: Reporter, unit: str) -> Iterator[OnEvent]:
-    """A listener for a session, with its bar."""
-    with reporter.bar("Tuning") as advance:
-        yield SessionProgress(reporter, advance, unit)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from llmtune.benchmark.benchmark import Benchmark
 from llmtune.cli.bench import Bench, TargetRequest, WorkloadRequest
 from llmtune.cli.progress import Reporter
-from llmtune.cli.session_progress import session_progress
-from llmtune.errors import SessionError
+from llmtune.cli.session_progress import SessionProgress
+from llmtune.errors import LLMTuneError, SessionError
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
 from llmtune.report.export import conf
@@ -16,50 +20,75 @@ from llmtune.report.page import page
 from llmtune.report.table import query_changes
 from llmtune.report.wording import headline
 from llmtune.tuning.assemble import assemble
+from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord, without_password
 from llmtune.tuning.result import TuningResult, write_result
 from llmtune.tuning.session import Outcome, TuningSession
-from llmtune.tuning.store import SessionStore
+from llmtune.tuning.store import SessionStore, default_url
 
 
 def run_new(
-    bench: Bench, store: SessionStore, record: SessionRecord, reporter: Reporter
-) -> tuple[Outcome, TuningResult]:
+    bench: Bench,
+    benchmark: Benchmark,
+    store: SessionStore,
+    record: SessionRecord,
+    reporter: Reporter,
+) -> Outcome:
     """Run a new session from its record."""
-    with session_progress(reporter, record.objective.unit) as on_event:
-        session = TuningSession.start(
-            bench.benchmark(), store, record, on_event, bench.restart_clock
-        )
-        outcome = session.run()
-    return outcome, assemble(outcome, bench.space)
+    with _progress(benchmark, store, reporter) as on_event:
+        session = TuningSession.start(benchmark, store, record, on_event, bench.restart_clock)
+        return session.run()
 
 
-def run_stored(
-    bench: Bench, store: SessionStore, session_id: str, reporter: Reporter
-) -> tuple[Outcome, TuningResult]:
+def run_stored(bench: Bench, store: SessionStore, session_id: str, reporter: Reporter) -> Outcome:
     """Go on with a stored session.
 
     Raises:
         SessionError: it is finished, or the bench is not what it was started on.
     """
     benchmark = bench.benchmark()
-    with session_progress(reporter, benchmark.objective.unit) as on_event:
+    with _progress(benchmark, store, reporter) as on_event:
         session = TuningSession.resume(benchmark, store, session_id, on_event, bench.restart_clock)
-        outcome = session.run()
-    return outcome, assemble(outcome, bench.space)
+        return session.run()
 
 
-def write_files(out: Path, outcome: Outcome, result: TuningResult) -> None:
-    """`result.json`, `best.conf`, `report.html` and `curve.png` in the folder `out`."""
-    write_result(out, result)
-    title = headline(result).title
-    comment = f"{title}\n{result.workload} on PostgreSQL {result.server_version}"
+@contextmanager
+def _progress(benchmark: Benchmark, store: SessionStore, reporter: Reporter) -> Iterator[OnEvent]:
+    resume = "llmtune resume {session}"
+    if store.name != default_url():
+        resume += f" --store {shlex.quote(store.name)}"
+    with reporter.bar("Tuning") as advance:
+        yield SessionProgress(reporter, advance, benchmark.objective.unit, resume)
+
+
+def finish(out: Path, outcome: Outcome, bench: Bench) -> TuningResult:
+    """Write `result.json`, `best.conf`, `report.html` and `curve.png` to the folder `out`.
+
+    Raises:
+        LLMTuneError: they cannot be written; the session store has every trial.
+    """
+    result = assemble(outcome, bench.space)
+    try:
+        write_result(out, result)
+        _write_readable(out, outcome, result)
+    except (OSError, LLMTuneError) as error:
+        raise LLMTuneError(
+            f"the session is done, but its result cannot be written: {error}; the session store "
+            f"has every trial, see `llmtune show {result.session}`"
+        ) from error
+    return result
+
+
+def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
+    said = headline(result)
+    where = f"{result.workload} on PostgreSQL {result.server_version}"
+    comment = f"{said.title}\n{said.detail}\n{where}"
     (out / "best.conf").write_text(conf(result.knobs, comment), encoding="utf-8")
     trials = [entry.trial for entry in outcome.entries]
     default = {**result.best.configuration, **{knob.name: knob.default for knob in result.knobs}}
     queries = query_changes(trials, default, result.best.configuration)
     (out / "report.html").write_text(page(result, queries), encoding="utf-8")
-    (out / "curve.png").write_bytes(png(session_chart(session_curve(result), title)))
+    (out / "curve.png").write_bytes(png(session_chart(session_curve(result), said.title)))
 
 
 def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any]:
@@ -68,7 +97,7 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
         "target": without_password(target.target),
         "cores": target.cores,
         "memory": target.memory,
-        "bindir": None if target.bindir is None else str(target.bindir),
+        "bindir": None if target.bindir is None else str(target.bindir.absolute()),
         "workload": workload.name,
         "scale": workload.scale,
         "seed": workload.seed,

@@ -3,83 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmtune.cli import options
+
+if TYPE_CHECKING:
+    from llmtune.tuning.result import TrialFacts
+    from llmtune.tuning.store import SessionSummary
 
 SessionId = Annotated[str, typer.Argument(help="The session's id, as `llmtune sessions` lists it.")]
 
 
 def sessions(store: options.Store = None, json: options.Json = False) -> None:
     """List the stored sessions, newest first."""
-    from rich.console import Console
-
-    from llmtune.cli.outcome import rich_table
-    from llmtune.cli.output import print_json
+    from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.report.table import Table
     from llmtune.tuning.store import SessionStore
 
-    found = SessionStore(store).sessions()
-    columns = ("session", "started", "status", "trials", "workload", "target", "optimizer")
-    rows = tuple(
-        (
-            one.record.id,
-            one.created_at.strftime("%Y-%m-%d %H:%M"),
-            one.status.value,
-            str(one.trials),
-            one.record.workload,
-            one.record.target,
-            one.record.optimizer,
-        )
-        for one in found
-    )
+    facts = [_facts(one) for one in SessionStore(store).sessions()]
     if json:
-        print_json({"sessions": [dict(zip(columns, row, strict=True)) for row in rows]})
+        print_json({"sessions": facts})
+    elif not facts:
+        print_text("No session is stored yet; `llmtune tune` starts one.")
     else:
-        Console().print(rich_table(Table(columns, rows)))
+        rows = (tuple(map(str, one.values())) for one in facts)
+        print_table(Table(tuple(facts[0]), tuple(rows)))
 
 
 def show(session: SessionId, store: options.Store = None, json: options.Json = False) -> None:
     """Show the trials of a stored session."""
-    from rich.console import Console
+    from dataclasses import asdict
 
-    from llmtune.cli.outcome import rich_table
-    from llmtune.cli.output import print_json
+    from llmtune.cli.output import print_json, print_table
     from llmtune.report.table import Table
-    from llmtune.report.wording import number_text
+    from llmtune.tuning.assemble import trial_facts
     from llmtune.tuning.store import SessionStore
 
     opened = SessionStore(store)
-    summary, journal = opened.summary(session), opened.journal(session)
-    unit = summary.record.objective.unit
-    columns = ("trial", "phase", "source", "status", "value", "wall time")
-    rows = tuple(
-        (
-            str(entry.trial.number),
-            entry.phase.value,
-            entry.trial.source,
-            entry.trial.status.value,
-            "" if entry.trial.value is None else f"{number_text(entry.trial.value)} {unit}",
-            f"{entry.trial.wall_s:.1f} s",
-        )
-        for entry in journal
-    )
+    summary = opened.summary(session)
+    trials = [trial_facts(entry) for entry in opened.journal(session)]
     if json:
-        trials = [dict(zip(columns, row, strict=True)) for row in rows]
-        print_json({"session": session, "status": summary.status.value, "trials": trials})
-    else:
-        Console().print(rich_table(Table(columns, rows)))
+        print_json({**_facts(summary), "trials": [asdict(trial) for trial in trials]})
+        return
+    objective = summary.record.objective
+    columns = ("trial", "phase", "source", "status", objective.name, "wall time", "note")
+    print_table(Table(columns, tuple(_row(trial, objective.unit) for trial in trials)))
 
 
 def resume(
     session: SessionId,
     target: Annotated[
         str | None,
-        typer.Option(help="The target's address, when it needs a password: none is stored."),
+        typer.Option(
+            show_default="as the session was started",
+            help="The target's address, when it needs a password: none is stored.",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the result and the report.")] = Path("out"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            show_default="as the session was started", help="Folder for the result and the report."
+        ),
+    ] = None,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
@@ -89,16 +76,45 @@ def resume(
     from llmtune.cli.bench import open_bench
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.session_run import requests_of, run_stored, write_files
+    from llmtune.cli.session_run import finish, requests_of, run_stored
     from llmtune.tuning.result import ready_folder
     from llmtune.tuning.store import SessionStore
 
     opened, reporter = SessionStore(store), Reporter(quiet=json)
-    target_request, workload_request = requests_of(opened.summary(session).record)
+    summary = opened.summary(session)
+    target_request, workload_request = requests_of(summary.record)
     if target is not None:
         target_request = replace(target_request, target=target)
-    ready_folder(out)
+    folder = ready_folder(out or Path(summary.record.origin.get("out", "out")))
     with open_bench(target_request, workload_request, reporter) as bench:
-        outcome, result = run_stored(bench, opened, session, reporter)
-    write_files(out, outcome, result)
-    show_result(result, out, as_json=json)
+        outcome = run_stored(bench, opened, session, reporter)
+        result = finish(folder, outcome, bench)
+    show_result(result, folder, as_json=json)
+
+
+def _facts(summary: SessionSummary) -> dict[str, Any]:
+    record = summary.record
+    return {
+        "session": record.id,
+        "started": summary.created_at.isoformat(" ", "minutes"),
+        "status": summary.status.value,
+        "trials": summary.trials,
+        "workload": record.workload,
+        "target": record.target,
+        "optimizer": record.optimizer,
+        "warm start": record.warm_start,
+    }
+
+
+def _row(trial: TrialFacts, unit: str) -> tuple[str, ...]:
+    from llmtune.report.wording import number_text, span_text
+
+    return (
+        str(trial.number),
+        trial.phase,
+        trial.source,
+        trial.status.replace("_", " "),
+        "" if trial.value is None else f"{number_text(trial.value)} {unit}",
+        span_text(trial.wall_s),
+        trial.message.partition("\n")[0],
+    )

@@ -29,26 +29,30 @@ def suggest(
     memory: options.Memory = None,
     bindir: options.Bindir = None,
     adapter: options.Adapter = None,
-    candidates: Annotated[int, typer.Option(help="Configurations to draw.")] = 8,
+    base: options.Base = None,
+    candidates: Annotated[int, typer.Option(min=1, help="Configurations to draw.")] = 8,
     seed: options.Seed = 0,
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.CONF,
-    json: options.Json = False,
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="`conf` and `sql` print the first, `json` all of them."),
+    ] = Format.CONF,
+    json: Annotated[bool, typer.Option("--json", help="The same as `--format json`.")] = False,
 ) -> None:
-    """Suggest a configuration without running the workload.
-
-    `conf` and `sql` print the first suggestion; `json` prints all candidates.
-    """
+    """Suggest configurations without running the workload: from its plans and statistics."""
     from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.proposals import suggest as ask_model
+    from llmtune.cli.suggesting import ModelRequest, ready_model
+    from llmtune.cli.suggesting import suggest as ask_model
     from llmtune.tuning.assemble import knob_changes
 
-    reporter = Reporter(quiet=json)
+    form = Format.JSON if json else form
+    reporter = Reporter(quiet=form is Format.JSON)
+    model = ready_model(ModelRequest(adapter, base), reporter)
     target_request = TargetRequest(target, cores, memory, bindir)
     with open_bench(target_request, WorkloadRequest(workload, scale, seed), reporter) as bench:
-        made = ask_model(bench, adapter, candidates, seed, reporter)
+        made = ask_model(model, bench, candidates, seed, reporter)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
-    _print(changes, Format.JSON if json else form, bench.workload.name)
+    _print(changes, form, bench.workload.name)
 
 
 def _print(changes: list[tuple[KnobChange, ...]], form: Format, workload: str) -> None:
@@ -63,6 +67,5 @@ def _print(changes: list[tuple[KnobChange, ...]], form: Format, workload: str) -
     elif form is Format.SQL:
         typer.echo(sql(changes[0]), nl=False)
     else:
-        typer.echo(
-            conf(changes[0], f"Suggested by LLMTune for {workload}; not measured."), nl=False
-        )
+        comment = f"Suggested by LLMTune for {workload}; not measured."
+        typer.echo(conf(changes[0], comment), nl=False)

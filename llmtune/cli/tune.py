@@ -10,9 +10,7 @@ import typer
 from llmtune.cli import options
 
 if TYPE_CHECKING:
-    from llmtune.cli.bench import Bench
-    from llmtune.cli.progress import Reporter
-    from llmtune.tuning.record import Plan, Request, SessionRecord
+    from llmtune.tuning.record import Plan
 
 DEFAULT_TRIALS = 30
 
@@ -24,21 +22,26 @@ def tune(
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
-    optimizer: Annotated[str, typer.Option(help="What proposes after the warm start.")] = "tpe",
+    optimizer: Annotated[
+        str, typer.Option(help="What proposes after the warm start: `tpe` or `random`.")
+    ] = "tpe",
     warm_start: Annotated[
         str,
         typer.Option(
-            help="What is tried first: `model` (with the rules), `rules`, `default`, `none` or "
-            "a JSON file of knob to value."
+            help="What is tried after the default: `model` (with the rules), `rules`, nothing "
+            "more (`default`, `none`), or a JSON file of knob to value."
         ),
     ] = "model",
     adapter: options.Adapter = None,
+    base: options.Base = None,
     trials: Annotated[
-        int | None, typer.Option(help="Search trials; default: 30, or as many as the time allows.")
+        int | None,
+        typer.Option(
+            show_default="30, or as many as the time budget allows",
+            help="Search trials, the default's included. The final runs come on top.",
+        ),
     ] = None,
-    time_budget: Annotated[
-        str | None, typer.Option(help="Wall time for everything, such as `30m`.")
-    ] = None,
+    time_budget: options.TimeBudget = None,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for the result and the report.")] = Path("out"),
     store: options.Store = None,
@@ -51,18 +54,22 @@ def tune(
     from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.session_run import origin_of, run_new, write_files
+    from llmtune.cli.session_run import finish, origin_of, run_new
+    from llmtune.cli.suggesting import ModelRequest
+    from llmtune.cli.warm_start import open_warm_start, proposals
     from llmtune.tuning.record import Request
     from llmtune.tuning.result import ready_folder
+    from llmtune.tuning.session import new_record
     from llmtune.tuning.store import SessionStore
     from optimizers.registry import check_name
 
     check_name(optimizer)
-    plan = _plan(trials, time_budget)
+    plan, reporter = _plan(trials, time_budget), Reporter(quiet=json)
     target_request = TargetRequest(target, cores, memory, bindir)
     workload_request = WorkloadRequest(workload, scale, seed)
+    warm = open_warm_start(warm_start, ModelRequest(adapter, base), reporter)
     ready_folder(out)
-    sessions, reporter = SessionStore(store), Reporter(quiet=json)
+    sessions = SessionStore(store)
     with open_bench(target_request, workload_request, reporter) as bench:
         request = Request(
             bench.target.name,
@@ -71,11 +78,12 @@ def tune(
             warm_start,
             seed,
             plan,
-            origin_of(target_request, workload_request),
+            {**origin_of(target_request, workload_request), "out": str(out.absolute())},
         )
-        record = _record(bench, request, adapter, reporter)
-        outcome, result = run_new(bench, sessions, record, reporter)
-    write_files(out, outcome, result)
+        benchmark = bench.benchmark()
+        record = new_record(benchmark, request, *proposals(warm, bench, seed, reporter))
+        outcome = run_new(bench, benchmark, sessions, record, reporter)
+        result = finish(out, outcome, bench)
     show_result(result, out, as_json=json)
 
 
@@ -86,13 +94,3 @@ def _plan(trials: int | None, time_budget: str | None) -> Plan:
     if time_budget is None:
         return Plan(trials=DEFAULT_TRIALS if trials is None else trials)
     return Plan(trials=trials, seconds=parse_duration(time_budget))
-
-
-def _record(
-    bench: Bench, request: Request, adapter: Path | None, reporter: Reporter
-) -> SessionRecord:
-    from llmtune.cli.proposals import proposals
-    from llmtune.tuning.session import new_record
-
-    made, suggest_s = proposals(request.warm_start, bench, adapter, request.seed, reporter)
-    return new_record(bench.benchmark(), request, made, suggest_s)

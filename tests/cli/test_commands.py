@@ -1,0 +1,132 @@
+"""Every command on real servers, from data generation to a tuned configuration."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from llmtune.tuning.result import read_result
+from tests.cli.conftest import FEW, TINY
+
+INTERRUPTED = ("tune", *TINY, "--warm-start", "rules", "--trials", "4")
+
+
+def session_id(stderr: str) -> str:
+    return stderr.split("Session ")[1].split(maxsplit=1)[0]
+
+
+@pytest.fixture(scope="module")
+def interrupted(start, tmp_path_factory):
+    """A session after Ctrl-C in the middle of its third trial: its end, id and folder."""
+    out = tmp_path_factory.mktemp("tuned")
+    process = start(*INTERRUPTED, "--out", out)
+    process.wait_for("search   1")
+    ended = process.send(signal.SIGINT)
+    return ended, session_id(ended.stderr), out
+
+
+@pytest.fixture(scope="module")
+def resumed(interrupted, run):
+    _, session, out = interrupted
+    return run("resume", session, "--json"), out
+
+
+def test_ctrl_c_says_how_to_go_on(interrupted) -> None:
+    ended, session, out = interrupted
+    assert ended.exit_code == 1
+    assert f"llmtune resume {session}" in ended.message
+    assert not (out / "result.json").exists()
+
+
+def test_ctrl_c_leaves_no_server_and_no_setting(interrupted, clean) -> None:
+    clean()
+
+
+def test_a_resumed_session_ends_with_its_result_where_it_was_asked_for(resumed) -> None:
+    done, out = resumed
+    found = read_result(out)
+    assert json.loads(found.to_json()) == done.json
+    assert [one.source for one in found.trials[:4]] == ["default", "default", "rules", "tpe"]
+    assert [one.number for one in found.trials] == list(range(len(found.trials)))
+    for name in ("best.conf", "report.html", "curve.png"):
+        assert (out / name).stat().st_size > 0
+
+
+def test_a_finished_session_is_shown_and_not_resumed(resumed, run) -> None:
+    session = resumed[0].json["session"]
+    listed = {one["session"]: one for one in run("sessions", "--json").json["sessions"]}
+    assert listed[session]["status"] == "finished"
+    shown = run("show", session, "--json").json["trials"]
+    assert shown == resumed[0].json["trials"]
+    assert len(run("show", session).stdout.splitlines()) == len(shown) + 2
+    again = run("resume", session)
+    assert (again.exit_code, "is finished" in again.message) == (1, True)
+
+
+def test_sigterm_and_an_impatient_ctrl_c_put_the_server_away(start, run, clean, tmp_path) -> None:
+    process = start("tune", *TINY, "--warm-start", "none", "--trials", "3", "--out", tmp_path)
+    process.wait_for("search   0")
+    ended = process.send(signal.SIGTERM, signal.SIGINT)
+    assert ended.exit_code == 1
+    assert f"llmtune resume {session_id(ended.stderr)}" in ended.message
+    clean()
+
+
+def test_data_generation_goes_on_where_it_stands(generated, run) -> None:
+    runs = {path: path.stat().st_mtime_ns for path in (generated / "matrix").iterdir()}
+    again = run("datagen", *TINY, *FEW, "--out", generated)
+    assert again.stdout.startswith(f"{len(runs)} runs, ")
+    assert "12 pairs" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in runs} == runs
+
+
+def test_data_generation_of_another_seed_is_refused(generated, run) -> None:
+    done = run("datagen", *TINY, "--sampled", 6, "--seed", 1, "--out", generated)
+    assert done.exit_code == 1
+    assert "name another output folder" in done.message
+
+
+def test_an_adapter_is_scored_on_held_out_pairs(adapter, tiny, generated, run) -> None:
+    call = ("evaluate", generated, "--adapter", adapter, "--base", tiny.path)
+    assert set(run(*call, "--json").json) == {"tuned", "base"}
+    assert "changed_accuracy" in run(*call).stdout
+
+
+def test_a_suggestion_is_printed_for_the_server(adapter, tiny, run) -> None:
+    call = ("suggest", *TINY, "--adapter", adapter, "--base", tiny.path)
+    assert run(*call).stdout.startswith("# Suggested by LLMTune for tpch-sf0.01-seed0")
+
+
+def test_all_candidates_are_printed_as_json(adapter, tiny, run) -> None:
+    call = ("suggest", *TINY, "--adapter", adapter, "--base", tiny.path, "--candidates", 3)
+    suggestions = run(*call, "--json").json["suggestions"]
+    assert 1 <= len(suggestions) <= 3
+
+
+def test_a_comparison_repeats_nothing(run, tmp_path) -> None:
+    call = ("compare", *TINY, "--warm-start", "rules", "--trials", 3, "--seeds", 2)
+    facts = run(*call, "--out", tmp_path, "--json").json
+    assert facts["seeds"] == [0, 1]
+    assert [len(arm["runs"]) for arm in facts["arms"]] == [2, 2]
+    assert (tmp_path / "curves.png").stat().st_size > 0
+    again = run(*call, "--out", tmp_path)
+    assert "4 sessions are done already" in again.message
+    assert "search" not in again.message
+    assert json.loads((tmp_path / "comparison.json").read_text()) == facts
+
+
+def test_a_server_behind_an_address_keeps_its_settings(embedded, run, tmp_path) -> None:
+    with embedded.connect() as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum_naptime = '77s'")
+        target = f"postgresql://postgres@/postgres?host={connection.info.host}"
+    call = ("compare", *TINY, "--target", target, "--warm-start", "rules", "--trials", "3")
+    facts = run(*call, "--seeds", "1", "--out", tmp_path, "--json").json
+    sources = {point["source"] for arm in facts["arms"] for point in arm["runs"][0]["points"]}
+    assert sources == {"default", "rules", "tpe"}
+    settings = (embedded.data_folder / "postgresql.auto.conf").read_text()
+    embedded.recover()
+    assert [line for line in settings.splitlines() if line[:1] not in "#"] == [
+        "autovacuum_naptime = '77s'"
+    ]
