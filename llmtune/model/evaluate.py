@@ -74,11 +74,11 @@ def score(model: Any, codec: TokenCodec, sequences: Sequence[TokenSequence]) -> 
     """
     import torch
 
-    from llmtune.model.labels import LabelHead, collate, label_log_probabilities, transformer_body
+    from llmtune.model.labels import collate, label_head, label_log_probabilities, transformer_body
 
     if not any(one.targets for one in sequences):
         raise DatasetError("there are no labels to evaluate on")
-    head, body = LabelHead(model, codec), transformer_body(model)
+    head, body = label_head(model, codec), transformer_body(model)
     default = codec.labels.index(DEFAULT_LABEL)
     nll, right, changed, changed_right = 0.0, 0, 0, 0
     ordered = sorted(sequences, key=lambda one: len(one.ids))

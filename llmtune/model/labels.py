@@ -65,14 +65,14 @@ def _vector(values: Iterable[int], device: str) -> Tensor:
 class LabelHead:
     """The output layer's rows for the label tokens, and which labels each knob may have."""
 
-    def __init__(self, model: Any, codec: TokenCodec) -> None:
-        weight = model.get_output_embeddings().weight.detach()
+    def __init__(self, output: Tensor, codec: TokenCodec) -> None:
+        """Args: output: the weight of the output layer, shape (vocabulary, width)."""
         # Float32: thirteen rows cost nothing, and close labels stay apart.
-        self._weight = weight[list(codec.label_ids)].float()
+        self._weight = output[list(codec.label_ids)].detach().float()
         legal = torch.zeros(len(codec.knobs), len(codec.labels), dtype=torch.bool)
         for row, knob in enumerate(codec.knobs):
             legal[row, list(knob.columns)] = True
-        self._legal = legal.to(weight.device)
+        self._legal = legal.to(output.device)
 
     def log_probabilities(self, hidden: Tensor, knobs: Tensor) -> Tensor:
         """Log-probabilities of each label, minus infinity for illegal ones.
@@ -88,6 +88,11 @@ class LabelHead:
         legal: Tensor = self._legal[knobs]
         scores: Tensor = logits.masked_fill(~legal, -torch.inf).log_softmax(dim=-1)
         return scores
+
+
+def label_head(model: Any, codec: TokenCodec) -> LabelHead:
+    """The label head of a transformers model, with or without an adapter."""
+    return LabelHead(model.get_output_embeddings().weight, codec)
 
 
 def transformer_body(model: Any) -> Any:

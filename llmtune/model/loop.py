@@ -26,7 +26,7 @@ from torch import Tensor
 
 from llmtune.errors import DatasetError, ModelError
 from llmtune.model.evaluate import score
-from llmtune.model.labels import LabelHead, collate, label_log_probabilities, transformer_body
+from llmtune.model.labels import collate, label_head, label_log_probabilities, transformer_body
 from llmtune.model.tokens import TokenCodec, TokenSequence
 from llmtune.model.train import TrainProgress, TrainSettings
 
@@ -63,7 +63,7 @@ def fit(
     settings = run.settings
     epoch_steps = math.ceil(len(train) / settings.batch)
     steps = epoch_steps * settings.epochs
-    head, body = LabelHead(model, codec), transformer_body(model)
+    head, body = label_head(model, codec), transformer_body(model)
     state = TrainState(model, settings)
     state.restore(run)
     state.save(run)  # a folder that cannot be written fails now, not after the training

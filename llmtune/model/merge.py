@@ -9,8 +9,8 @@ This module imports torch; the modules that users import load it lazily.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -24,10 +24,13 @@ PREFIX = "base_model.model."
 """What peft writes before the base model's own module names."""
 
 
-def merge_adapter(model: Any, folder: Path) -> None:
-    """Add the adapter of a checked folder to the weights of `model`, in place.
+def merge_adapter(weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Add the adapter of a checked folder to the weights of its base model, in place.
 
-    The sum is rounded once to the model's number type.
+    The sum is rounded once to the weights' number type.
+
+    Args:
+        weights: by their names in the base model.
 
     Raises:
         ModelError: a file is missing or damaged, or the adapter is not plain LoRA
@@ -36,17 +39,16 @@ def merge_adapter(model: Any, folder: Path) -> None:
     scaling = _scaling(folder / CONFIG)
     tensors = _tensors(folder / WEIGHTS)
     names = sorted(name.removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name)
-    if not names or set(tensors) != {
-        f"{name}.lora_{half}.weight" for name in names for half in "AB"
-    }:
+    halves = {f"{name}.lora_{half}.weight" for name in names for half in "AB"}
+    if not names or set(tensors) != halves:
         raise ModelError(f"{folder / WEIGHTS} does not hold plain LoRA layers; train it again")
     with torch.no_grad():
         for name in names:
             low, high = (tensors[f"{name}.lora_{half}.weight"] for half in "AB")
             try:
-                weight: Tensor = model.get_submodule(name.removeprefix(PREFIX)).weight
+                weight = weights[f"{name.removeprefix(PREFIX)}.weight"]
                 weight.addmm_(high.to(weight), low.to(weight), alpha=scaling)
-            except (AttributeError, RuntimeError) as error:
+            except (KeyError, RuntimeError) as error:
                 raise ModelError(
                     f"the adapter in {folder} does not fit the base model at {name}: {error}"
                 ) from error

@@ -12,7 +12,7 @@ from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.memory import repair
 from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter
-from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
+from llmtune.model.checkpoint import BaseModel, load_reader
 from llmtune.model.prompt import PromptCodec
 from llmtune.model.tokens import TokenCodec, load_codec
 from llmtune.postgres.profile import Profile
@@ -98,10 +98,6 @@ def load_suggester(
         card = check_adapter(adapter, base, space.catalogue_hash)
         asked = space.subset(name for name in card.knobs if name in space)
     from llmtune.model.decoder import Decoder
-    from llmtune.model.merge import merge_adapter
 
     codec = load_codec(base.path, asked)
-    model = load_base_model(base, best_device())
-    if adapter is not None:
-        merge_adapter(model, adapter)
-    return Suggester(space, asked, codec, Decoder(model, codec))
+    return Suggester(space, asked, codec, Decoder(load_reader(base, adapter), codec))

@@ -4,9 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from llmtune.knobs.levels import LevelCodec
 from llmtune.model.decoder import Decoder
+from llmtune.model.llama import LlamaReader, llama_shape
+from llmtune.model.reader import TransformersReader
 
 
 def by_full_forwards(model, codec, prompt, labels=None):
@@ -26,9 +29,13 @@ def by_full_forwards(model, codec, prompt, labels=None):
     return chosen, total
 
 
-@pytest.fixture(scope="module")
-def decoder(tiny_model, codec):
-    return Decoder(tiny_model, codec)
+@pytest.fixture(scope="module", params=["llama", "transformers"])
+def decoder(request, tiny, tiny_model, codec):
+    if request.param == "transformers":
+        return Decoder(TransformersReader(tiny_model), codec)
+    return Decoder(
+        LlamaReader(load_file(tiny.path / "model.safetensors"), llama_shape(tiny.path)), codec
+    )
 
 
 @pytest.mark.parametrize("prompt", ["scan 12\n", "join\n", "x" * 150 + "\n"])
@@ -45,7 +52,7 @@ def test_log_likelihoods_are_those_of_full_forwards(decoder, tiny_model, codec):
         assert candidate.log_likelihood == pytest.approx(total, abs=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     prompt=st.text(max_size=80),
     candidates=st.integers(1, 6),

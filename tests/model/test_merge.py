@@ -33,7 +33,7 @@ def test_a_merged_model_computes_what_peft_computes(tiny, adapter):
     merged = fresh(tiny)
     with torch.inference_mode():
         untuned = merged(ids).logits
-        merge_adapter(merged, adapter)
+        merge_adapter(dict(merged.named_parameters()), adapter)
         found = merged(ids).logits
         expected = load_adapter(fresh(tiny), adapter)(ids).logits
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
@@ -54,7 +54,7 @@ def test_other_kinds_of_adapter_are_refused(tiny, adapter, change, said):
     path = adapter / "adapter_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(ModelError, match=said):
-        merge_adapter(fresh(tiny), adapter)
+        merge_adapter(dict(fresh(tiny).named_parameters()), adapter)
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
@@ -64,7 +64,7 @@ def test_damaged_and_missing_files_are_named(tiny, adapter, name, content):
     if content is not None:
         (adapter / name).write_bytes(content)
     with pytest.raises(ModelError, match=name):
-        merge_adapter(fresh(tiny), adapter)
+        merge_adapter(dict(fresh(tiny).named_parameters()), adapter)
 
 
 def test_layers_that_the_base_model_does_not_have_are_named(tiny, adapter):
@@ -73,18 +73,18 @@ def test_layers_that_the_base_model_does_not_have_are_named(tiny, adapter):
         {name.replace("q_proj", "z_proj"): one for name, one in load_file(path).items()}, path
     )
     with pytest.raises(ModelError, match="z_proj"):
-        merge_adapter(fresh(tiny), adapter)
+        merge_adapter(dict(fresh(tiny).named_parameters()), adapter)
 
 
 def test_half_a_layer_is_refused(tiny, adapter):
     path = adapter / "adapter_model.safetensors"
     save_file({name: one for name, one in load_file(path).items() if "lora_A" in name}, path)
     with pytest.raises(ModelError, match="plain LoRA"):
-        merge_adapter(fresh(tiny), adapter)
+        merge_adapter(dict(fresh(tiny).named_parameters()), adapter)
 
 
 def test_layers_of_another_shape_are_named(tiny, adapter):
     path = adapter / "adapter_model.safetensors"
     save_file({name: one[:2].contiguous() for name, one in load_file(path).items()}, path)
     with pytest.raises(ModelError, match="does not fit"):
-        merge_adapter(fresh(tiny), adapter)
+        merge_adapter(dict(fresh(tiny).named_parameters()), adapter)

@@ -8,7 +8,7 @@ from llmtune.errors import DatasetError, ModelError, UsageError
 from llmtune.model.adapter import check_adapter, load_adapter
 from llmtune.model.checkpoint import load_base_model
 from llmtune.model.evaluate import compare_with_base, encode_pairs, evaluate_adapter, score
-from llmtune.model.labels import LabelHead, collate, label_log_probabilities, transformer_body
+from llmtune.model.labels import collate, label_head, label_log_probabilities, transformer_body
 from llmtune.model.train import TrainSettings, train_adapter
 
 QUICK = TrainSettings(epochs=4, batch=8, learning_rate=2e-2, save_every=2)
@@ -112,7 +112,7 @@ def test_an_untrained_adapter_changes_nothing(tiny, space, codec, pairs, folder)
 
 def test_padding_changes_no_score(tiny_model, codec, pairs):
     sequences = encode_pairs(codec, pairs[:5])
-    head, body = LabelHead(tiny_model, codec), transformer_body(tiny_model)
+    head, body = label_head(tiny_model, codec), transformer_body(tiny_model)
     with torch.inference_mode():
         together = label_log_probabilities(body, head, collate(sequences, "cpu"))
         alone = [label_log_probabilities(body, head, collate([one], "cpu")) for one in sequences]
