@@ -125,11 +125,16 @@ def _capped(
 
 
 def _at_most(knob: ResolvedKnob, value: Value, limit: float) -> Value:
-    """`value`, or if that is more than `limit`, the limit rounded down to a readable value."""
+    """`value`, or if that is more than `limit`, the limit rounded down to a readable value.
+
+    The default may lie off the scale, and between the two nothing is allowed.
+    """
     if isinstance(value, str) or value <= limit or value in knob.specials:
         return value
-    least = min(number for number in (knob.low, knob.default, value) if float(number) > 0)
-    return max(int(least), int(readable(math.floor(limit * 31 / 32), knob.knob)))
+    number = readable(math.floor(limit * 31 / 32), knob.knob)
+    if number >= knob.low:
+        return int(min(number, knob.high))
+    return int(min(number for number in (knob.low, knob.default, value) if float(number) > 0))
 
 
 def _number(values: Mapping[str, Value], name: str) -> float:

@@ -20,7 +20,7 @@ GIB = 1 << 30
 @pytest.fixture(scope="session")
 def hardwares() -> st.SearchStrategy[Hardware]:
     """From a small container to a large server, powers of two and odd sizes."""
-    exponents = st.floats(28, 41)
+    exponents = st.floats(26, 41)
     return st.builds(
         Hardware,
         cores=st.integers(1, 256),
