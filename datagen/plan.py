@@ -35,11 +35,13 @@ def schedule(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidat
     """Yield what a matrix measures first, without end.
 
     The default comes first and again every so often, so that the matrix knows its
-    own noise and the machine's drift; then the rule-based configuration; the rest
-    is sampled.
+    own noise and the machine's drift; then the rule-based configuration, if it fits
+    the server's memory; the rest is sampled.
     """
     yield from [Candidate("default", space.default())] * DEFAULT_REPEATS
-    yield Candidate("rules", rule_configuration(space, clients))
+    rules = rule_configuration(space, clients)
+    if fits(rules, space, clients):
+        yield Candidate("rules", rules)
     for number, candidate in enumerate(sample(space, seed, clients), start=1):
         yield candidate
         if number % DEFAULT_EVERY == 0:
@@ -61,15 +63,15 @@ def sample(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidate]
         }
         configuration = repair(space.configuration(changes), space, clients)
         number += 1
-        if configuration != default:
+        if configuration != default and fits(configuration, space, clients):
             yield Candidate("sampled", configuration)
 
 
 def neighbours(
     configuration: Configuration, space: KnobSpace, rng: random.Random, clients: int = 1
 ) -> Iterator[Configuration]:
-    """Yield variations of one configuration without end: a few knobs moved a little,
-    set anew, or put back to their default."""
+    """Yield variations of one configuration without end, all of which fit the memory:
+    a few knobs moved a little, set anew, or put back to their default."""
     default, axes = space.default(), UnitCube(space).axes
     while True:
         changes = configuration.changes(default)
@@ -81,7 +83,9 @@ def neighbours(
             here = axis.coordinate(configuration[name])
             moved = rng.gauss(here, STEP) if fate < BACK_TO_DEFAULT + MOVED else rng.random()
             changes[name] = axis.value(min(1.0, max(0.0, moved)))
-        yield repair(space.configuration(changes), space, clients)
+        near = repair(space.configuration(changes), space, clients)
+        if fits(near, space, clients):
+            yield near
 
 
 def without_each_change(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
@@ -101,14 +101,19 @@ class Refiner:
         self._predicted: dict[Configuration, Floats] = {}
 
     def propose(self, mixes: Sequence[Weights], count: int, seed: int) -> list[Candidate]:
-        """At most `count` unmeasured configurations, those that most mixes want first."""
+        """At most `count` unmeasured configurations, those that most mixes want first.
+
+        Where every mix wants a measured one, it is the best of the others.
+        """
         rng = random.Random(seed)  # noqa: S311 - sampling, not secrets
         promising = self._best_measured(mixes)
         for _ in range(self._options.generations):
             self._predict(self._variations(promising, rng))
             promising = {self._choose(mix) for mix in mixes}
-        votes = Counter(self._choose(mix) for mix in mixes)
         measured = {self._space.configuration(run.changes) for run in self._matrix.runs}
+        votes = Counter(self._choose(mix) for mix in mixes)
+        if votes.keys() <= measured:
+            votes = Counter(self._choose(mix, without=measured) for mix in mixes)
         new = [c for c, _ in votes.most_common() if c not in measured]
         return [Candidate(REFINED, configuration) for configuration in new[:count]]
 
@@ -135,7 +140,7 @@ class Refiner:
         seconds = self._surrogate.predict(rows, np.tile(self._default, len(new)))
         self._predicted.update(zip(new, seconds.reshape(len(new), -1), strict=True))
 
-    def _choose(self, mix: Weights) -> Configuration:
+    def _choose(self, mix: Weights, without: Collection[Configuration] = ()) -> Configuration:
         """The best predicted configuration of a mix, after the price of its changes."""
         weights = np.array([mix.get(query_id, 0.0) for query_id in self._matrix.query_ids])
         default = self._space.default()
@@ -145,4 +150,5 @@ class Refiner:
             changes = len(item[0].changes(default))
             return float(np.log(weights @ item[1])) + price * changes
 
-        return min(self._predicted.items(), key=cost)[0]
+        others = (item for item in self._predicted.items() if item[0] not in without)
+        return min(others, key=cost)[0]

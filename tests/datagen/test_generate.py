@@ -1,0 +1,151 @@
+import json
+from itertools import islice
+
+import pytest
+
+from datagen.generate import (
+    LEAST_TOLERANCE,
+    MOST_TOLERANCE,
+    GenerationPlan,
+    draw_mixes,
+    label_tolerance,
+    measure,
+    pairs,
+)
+from datagen.matrix import MatrixHeader, read_matrix
+from datagen.measure import MatrixWriter
+from datagen.pairs import Pair, read_pairs, write_pairs
+from datagen.plan import schedule
+from datagen.refine import REFINED, Refiner
+from llmtune.benchmark.benchmark import Benchmark
+from llmtune.errors import UsageError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.relevance import relevant
+from llmtune.knobs.space import resolve_space
+from llmtune.model.prompt import PromptCodec
+from llmtune.postgres.profile import profile_workload
+from llmtune.postgres.settings import SettingsApplier
+from llmtune.postgres.what_if import WhatIfFeatures
+from workloads.registry import workload
+from workloads.workload import Workload
+
+TPCH = workload("tpch", 0.01, 1)
+QUICK = {f"tpch-q{n}" for n in (1, 4, 6, 12, 13, 14, 22)}
+
+
+def test_mixes_of_the_two_sides_share_no_template():
+    plan = GenerationPlan(mixes=50, held_out=0.3, seed=4)
+    mixes = draw_mixes(TPCH, plan)
+    used: dict[str, set[str]] = {"train": set(), "held_out": set()}
+    for mix in mixes:
+        used[mix.side] |= {query.template for query in mix.workload.queries}
+    assert [mix.side for mix in mixes] == ["train"] * 35 + ["held_out"] * 15
+    assert not used["train"] & used["held_out"]
+    assert len(used["held_out"]) == 7
+    assert [mix.weights for mix in mixes] == [mix.weights for mix in draw_mixes(TPCH, plan)]
+    other = GenerationPlan(mixes=50, held_out=0.3, seed=5)
+    assert [mix.weights for mix in mixes] != [mix.weights for mix in draw_mixes(TPCH, other)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sampled": 4}, {"refined": -1}, {"mixes": 0}, {"held_out": 0.0}, {"held_out": 1.0}]
+)
+def test_an_impossible_plan_is_refused(wrong):
+    with pytest.raises(UsageError):
+        GenerationPlan(**wrong)
+
+
+def test_a_matrix_grows_to_the_plan_and_no_further(make_writer, space, timer, five, tmp_path):
+    mixes = draw_mixes(five, GenerationPlan(mixes=10))
+
+    def grow(**plan):
+        seen = []
+        writer = make_writer(tmp_path)
+        measure(writer, space, timer.what_if, mixes, GenerationPlan(**plan), seen.append)
+        planned = [run for run in seen if run.source in ("default", "rules", "sampled")]
+        return writer, len(planned), len(seen)
+
+    writer, planned, _ = grow(sampled=20, refined=6)
+    assert planned == 20
+    assert 1 <= writer.measured(REFINED) <= 6
+    assert grow(sampled=20, refined=6)[2] == 0, "all of it is there"
+    writer, planned, _ = grow(sampled=25, refined=6)
+    assert planned == 5, "the sampled ones that the first plan did not have"
+    numbers = [run.number for run in read_matrix(tmp_path).runs]
+    assert numbers == list(range(len(writer)))
+
+
+def test_the_tolerance_is_the_noise_within_bounds(make_matrix):
+    def of(*repeats):
+        return label_tolerance(make_matrix([({}, [seconds]) for seconds in repeats]))
+
+    assert of(1.0) == of(1.0, 1.0, 1.0) == LEAST_TOLERANCE
+    assert of(1.0, 2.0) == MOST_TOLERANCE
+    assert LEAST_TOLERANCE < of(1.0, 1.008) < MOST_TOLERANCE
+    assert of(1.0, float("nan"), 1.0) == LEAST_TOLERANCE, "a failed repeat is no repeat"
+
+
+def test_pairs_from_a_real_server(embedded, tpch_tiny, tmp_path):
+    """A small matrix of real runs, one refined run, and the pairs that they give."""
+    whole = resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30))
+    space = relevant(whole, "analytic", jit=False)
+    quick = tuple(query for query in TPCH.queries if query.template in QUICK)
+    base = Workload(TPCH.name, quick, TPCH.data_set)
+    what_if = WhatIfFeatures(embedded, tpch_tiny, base, space)
+    with embedded.connect(tpch_tiny) as connection:
+        profile = profile_workload(connection, base, space.hardware, embedded.version)
+    header = MatrixHeader(
+        data_set=base.data_set.name,
+        server_version=embedded.version,
+        cores=2,
+        memory=1 << 30,
+        seed=1,
+        catalogue_hash=space.catalogue_hash,
+        code_version="1",
+        profile=profile.to_json(),
+        feature_names=what_if.names,
+    )
+    applier = SettingsApplier(embedded, space)
+    writer = MatrixWriter(
+        tmp_path / "matrix", header, Benchmark(embedded, space, base, tpch_tiny), what_if
+    )
+    mixes = draw_mixes(base, GenerationPlan(mixes=10, seed=1))
+    try:
+        for candidate in islice(schedule(space, 1), 8):
+            writer.add(candidate)
+        weights = [mix.weights for mix in mixes]
+        for candidate in Refiner(writer.matrix, space, what_if).propose(weights, 1, seed=1):
+            writer.add(candidate)
+    finally:
+        applier.reset()
+
+    codec = PromptCodec(space)
+    matrix = read_matrix(tmp_path / "matrix")
+    assert [run.number for run in matrix.runs if run.complete] == list(range(len(writer)))
+    made = list(pairs(matrix, space, profile, mixes, codec))
+    write_pairs(tmp_path / "pairs.jsonl", made)
+    read = read_pairs(tmp_path / "pairs.jsonl")
+    assert [(one.prompt, one.completion) for one in read] == [
+        (one.prompt, one.completion) for one in made
+    ]
+    for pair, mix in zip(read, mixes, strict=True):
+        facts = pair.metadata
+        assert json.dumps(facts, allow_nan=False)
+        assert pair.prompt == codec.prompt(profile.mix(mix.weights))
+        label = space.configuration(facts["changes"])
+        assert codec.levels.encode(codec.parse(pair.completion)) == codec.levels.encode(label)
+        assert facts["split"] == mix.side
+        assert facts["ratio"] == pytest.approx(facts["default_seconds"] / facts["seconds"])
+        assert facts["ratio"] * (1 + MOST_TOLERANCE) >= 1
+    train, held_out = (
+        {name for pair in read if pair.metadata["split"] == side for name in templates(pair)}
+        for side in ("train", "held_out")
+    )
+    assert train
+    assert held_out
+    assert not train & held_out
+
+
+def templates(pair: Pair) -> list[str]:
+    return pair.metadata["templates"]

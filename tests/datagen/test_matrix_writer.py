@@ -1,0 +1,186 @@
+"""Growing a matrix: resuming, killing, failing."""
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from datagen.matrix import read_matrix
+from datagen.measure import SHORTEST_TIMEOUT_S, TIMEOUT_FACTOR, MatrixWriter
+from datagen.plan import Candidate, schedule
+from datagen.synthetic import SyntheticTimer
+from llmtune.benchmark.queries import QueryOutcome
+from llmtune.errors import ConnectionFailed, DatasetError, ReadBackMismatch, ServerDidNotStart
+from llmtune.trial import TrialStatus
+from workloads.workload import Workload
+
+
+class Failing(SyntheticTimer):
+    """Raises instead of measuring anything but the default."""
+
+    def __init__(self, space, workload, error):
+        super().__init__(space, workload)
+        self.error = error
+
+    def measure_queries(self, configuration, timeouts_s):
+        if configuration != self.space.default():
+            raise self.error
+        return super().measure_queries(configuration, timeouts_s)
+
+
+class DefaultFails(SyntheticTimer):
+    """Its first query never runs."""
+
+    def measure_queries(self, configuration, timeouts_s):
+        first, *rest = super().measure_queries(configuration, timeouts_s)
+        return (QueryOutcome(first.query_id, 0.1, TrialStatus.FAILED, "no such table"), *rest)
+
+
+def grow(writer, space, upto):
+    return [writer.add(one) for one in writer.missing(islice(schedule(space, 5), upto))]
+
+
+def test_a_run_is_what_was_measured(make_writer, space, timer, tmp_path):
+    writer = make_writer(tmp_path)
+    changes = {"work_mem": 512, "enable_nestloop": False}
+    writer.add(Candidate("default", space.default()))
+    run = writer.add(Candidate("test", space.configuration(changes)))
+    assert (run.number, run.source, run.changes) == (1, "test", changes)
+    seconds = timer.seconds(space.configuration(changes))
+    assert {one.query_id: one.seconds for one in run.outcomes} == seconds
+    assert run.features == timer.what_if(space.configuration(changes))
+    stored = read_matrix(tmp_path).runs[1]
+    assert (stored.changes, stored.outcomes) == (run.changes, run.outcomes)
+    assert writer.measured("test") == 1
+
+
+def test_queries_get_a_multiple_of_their_default_time(make_writer, space, timer, tmp_path):
+    writer = make_writer(tmp_path)
+    grow(writer, space, 2)
+    assert timer.asked[0] == {}, "nothing is known before the first run"
+    assert timer.asked[1] == {
+        f"q{n}": max(n * TIMEOUT_FACTOR, SHORTEST_TIMEOUT_S) for n in range(1, 6)
+    }
+
+
+def test_it_takes_up_where_it_stopped(make_writer, space, timer, tmp_path):
+    grow(make_writer(tmp_path), space, 4)
+    asked = len(timer.asked)
+    again = make_writer(tmp_path)
+    assert len(again) == 4
+    assert [run.number for run in grow(again, space, 7)] == [4, 5, 6]
+    assert len(timer.asked) == asked + 3
+    plan = [one.configuration for one in islice(schedule(space, 5), 7)]
+    assert [space.configuration(run.changes) for run in read_matrix(tmp_path).runs] == plan
+
+
+def test_a_deleted_run_is_measured_again_and_none_is_lost(make_writer, space, tmp_path):
+    grow(make_writer(tmp_path), space, 6)
+    gone = read_matrix(tmp_path).runs[4]
+    (tmp_path / "run-00004.parquet").unlink()
+    again = grow(make_writer(tmp_path), space, 6)
+    assert [(run.number, run.changes) for run in again] == [(6, gone.changes)]
+    assert [run.number for run in read_matrix(tmp_path).runs] == [0, 1, 2, 3, 5, 6]
+
+
+def test_an_upgrade_in_between_leaves_one_matrix(header, timer, space, tmp_path):
+    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 2)
+    newer = replace(header, code_version="9.9", profile='{"rows": 2}')
+    grow(MatrixWriter(tmp_path, newer, timer, timer.what_if), space, 4)
+    assert read_matrix(tmp_path).header == header
+    assert len(MatrixWriter(tmp_path, newer, timer, timer.what_if)) == 4
+
+
+OTHERS = {
+    "data_set": "tpch-sf1",
+    "server_version": 17,
+    "cores": 8,
+    "memory": 2 << 30,
+    "seed": 6,
+    "catalogue_hash": "0",
+    "feature_names": ("a",),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_folder_of_something_else_is_refused(header, timer, space, tmp_path, name):
+    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 1)
+    other = replace(header, **{name: OTHERS[name]})
+    with pytest.raises(DatasetError, match="name another output folder"):
+        MatrixWriter(tmp_path, other, timer, timer.what_if)
+
+
+def test_a_folder_of_other_queries_is_refused(header, timer, space, five, tmp_path):
+    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 1)
+    fewer = SyntheticTimer(space, Workload("two", five.queries[:2], five.data_set))
+    with pytest.raises(DatasetError, match="other queries"):
+        MatrixWriter(tmp_path, header, fewer, fewer.what_if)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ServerDidNotStart("no memory"), TrialStatus.CRASHED),
+        (ConnectionFailed("gone"), TrialStatus.CRASHED),
+        (ReadBackMismatch("work_mem is 1"), TrialStatus.REJECTED),
+    ],
+)
+def test_a_configuration_that_fails_is_a_run_too(header, space, five, tmp_path, error, status):
+    timer = Failing(space, five, error)
+    writer = MatrixWriter(tmp_path, header, timer, timer.what_if)
+    runs = grow(writer, space, 6)
+    assert not runs[4].complete
+    assert {(one.status, one.message) for one in runs[4].outcomes} == {(status, str(error))}
+    assert len(runs[4].outcomes) == 5
+    assert writer.matrix.default_rows == (0, 1, 2)
+
+
+def test_a_default_that_fails_ends_it_at_once(header, space, five, tmp_path):
+    timer = DefaultFails(space, five)
+    writer = MatrixWriter(tmp_path, header, timer, timer.what_if)
+    with pytest.raises(DatasetError, match=r"q1 failed in run 0 \(no such table\)"):
+        grow(writer, space, 60)
+    assert len(writer) == 1
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from datagen.matrix import MatrixHeader
+from datagen.measure import MatrixWriter
+from datagen.plan import schedule
+from datagen.synthetic import SyntheticTimer
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import resolve_space
+from workloads.workload import DataSet, Query, Workload
+space = resolve_space(load_catalogue(), 18, Hardware(2, 1 << 30), sys.argv[2].split(","))
+queries = tuple(Query(f"q{n}", f"SELECT {n}", f"t{n}") for n in range(1, 6))
+timer = SyntheticTimer(space, Workload("five", queries, DataSet("none", "none", (), (), 0)), 3)
+header = MatrixHeader(
+    "none", 18, 2, 1 << 30, 5, space.catalogue_hash, "0.0.1", "{}", timer.feature_names
+)
+writer = MatrixWriter(Path(sys.argv[1]), header, timer, timer.what_if)
+for candidate in writer.missing(schedule(space, 5)):
+    print(writer.add(candidate).number, flush=True)
+"""
+
+
+def test_a_kill_loses_at_most_the_run_in_flight(make_writer, space, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(tmp_path), ",".join(space.names)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.stdout.readline().strip() != "5":
+            assert process.poll() is None, "it ended by itself"
+        time.sleep(0.02)
+        process.kill()
+        said = [int(line) for line in process.stdout.read().split()]
+    reported = max([5, *said])
+    kept = len(read_matrix(tmp_path).runs)
+    assert kept in (reported + 1, reported + 2)
+    writer = make_writer(tmp_path)
+    grow(writer, space, kept + 2)
+    plan = [one.configuration for one in islice(schedule(space, 5), kept + 2)]
+    assert [space.configuration(run.changes) for run in read_matrix(tmp_path).runs] == plan

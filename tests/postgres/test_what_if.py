@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite
+
+import pytest
+
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.what_if import WhatIfFeatures
+from workloads.registry import workload
+
+TPCH = workload("tpch", 0.01, 1)
+
+
+class Counting:
+    """Passes connections on and counts them."""
+
+    def __init__(self, target: EmbeddedTarget) -> None:
+        self.target = target
+        self.connections = 0
+
+    def connect(self, database=None, settings=None):
+        self.connections += 1
+        return self.target.connect(database, settings)
+
+
+@pytest.fixture(scope="module")
+def space(embedded: EmbeddedTarget) -> KnobSpace:
+    return resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30))
+
+
+@pytest.fixture(scope="module")
+def target(embedded: EmbeddedTarget) -> Counting:
+    return Counting(embedded)
+
+
+@pytest.fixture(scope="module")
+def what_if(target: Counting, tpch_tiny: str, space: KnobSpace) -> Iterator[WhatIfFeatures]:
+    return WhatIfFeatures(target, tpch_tiny, TPCH, space)
+
+
+def changed(what_if: WhatIfFeatures, vector: tuple[float, ...]) -> set[str]:
+    """The features of a changed plan that are not zero."""
+    named = zip(what_if.names, vector, strict=True)
+    return {name for name, value in named if name.startswith("change.") and value}
+
+
+def test_each_query_has_a_finite_vector(what_if, space):
+    vectors = what_if(space.configuration({"work_mem": 128, "jit": False}))
+    assert list(vectors) == [query.id for query in TPCH.queries]
+    assert {len(vector) for vector in vectors.values()} == {len(what_if.names)}
+    assert all(isfinite(value) for vector in vectors.values() for value in vector)
+
+
+def test_the_default_configuration_changes_no_plan(what_if, space):
+    vectors = what_if(space.default())
+    assert {name for vector in vectors.values() for name in changed(what_if, vector)} == set()
+
+
+def test_a_session_knob_changes_plans(what_if, space):
+    vectors = what_if(space.configuration({"enable_nestloop": False}))
+    assert "change.shape" in changed(what_if, vectors["q2"])
+    assert changed(what_if, vectors["q6"]) == set(), "a query without joins"
+
+
+def test_configurations_with_the_same_session_knobs_share_plans(what_if, target, space):
+    work_mem = {"work_mem": 777}
+    first = what_if(space.configuration(work_mem))
+    before = target.connections
+    second = what_if(space.configuration({**work_mem, "shared_buffers": 2048}))
+    assert target.connections == before
+    place = what_if.names.index("knob.shared_buffers")
+    assert first["q1"][place] != second["q1"][place]
+
+
+def test_it_outlives_a_restart_and_leaves_no_setting(what_if, target, space, tpch_tiny):
+    target.target.restart()
+    again = what_if(space.configuration({"enable_nestloop": False, "work_mem": 512}))
+    assert changed(what_if, again["q2"])
+    with target.connect(tpch_tiny) as connection:
+        assert connection.execute("SHOW enable_nestloop").fetchone() == ("on",)
