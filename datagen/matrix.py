@@ -26,6 +26,8 @@ from llmtune.trial import TrialStatus
 
 SCHEMA_VERSION = 1
 HEADER_KEY = b"llmtune"
+MATRIX_FOLDER = "matrix"
+"""Where in a data-generation folder the matrix lies."""
 COLUMNS = pa.schema(
     [
         ("run", pa.int32()),
@@ -109,6 +111,16 @@ class Matrix:
                 if outcome.status is TrialStatus.SUCCEEDED:
                     table[row, column[outcome.query_id]] = outcome.seconds
         return table
+
+    @cached_property
+    def default_seconds(self) -> dict[str, float]:
+        """Median seconds of each query id over the complete runs of the default configuration.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        medians = np.median(self.seconds[list(self.default_rows)], axis=0)
+        return dict(zip(self.query_ids, medians.tolist(), strict=True))
 
     @cached_property
     def default_rows(self) -> tuple[int, ...]:

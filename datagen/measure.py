@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from datagen.matrix import Matrix, MatrixHeader, Run, read_matrix, write_run
 from datagen.plan import Candidate
-from datagen.refine import WhatIf, default_seconds
+from datagen.refine import WhatIf
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import ConnectionFailed, DatasetError, ReadBackMismatch, ServerDidNotStart
 from llmtune.knobs.configuration import Configuration
@@ -123,7 +123,7 @@ class MatrixWriter:
         """A multiple of each query's default time; nothing once before that is known."""
         if not self._runs:
             return {}
-        known = default_seconds(self.matrix)
+        known = self.matrix.default_seconds
         return {name: max(s * TIMEOUT_FACTOR, SHORTEST_TIMEOUT_S) for name, s in known.items()}
 
 

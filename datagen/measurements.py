@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from datagen.matrix import Matrix
-from datagen.refine import default_seconds
 from llmtune.errors import DatasetError
 from llmtune.trial import TrialStatus
 from optimizers.surrogate import Surrogate
@@ -46,7 +45,11 @@ class Measurements:
     sources: tuple[str, ...]
 
     def surrogate(self, names: Sequence[str], seed: int = 0) -> tuple[Surrogate, list[int]]:
-        """A surrogate over the features that both know, and their places in `names`."""
+        """A surrogate of the ratio over the features that both know, and their places in `names`.
+
+        Raises:
+            DatasetError: there are no such features.
+        """
         known = {name: column for column, name in enumerate(self.names)}
         shared = [(place, known[name]) for place, name in enumerate(names) if name in known]
         if not shared:
@@ -101,11 +104,9 @@ def read_measurements(path: Path) -> Measurements:
     return Measurements(tuple(table.column_names), features.astype(np.float32), ratios, sources)
 
 
-def _rows(
-    matrix: Matrix, names: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _rows(matrix: Matrix, names: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     columns = [matrix.header.feature_names.index(name) for name in names]
-    default = default_seconds(matrix)
+    default = matrix.default_seconds
     features, ratios = [], []
     for run in matrix.runs:
         for outcome in run.outcomes:

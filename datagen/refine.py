@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 
 from datagen.label import Labeller
 from datagen.matrix import Matrix
+from datagen.measurements import gather
 from datagen.plan import Candidate, neighbours, without_each_change
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
-from llmtune.trial import TrialStatus
-from optimizers.surrogate import RatioSurrogate
 
 Floats: TypeAlias = NDArray[np.float64]
 WhatIf: TypeAlias = Callable[[Configuration], Mapping[str, Sequence[float]]]
@@ -51,37 +50,6 @@ class SearchOptions:
     change_price: float = 0.003
 
 
-def fit_surrogate(matrix: Matrix, seed: int = 0) -> RatioSurrogate:
-    """A surrogate of every query's time relative to its default time.
-
-    A query that timed out counts with its limit, a lower bound: it only has to
-    be known as bad.
-    """
-    default = default_seconds(matrix)
-    features, seconds, bases = [], [], []
-    for run in matrix.runs:
-        for outcome in run.outcomes:
-            vector = run.features.get(outcome.query_id)
-            known = outcome.status in (TrialStatus.SUCCEEDED, TrialStatus.TIMED_OUT)
-            if vector and known:
-                features.append(vector)
-                seconds.append(outcome.seconds)
-                bases.append(default[outcome.query_id])
-    surrogate = RatioSurrogate(seed)
-    surrogate.fit(features, seconds, bases)
-    return surrogate
-
-
-def default_seconds(matrix: Matrix) -> dict[str, float]:
-    """Median seconds of each query id over the complete runs of the default configuration.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    medians = np.median(matrix.seconds[list(matrix.default_rows)], axis=0)
-    return dict(zip(matrix.query_ids, medians.tolist(), strict=True))
-
-
 class Refiner:
     """Proposes configurations for one matrix."""
 
@@ -96,8 +64,8 @@ class Refiner:
         self._space = space
         self._what_if = what_if
         self._options = options or SearchOptions()
-        self._surrogate = fit_surrogate(matrix)
-        self._default = np.array(list(default_seconds(matrix).values()))
+        self._surrogate, _ = gather([matrix]).surrogate(matrix.header.feature_names)
+        self._default = np.array(list(matrix.default_seconds.values()))
         self._predicted: dict[Configuration, Floats] = {}
 
     def propose(self, mixes: Sequence[Weights], count: int, seed: int) -> list[Candidate]:
@@ -137,8 +105,8 @@ class Refiner:
             return
         seen = [self._what_if(configuration) for configuration in new]
         rows = [features[query_id] for features in seen for query_id in self._matrix.query_ids]
-        seconds = self._surrogate.predict(rows, np.tile(self._default, len(new)))
-        self._predicted.update(zip(new, seconds.reshape(len(new), -1), strict=True))
+        ratios = self._surrogate.predict(rows).reshape(len(new), -1)
+        self._predicted.update(zip(new, ratios * self._default, strict=True))
 
     def _choose(self, mix: Weights, without: Collection[Configuration] = ()) -> Configuration:
         """The best predicted configuration of a mix, after the price of its changes."""

@@ -78,37 +78,3 @@ class Surrogate:
             random_state=self._seed,
             n_jobs=-1,
         )
-
-
-class RatioSurrogate:
-    """Predicts a query's seconds relative to its seconds under the default configuration.
-
-    The ratio takes the query's own size out of the target, so that what is left
-    to learn is how it answers to knobs; its default time is known or cheap to get.
-    """
-
-    def __init__(self, seed: int = 0, trees: int = 40) -> None:
-        self._surrogate = Surrogate(seed, trees)
-
-    @property
-    def fitted(self) -> bool:
-        """Whether `fit` was called."""
-        return self._surrogate.fitted
-
-    def fit(self, features: ArrayLike, seconds: ArrayLike, default_seconds: ArrayLike) -> None:
-        """Learn log(seconds / default_seconds); shapes (n, d), (n,), (n,)."""
-        base = np.maximum(np.asarray(default_seconds, dtype=np.float64), _FLOOR)
-        self._surrogate.fit(features, np.asarray(seconds, dtype=np.float64) / base)
-
-    def predict_ratio(self, features: ArrayLike) -> Floats:
-        """Shape (n,): time over default time; below 1 is faster."""
-        return self._surrogate.predict(features)
-
-    def predict(self, features: ArrayLike, default_seconds: ArrayLike) -> Floats:
-        """Shape (n,): seconds."""
-        base = np.asarray(default_seconds, dtype=np.float64)
-        return np.asarray(self.predict_ratio(features) * base, dtype=np.float64)
-
-    def spread(self, features: ArrayLike) -> Floats:
-        """Shape (n,): the standard deviation of the trees, in natural log units."""
-        return self._surrogate.spread(features)

@@ -96,6 +96,7 @@ def datagen(
 
 def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:
     from datagen.generate import draw_mixes, label_tolerance, measure, pairs
+    from datagen.matrix import MATRIX_FOLDER
     from datagen.measure import MatrixWriter
     from llmtune.model.prompt import PromptCodec
     from llmtune.postgres.what_if import WhatIfFeatures
@@ -103,7 +104,7 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     mixes = draw_mixes(bench.workload, plan)
     what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
     header = _header(bench, what_if, plan.seed)
-    writer = MatrixWriter(out / "matrix", header, bench.benchmark(), what_if)
+    writer = MatrixWriter(out / MATRIX_FOLDER, header, bench.benchmark(), what_if)
     wanted = plan.sampled + plan.refined + plan.verified
     with reporter.bar("Measuring") as advance:
 

@@ -11,7 +11,9 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.model.adapter import DEFAULT_ADAPTER, Card, check_adapter, read_card
 from llmtune.model.checkpoint import BaseModel, find_base_model
+from llmtune.model.ranking import Ranker
 from llmtune.model.suggest import load_suggester
+from llmtune.postgres.what_if import WhatIfFeatures
 
 CANDIDATES = 8
 
@@ -48,7 +50,15 @@ def ready_model(request: ModelRequest, reporter: Reporter) -> ReadyModel:
 def suggest(
     model: ReadyModel, bench: Bench, candidates: int, seed: int, reporter: Reporter
 ) -> list[Configuration]:
-    """The model's configurations for the bench's workload, best first."""
+    """The model's configurations for the bench's workload, best first.
+
+    The model's likeliest comes first; the others follow in the order of the time
+    that their plans promise.
+    """
     reporter.say("Asking the model ...")
     suggester = load_suggester(bench.space, model.base, model.adapter)
-    return [one.configuration for one in suggester.suggest(bench.profile, candidates, seed=seed)]
+    suggestions = suggester.suggest(bench.profile, candidates, seed=seed)
+    mode, *others = [one.configuration for one in suggestions]
+    what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
+    ranker = Ranker(model.adapter, what_if.names)
+    return [mode, *sorted(others, key=lambda one: ranker.ratio(bench.profile, what_if(one)))]

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Annotated[
-        list[Path], typer.Argument(help="Folders that `llmtune datagen` wrote, or pair files.")
-    ],
+    data: Annotated[list[Path], typer.Argument(help="Folders that `llmtune datagen` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder for the adapter.")],
     base: options.Base = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 3,
@@ -32,6 +30,8 @@ def train(
     """Train a LoRA adapter; stopped and called again, it goes on from its last checkpoint."""
     from dataclasses import asdict
 
+    from datagen.matrix import MATRIX_FOLDER, read_matrix
+    from datagen.measurements import MEASUREMENTS_FILE, gather, write_measurements
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.pair_files import read_sides, space_of
     from llmtune.cli.progress import Reporter
@@ -41,8 +41,9 @@ def train(
 
     settings = TrainSettings(epochs=epochs, rank=rank, learning_rate=learning_rate, seed=seed)
     pairs, held_out = read_sides(data)
+    measurements = gather([read_matrix(folder / MATRIX_FOLDER) for folder in data])
     space = space_of([*pairs, *held_out])
-    ready_folder(out)
+    write_measurements(ready_folder(out) / MEASUREMENTS_FILE, measurements)
     reporter = Reporter(quiet=json)
     model = find_base_model(base, progress=reporter.say)
     with reporter.resumable("the same `llmtune train`"), reporter.bar("Training") as advance:

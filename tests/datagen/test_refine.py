@@ -3,7 +3,7 @@ from itertools import islice
 import pytest
 
 from datagen.plan import schedule
-from datagen.refine import REFINED, Refiner, SearchOptions, default_seconds, fit_surrogate
+from datagen.refine import REFINED, Refiner, SearchOptions
 from llmtune.knobs.memory import fits
 
 ALL = {"q1": 1.0, "q2": 1.0, "q3": 1.0, "q4": 1.0, "q5": 1.0}
@@ -58,16 +58,3 @@ def test_a_change_must_earn_its_price(writer, space, timer):
     proposals = Refiner(writer.matrix, space, timer.what_if, dear).propose(MIXES, 8, seed=1)
     default = space.default()
     assert {len(one.configuration.changes(default)) for one in proposals} == {1}
-
-
-def test_the_surrogate_knows_what_was_measured(writer, timer, space):
-    surrogate = fit_surrogate(writer.matrix)
-    bases = list(default_seconds(writer.matrix).values())
-    assert bases == [1.0, 2.0, 3.0, 4.0, 5.0]
-    measured = [space.configuration(run.changes) for run in writer.matrix.runs]
-    measured.sort(key=lambda configuration: total(timer, configuration))
-    fast, slow = (
-        surrogate.predict(list(timer.what_if(configuration).values()), bases)
-        for configuration in (measured[0], measured[-1])
-    )
-    assert fast.sum() < sum(bases) < slow.sum()

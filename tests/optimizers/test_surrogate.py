@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optimizers.surrogate import Floats, RatioSurrogate, Surrogate
+from optimizers.surrogate import Floats, Surrogate
 
 
 def cliff(rows: int, seed: int = 0) -> tuple[Floats, Floats]:
@@ -51,18 +51,6 @@ def test_weights_say_which_rows_count() -> None:
     surrogate = Surrogate()
     surrogate.fit([[0.0]] * 8, [1.0] * 4 + [9.0] * 4, weights=[1e-9] * 4 + [1.0] * 4)
     assert surrogate.predict([[0.0]]) == pytest.approx([9.0], rel=1e-3)
-
-
-def test_ratios_carry_over_to_slower_queries() -> None:
-    features, ratios = cliff(600)
-    default = np.random.default_rng(2).uniform(0.1, 10, size=600)
-    surrogate = RatioSurrogate()
-    surrogate.fit(features, ratios * default, default)
-    asked, expected = cliff(100, seed=1)
-    predicted = surrogate.predict(asked, np.full(100, 1000.0))
-    assert np.median(np.abs(np.log(predicted / (1000 * expected)))) < 0.2
-    assert surrogate.predict_ratio(asked) * 1000 == pytest.approx(predicted)
-    assert surrogate.spread(asked).shape == (100,)
 
 
 def test_nothing_is_predicted_before_a_fit() -> None:
