@@ -55,3 +55,10 @@ def test_importing_it_does_not_load_the_heavy_libraries(module: str) -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_readme_has_a_line_for_every_module() -> None:
+    readme = (ROOT / "README.md").read_text()
+    folders = ("llmtune", "datagen", "workloads", "optimizers", "benchmarks")
+    names = {path.name for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    assert {name for name in names if f"{name}`" not in readme} == set()

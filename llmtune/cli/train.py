@@ -41,8 +41,8 @@ def train(
 
     settings = TrainSettings(epochs=epochs, rank=rank, learning_rate=learning_rate, seed=seed)
     pairs, held_out = read_sides(data)
-    measurements = gather([read_matrix(folder / MATRIX_FOLDER) for folder in data])
     space = space_of([*pairs, *held_out])
+    measurements = gather([read_matrix(folder / MATRIX_FOLDER) for folder in data])
     write_measurements(ready_folder(out) / MEASUREMENTS_FILE, measurements)
     reporter = Reporter(quiet=json)
     model = find_base_model(base, progress=reporter.say)
