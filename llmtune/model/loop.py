@@ -89,13 +89,11 @@ def fit(
         held = None
         if held_out and state.step % epoch_steps == 0:
             held = score(model.eval(), codec, held_out)
-            state.keep_if_best(held.nll)
         if state.step % settings.save_every == 0 or held or state.step == steps:
             state.save(run)
         if progress:
             left = spent / (state.step - first) * (steps - state.step)
             progress(TrainProgress(state.step, steps, loss, tokens / spent, left, held))
-    state.take_best()
 
 
 def _batch(
@@ -112,7 +110,7 @@ def _batch(
 
 
 class TrainState:
-    """Everything that changes while training: float32 copies, optimizer, step, best so far."""
+    """Everything that changes while training: float32 copies, optimizer, step."""
 
     def __init__(self, model: Any, settings: TrainSettings) -> None:
         self._settings = settings
@@ -121,8 +119,6 @@ class TrainState:
         self._optimizer = torch.optim.AdamW(
             self._copies, lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self._best: list[Tensor] | None = None
-        self._best_nll = math.inf
         self.step = 0
 
     def set_learning_rate(self, step: int, steps: int) -> None:
@@ -144,17 +140,6 @@ class TrainState:
         self.step += 1
         self._publish(self._copies)
 
-    def keep_if_best(self, nll: float) -> None:
-        """Remember the layers as they are, if `nll` is the lowest held-out loss so far."""
-        if nll < self._best_nll:
-            self._best_nll = nll
-            self._best = [one.detach().clone() for one in self._copies]
-
-    def take_best(self) -> None:
-        """Give the model the layers of the best epoch, if any was kept."""
-        if self._best is not None:
-            self._publish(self._best)
-
     def save(self, run: Run) -> None:
         """Write the checkpoint, which is the new one or the old one, never half of either."""
         partial = run.checkpoint.with_suffix(f".{os.getpid()}.partial")
@@ -163,8 +148,6 @@ class TrainState:
             "step": self.step,
             "copies": [one.detach() for one in self._copies],
             "optimizer": self._optimizer.state_dict(),
-            "best": self._best,
-            "best_nll": self._best_nll,
         }
         try:
             run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -191,11 +174,7 @@ class TrainState:
                 " delete it to start over, or choose another folder"
             )
         self._optimizer.load_state_dict(values["optimizer"])
-        self.step, self._best, self._best_nll = (
-            values["step"],
-            values["best"],
-            values["best_nll"],
-        )
+        self.step = values["step"]
         with torch.no_grad():
             for copy, value in zip(self._copies, values["copies"], strict=True):
                 copy.copy_(value)

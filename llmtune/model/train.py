@@ -92,9 +92,9 @@ def train_adapter(
 ) -> Card:
     """Train an adapter on pairs and write it to `folder` with its card.
 
-    With held-out pairs, the adapter is that of the epoch with the lowest
-    held-out loss. A call that was stopped goes on from its last checkpoint in
-    `folder` when it is made again with the same arguments.
+    The adapter is that of the last step: held-out pairs are scored and choose
+    nothing, so their score is an honest one. A call that was stopped goes on from
+    its last checkpoint in `folder` when it is made again with the same arguments.
 
     Args:
         space: gives the legal labels; any hardware's of the pairs' server version.
