@@ -1,0 +1,50 @@
+"""The adapter that ships: it fits this catalogue and base model, and it answers."""
+
+import pytest
+
+from datagen.measurements import MEASUREMENTS_FILE, read_measurements
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import detect_hardware
+from llmtune.knobs.memory import fits
+from llmtune.knobs.relevance import relevant
+from llmtune.knobs.space import resolve_space
+from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter
+from llmtune.model.checkpoint import find_base_model
+from llmtune.model.ranking import Ranker
+from llmtune.model.suggest import load_suggester
+from llmtune.postgres.profile import profile_workload
+from llmtune.postgres.what_if import WhatIfFeatures
+from workloads.registry import workload
+
+
+@pytest.fixture(scope="module")
+def base():
+    return find_base_model()
+
+
+def test_it_fits_the_base_model_and_the_catalogue(base):
+    card = check_adapter(DEFAULT_ADAPTER, base, load_catalogue().hash)
+    assert set(card.knobs) <= set(load_catalogue().names)
+    assert card.scores["tuned"]["nll"] < card.scores["base"]["nll"]
+
+
+def test_its_measurements_come_from_several_hardwares():
+    measurements = read_measurements(DEFAULT_ADAPTER / MEASUREMENTS_FILE)
+    assert len(set(measurements.sources)) > 1
+    assert len(measurements.ratios) > 1000
+
+
+def test_it_suggests_for_a_real_workload_and_the_plans_rank_it(base, embedded, tpch_tiny):
+    wanted = workload("tpch", 0.01, seed=3)
+    hardware = detect_hardware()
+    with embedded.connect(tpch_tiny) as connection:
+        profile = profile_workload(connection, wanted, hardware, embedded.version)
+    whole = resolve_space(load_catalogue(), embedded.version, hardware)
+    space = relevant(whole, profile.kind, jit=False)
+    suggestions = load_suggester(space, base).suggest(profile, candidates=4)
+    what_if = WhatIfFeatures(embedded, tpch_tiny, wanted, space)
+    ranker = Ranker(DEFAULT_ADAPTER, what_if.names)
+    for one in suggestions:
+        space.validate(one.configuration)
+        assert fits(one.configuration, space, profile.clients)
+        assert 0.1 < ranker.ratio(profile, what_if(one.configuration)) < 10
