@@ -80,6 +80,8 @@ class Process:
     """The command line as a process, until a line of its progress appears."""
 
     def __init__(self, environment: dict[str, str], *arguments: object) -> None:
+        # A process inherits it when Ctrl-C is ignored, as in a shell's background jobs.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         self._process = subprocess.Popen(
             [str(Path(sys.executable).with_name("llmtune")), *map(str, arguments)],
             env={**os.environ, **environment},
@@ -87,6 +89,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
+        signal.signal(signal.SIGINT, before)
         self._seen = ""
 
     def wait_for(self, text: str) -> None:
