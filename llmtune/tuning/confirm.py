@@ -76,25 +76,45 @@ def confirm(
         return None
     rounds = np.array([values[arm.label] for arm in running]).T
     means = [float(mean) for mean in rounds.mean(axis=0)]
-    best = 0
-    for at, mean in enumerate(means):
-        if objective.better(mean, means[best]):
-            best = at
-
-    def ratio(sample: Floats) -> Floats:
-        per_arm = sample.mean(axis=1)
-        minimize = objective.direction is Direction.MINIMIZE
-        above, below = (0, best) if minimize else (best, 0)
-        quotient: Floats = per_arm[:, above] / per_arm[:, below]
-        return quotient
-
+    best = _winner(rounds, objective, seed)
     return Confirmation(
         default=_estimate(rounds, 0, means, seed),
         winner=running[best],
         best=_estimate(rounds, best, means, seed),
         ratio=objective.ratio(means[0], means[best]),
-        ci95=bootstrap_interval(rounds, ratio, seed),
+        ci95=_ratio_interval(rounds, 0, best, objective, seed),
     )
+
+
+def _winner(rounds: Floats, objective: Objective, seed: int) -> int:
+    """The arm to recommend: the default's (0) when nothing ran better.
+
+    A later arm than the first proposal, which was minimised, takes its place only
+    when it is better beyond the noise: the runner-up still has all its changes.
+    """
+    means = [float(mean) for mean in rounds.mean(axis=0)]
+    best = 0
+    for arm, mean in enumerate(means):
+        if not objective.better(mean, means[best]):
+            continue
+        if best == 0 or _ratio_interval(rounds, best, arm, objective, seed)[0] > 1.0:
+            best = arm
+    return best
+
+
+def _ratio_interval(
+    rounds: Floats, base: int, other: int, objective: Objective, seed: int
+) -> tuple[float, float]:
+    """The 95% interval of how many times better the arm `other` is than `base`."""
+    minimize = objective.direction is Direction.MINIMIZE
+    above, below = (base, other) if minimize else (other, base)
+
+    def ratio(sample: Floats) -> Floats:
+        per_arm = sample.mean(axis=1)
+        quotient: Floats = per_arm[:, above] / per_arm[:, below]
+        return quotient
+
+    return bootstrap_interval(rounds, ratio, seed)
 
 
 def _interleaved(measure: Measure, arms: Sequence[Arm], runs: int) -> dict[str, list[float]]:

@@ -59,6 +59,14 @@ def test_the_runner_up_wins_when_it_runs_better(arms):
     assert confirm(Script(lambda k, t: values[k]), arms, 5, LATENCY, 0).winner.label == "runner-up"
 
 
+def test_a_runner_up_within_the_noise_leaves_the_minimised_answer(arms):
+    values = {"default": 10.0, "best": 7.0, "runner-up": 6.95}
+    script = Script(lambda label, turn: values[label] + turn % 4 * 0.2)
+    confirmation = confirm(script, arms, 5, LATENCY, 0)
+    assert confirmation.winner.label == "best"
+    assert confirmation.improved
+
+
 def test_nothing_better_leaves_the_default_with_a_ratio_of_one(arms):
     values = {"default": 10.0, "best": 11.0, "runner-up": 12.0}
     confirmation = confirm(Script(lambda k, t: values[k]), arms, 5, LATENCY, 0)
