@@ -86,7 +86,10 @@ def read_card(folder: Path) -> Card:
         values = json.loads(path.read_text(encoding="utf-8"))
         card = Card(**{**values, "knobs": tuple(values["knobs"])})
     except OSError as error:
-        raise ModelError(f"there is no adapter in {folder}: {CARD} cannot be read") from error
+        raise ModelError(
+            f"there is no adapter in {folder}: {CARD} cannot be read; name the folder of one, or"
+            " train one with `llmtune train`"
+        ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"the adapter card {path} is damaged ({error}); train the adapter again"

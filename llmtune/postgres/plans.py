@@ -65,11 +65,6 @@ class PlanNode:
         return (*own, self.parallel_aware, *(child.shape() for child in self.children))
 
 
-def walk(plan: PlanNode) -> Iterator[PlanNode]:
-    """All nodes of `plan`, parents first."""
-    return plan.walk()
-
-
 def parse_plan(node: Mapping[str, Any]) -> PlanNode:
     """Read one `Plan` object of EXPLAIN (FORMAT JSON), as its documentation describes it."""
     return PlanNode(

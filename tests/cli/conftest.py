@@ -122,7 +122,7 @@ def _postmasters(cache: Path) -> set[str]:
 
 
 @pytest.fixture
-def clean(cache: Path, embedded: EmbeddedTarget) -> Callable[[], None]:
+def check_clean(cache: Path, embedded: EmbeddedTarget) -> Callable[[], None]:
     """Checks that no server but the tests' own runs, and none has settings of ours."""
 
     def check() -> None:

@@ -40,8 +40,8 @@ def test_ctrl_c_says_how_to_go_on(interrupted) -> None:
     assert not (out / "result.json").exists()
 
 
-def test_ctrl_c_leaves_no_server_and_no_setting(interrupted, clean) -> None:
-    clean()
+def test_ctrl_c_leaves_no_server_and_no_setting(interrupted, check_clean) -> None:
+    check_clean()
 
 
 def test_a_resumed_session_ends_with_its_result_where_it_was_asked_for(resumed) -> None:
@@ -65,13 +65,15 @@ def test_a_finished_session_is_shown_and_not_resumed(resumed, run) -> None:
     assert (again.exit_code, "is finished" in again.message) == (1, True)
 
 
-def test_sigterm_and_an_impatient_ctrl_c_put_the_server_away(start, run, clean, tmp_path) -> None:
+def test_sigterm_and_an_impatient_ctrl_c_put_the_server_away(
+    start, run, check_clean, tmp_path
+) -> None:
     process = start("tune", *TINY, "--warm-start", "none", "--trials", "3", "--out", tmp_path)
     process.wait_for("search   0")
     ended = process.send(signal.SIGTERM, signal.SIGINT)
     assert ended.exit_code == 1
     assert f"llmtune resume {session_id(ended.stderr)}" in ended.message
-    clean()
+    check_clean()
 
 
 def test_data_generation_goes_on_where_it_stands(generated, run) -> None:

@@ -32,12 +32,12 @@ def test_a_server_of_a_version_that_is_not_covered(run, tmp_path) -> None:
     assert "14 to 18" in done.message
 
 
-def test_no_room_for_the_data(run, tmp_path, clean) -> None:
+def test_no_room_for_the_data(run, tmp_path, check_clean) -> None:
     done = run("tune", "--warm-start", "rules", "--scale", 500000, "--out", tmp_path)
     assert done.exit_code == 1
     assert "of disk space" in done.message
     assert "choose a smaller scale" in done.message
-    clean()
+    check_clean()
 
 
 @pytest.mark.parametrize(

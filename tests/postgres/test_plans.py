@@ -7,7 +7,7 @@ import pytest
 from llmtune.errors import QueryFailed, TargetError
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.plan_work import FAMILY_NAMES, family, parallel_divisor, visits
-from llmtune.postgres.plans import PlanNode, explain, parse_plan, planner_defaults, walk, what_if
+from llmtune.postgres.plans import PlanNode, explain, parse_plan, planner_defaults, what_if
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection
 from workloads.registry import workload
@@ -24,7 +24,7 @@ def connection(embedded: EmbeddedTarget, tpch_tiny: str) -> Iterator[Connection]
 
 def test_a_plan_is_read_with_its_tables_and_estimates(connection: Connection) -> None:
     plan = explain(connection, JOIN.sql)
-    assert {node.relation for node in walk(plan) if node.relation} == {"orders", "lineitem"}
+    assert {node.relation for node in plan.walk() if node.relation} == {"orders", "lineitem"}
     assert plan.rows > 1000
     assert plan.width > 100
     assert plan.total_cost >= max(child.total_cost for child in plan.children)
@@ -40,7 +40,7 @@ def test_what_if_shows_other_plans_and_leaves_the_connection_alone(connection: C
     off = {"enable_hashjoin": "off", "enable_nestloop": "off", "work_mem": "64kB"}
     plain, forced = (what_if(connection, settings, [JOIN])["join"] for settings in ({}, off))
     assert plain.shape() != forced.shape()
-    assert any(node.kind == "Merge Join" for node in walk(forced))
+    assert any(node.kind == "Merge Join" for node in forced.walk())
     shown = connection.execute("SHOW work_mem").fetchone()
     assert shown == ("3MB",)
     assert explain(connection, JOIN.sql).shape() == plain.shape()
