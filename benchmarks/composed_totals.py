@@ -19,9 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from datagen.matrix import Matrix, Run, read_matrix
-from llmtune.cli.bench import Bench, TargetRequest, WorkloadRequest, open_bench
+from llmtune.cli.bench import Bench, WorkloadRequest, open_bench
 from llmtune.cli.progress import Reporter
+from llmtune.cli.targets import TargetRequest
 from workloads.mixes import draw_mix
+from workloads.options import WorkloadOptions
 from workloads.workload import Workload
 
 
@@ -101,7 +103,7 @@ def main() -> None:
     parser.add_argument("--configurations", type=int, default=5)
     given = parser.parse_args()
     matrix, reporter = read_matrix(given.matrix), Reporter()
-    request = WorkloadRequest("tpch", given.scale, given.seed)
+    request = WorkloadRequest("tpch", WorkloadOptions(given.scale, given.seed))
     with open_bench(TargetRequest("embedded", memory=given.memory), request, reporter) as bench:
         assert bench.workload.data_set.name == matrix.header.data_set
         assert bench.target.hardware.memory == matrix.header.memory

@@ -11,7 +11,7 @@ import pytest
 
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.load import ensure_loaded
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 
 
 @pytest.fixture(scope="session")
@@ -33,4 +33,4 @@ def embedded(cache: Path) -> Iterator[EmbeddedTarget]:
 @pytest.fixture(scope="session")
 def tpch_tiny(embedded: EmbeddedTarget) -> str:
     """The name of a database on `embedded` with TPC-H at scale 0.01."""
-    return ensure_loaded(embedded, workload("tpch", 0.01, 1).data_set, None)
+    return ensure_loaded(embedded, tpch_workload(0.01, 1).data_set, None)

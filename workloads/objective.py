@@ -34,3 +34,11 @@ class Objective:
 
 LATENCY = Objective("latency", "s", Direction.MINIMIZE)
 """Weighted sum of the queries' seconds in one timed pass."""
+
+THROUGHPUT = Objective("throughput", "transactions/s", Direction.MAXIMIZE)
+"""Transactions that all clients together complete in a second."""
+
+P95 = Objective("p95", "ms", Direction.MINIMIZE)
+"""The latency that 95% of the transactions stay under."""
+
+OBJECTIVES = {objective.name: objective for objective in (LATENCY, THROUGHPUT, P95)}

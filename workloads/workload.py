@@ -1,4 +1,4 @@
-"""A workload: a named, weighted set of queries over one data set."""
+"""A workload: a named, weighted set of queries, or a transaction mix, over one data set."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ class Query:
         template: the query template it was drawn from; splits never separate
             queries of one template.
         weight: how often it counts in the workload's objective; positive.
+        writes: it changes data, so every run of it is rolled back.
     """
 
     id: str
     sql: str
     template: str
     weight: float = 1.0
+    writes: bool = False
 
     def __post_init__(self) -> None:
         if not self.sql.strip():
@@ -64,12 +66,27 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ExistingDatabase:
+    """A database that the server has already: nothing is loaded, nothing is dropped.
+
+    Attributes:
+        name: for people and file headers.
+        database: as the server knows it; None means the one that the target connects to.
+        schema: the schema's family, where splits need one.
+    """
+
+    name: str = "own"
+    database: str | None = None
+    schema: str = "own"
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A named set of queries, run one after another by one client, and their data set."""
 
     name: str
     queries: tuple[Query, ...]
-    data_set: DataSet
+    data_set: DataSet | ExistingDatabase
     objective: Objective = field(default=LATENCY)
     clients: int = 1
 
@@ -79,3 +96,51 @@ class Workload:
         ids = [query.id for query in self.queries]
         if len(set(ids)) != len(ids):
             raise ValueError(f"workload {self.name}: query ids are not unique")
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One kind of transaction, as a script of pgbench's.
+
+    Attributes:
+        script: pgbench's script language: SQL and `\\set` lines.
+        weight: its share among the mix's transactions; positive.
+    """
+
+    id: str
+    script: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise ValueError(f"transaction {self.id}: weight must be positive, not {self.weight}")
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionMix:
+    """Transactions that several clients run at random for a while, and their data set.
+
+    Attributes:
+        queries: the transactions' statements with typical parameters, for EXPLAIN
+            alone: a profile looks at them; nothing is measured with them.
+        clients: connections that run it at once.
+        duration_s: seconds of one timed run.
+    """
+
+    name: str
+    transactions: tuple[Transaction, ...]
+    queries: tuple[Query, ...]
+    data_set: DataSet
+    objective: Objective
+    clients: int
+    duration_s: float
+
+    def __post_init__(self) -> None:
+        if not self.transactions:
+            raise ValueError(f"workload {self.name}: no transactions")
+        if self.clients < 1 or not self.duration_s > 0:
+            raise ValueError(f"workload {self.name}: clients and duration must be positive")
+
+
+AnyWorkload: TypeAlias = Workload | TransactionMix
+"""Whatever can be tuned for: both have name, queries, data set, objective and clients."""

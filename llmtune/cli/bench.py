@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
 from llmtune.cli.progress import Reporter
-from llmtune.errors import UnknownName, UsageError
+from llmtune.cli.targets import TargetRequest, open_target
+from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import check, load_catalogue
-from llmtune.knobs.hardware import Hardware, detect_hardware
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
-from llmtune.postgres.binaries import find_binaries
-from llmtune.postgres.dsn import DsnTarget
-from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.load import ensure_loaded
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Target
-from llmtune.tuning.record import without_password
-from llmtune.units import parse_memory
+from workloads.options import WorkloadOptions
 from workloads.registry import workload
-from workloads.workload import Workload
-
-TARGETS = ("embedded", "postgresql://...")
-
-
-@dataclass(frozen=True, slots=True)
-class TargetRequest:
-    """What the user asked to be tuned, not opened yet."""
-
-    target: str
-    cores: int | None = None
-    memory: str | None = None
-    bindir: Path | None = None
+from workloads.workload import ExistingDatabase, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +27,7 @@ class WorkloadRequest:
     """Which workload the user asked for."""
 
     name: str
-    scale: float
-    seed: int
+    options: WorkloadOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +55,6 @@ class Bench:
         return Benchmark(self.target, self.space, self.workload, self.database, options)
 
 
-def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
-    """The target of a request; entering it connects or starts the server.
-
-    Raises:
-        UnknownName: neither `embedded` nor an address.
-        UsageError: more cores or memory than there are, or options that do not go together.
-    """
-    memory = None if request.memory is None else parse_memory(request.memory)
-    if request.target == "embedded":
-        binaries = None if request.bindir is None else find_binaries(request.bindir)
-        return EmbeddedTarget(binaries=binaries, cores=request.cores, memory=memory)
-    if request.target.startswith(("postgresql://", "postgres://")):
-        if request.bindir is not None:
-            raise UsageError("--bindir goes with the embedded target, not with an address")
-        here = detect_hardware()
-        return DsnTarget(
-            request.target, Hardware(request.cores or here.cores, memory or here.memory)
-        )
-    raise UnknownName("target", without_password(request.target), TARGETS)
-
-
 @contextmanager
 def open_bench(
     target_request: TargetRequest, workload_request: WorkloadRequest, reporter: Reporter
@@ -103,16 +64,31 @@ def open_bench(
     A wrong request fails before any server is started. Leaving puts the target's
     original settings back.
     """
-    wanted = workload(workload_request.name, workload_request.scale, workload_request.seed)
+    wanted = _workload(workload_request)
     with open_target(target_request) as target:
         whole = _space(target)
-        with reporter.bar(f"Loading {wanted.data_set.name}") as progress:
-            database = ensure_loaded(target, wanted.data_set, progress)
+        database = _database(target, wanted, reporter)
         with target.connect(database) as connection:
             profile = profile_workload(connection, wanted, target.hardware, target.version)
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
         space = relevant(whole, profile.kind, jit=jit)
         yield Bench(target, whole, space, wanted, database, profile)
+
+
+def _workload(request: WorkloadRequest) -> Workload:
+    wanted = workload(request.name, request.options)
+    if not isinstance(wanted, Workload):
+        raise UsageError(f"{request.name} is a transaction mix, which cannot be measured yet")
+    return wanted
+
+
+def _database(target: Target, wanted: Workload, reporter: Reporter) -> str:
+    """Where the workload's data lie, loaded now unless they are there already."""
+    if isinstance(wanted.data_set, ExistingDatabase):
+        with target.connect(wanted.data_set.database) as connection:
+            return connection.info.dbname
+    with reporter.bar(f"Loading {wanted.data_set.name}") as progress:
+        return ensure_loaded(target, wanted.data_set, progress)
 
 
 def _space(target: Target) -> KnobSpace:

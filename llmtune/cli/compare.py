@@ -13,7 +13,7 @@ from llmtune.cli import options
 def compare(
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
-    scale: options.Scale = 0.1,
+    scale: options.Scale = None,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -45,16 +45,18 @@ def compare(
 
     Every session is kept in the folder; called again, finished ones are not repeated.
     """
-    from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
+    from llmtune.cli.bench import WorkloadRequest, open_bench
     from llmtune.cli.comparing import Comparison, arms_of
     from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.cli.progress import Reporter
     from llmtune.cli.session_run import origin_of
     from llmtune.cli.suggesting import ModelRequest
+    from llmtune.cli.targets import TargetRequest
     from llmtune.cli.warm_start import open_warm_start
     from llmtune.report.comparison_table import comparison_facts, comparison_table
     from llmtune.tuning.record import Plan
     from llmtune.tuning.result import ready_folder
+    from workloads.options import WorkloadOptions
 
     reporter = Reporter(quiet=json)
     sources = dict.fromkeys(["none", *(warm_start or ["rules", "model"])])
@@ -64,7 +66,7 @@ def compare(
     )
     ready_folder(out)
     target_request = TargetRequest(target, cores, memory, bindir)
-    workload_request = WorkloadRequest(workload, scale, seed)
+    workload_request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
     with open_bench(target_request, workload_request, reporter) as bench:
         origin = origin_of(target_request, workload_request)
         comparison = Comparison(bench, out, origin, Plan(trials=trials), reporter)

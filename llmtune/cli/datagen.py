@@ -50,7 +50,7 @@ def datagen(
     out: Annotated[Path, typer.Option(help="Folder for the matrix and the pairs.")],
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
-    scale: options.Scale = 0.1,
+    scale: options.Scale = None,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -74,15 +74,17 @@ def datagen(
     that is not measured yet.
     """
     from datagen.generate import GenerationPlan
-    from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
+    from llmtune.cli.bench import WorkloadRequest, open_bench
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.progress import Reporter
+    from llmtune.cli.targets import TargetRequest
     from llmtune.tuning.result import ready_folder
+    from workloads.options import WorkloadOptions
 
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)
     reporter = Reporter(quiet=json)
-    request = WorkloadRequest(workload, scale, seed)
+    request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
     with (
         reporter.resumable("the same `llmtune datagen`"),
         open_bench(TargetRequest(target, cores, memory, bindir), request, reporter) as bench,

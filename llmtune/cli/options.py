@@ -71,9 +71,12 @@ Workload = Annotated[
     str, typer.Option("--workload", rich_help_panel=WORKLOAD, help="What to run: `tpch`.")
 ]
 Scale = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--scale", rich_help_panel=WORKLOAD, help="The data set's scale factor; 1 is about 1 GB."
+        "--scale",
+        rich_help_panel=WORKLOAD,
+        show_default="the workload's own, see `llmtune workloads`",
+        help="The data set's scale factor.",
     ),
 ]
 TimeBudget = Annotated[

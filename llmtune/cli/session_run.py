@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from llmtune.benchmark.benchmark import Benchmark
-from llmtune.cli.bench import Bench, TargetRequest, WorkloadRequest
+from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
+from llmtune.cli.targets import TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
@@ -25,6 +27,7 @@ from llmtune.tuning.record import SessionRecord, without_password
 from llmtune.tuning.result import TuningResult, write_result
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, default_url
+from workloads.options import WorkloadOptions
 
 
 def run_new(
@@ -99,9 +102,12 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
         "memory": target.memory,
         "bindir": None if target.bindir is None else str(target.bindir.absolute()),
         "workload": workload.name,
-        "scale": workload.scale,
-        "seed": workload.seed,
+        **asdict(workload.options, dict_factory=_json_values),
     }
+
+
+def _json_values(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: str(one.absolute()) if isinstance(one, Path) else one for name, one in pairs}
 
 
 def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
@@ -114,7 +120,9 @@ def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
     try:
         bindir = None if origin["bindir"] is None else Path(origin["bindir"])
         target = TargetRequest(origin["target"], origin["cores"], origin["memory"], bindir)
-        return target, WorkloadRequest(origin["workload"], origin["scale"], origin["seed"])
+        given = {one.name: origin[one.name] for one in fields(WorkloadOptions)}
+        given["data"] = None if given["data"] is None else Path(given["data"])
+        return target, WorkloadRequest(origin["workload"], WorkloadOptions(**given))
     except KeyError as error:
         raise SessionError(
             f"session {record.id} does not say how to open its target again (no {error})"

@@ -24,7 +24,7 @@ class Format(StrEnum):
 def suggest(
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
-    scale: options.Scale = 0.1,
+    scale: options.Scale = None,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -39,17 +39,20 @@ def suggest(
     json: Annotated[bool, typer.Option("--json", help="The same as `--format json`.")] = False,
 ) -> None:
     """Suggest configurations without running the workload: from its plans and statistics."""
-    from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
+    from llmtune.cli.bench import WorkloadRequest, open_bench
     from llmtune.cli.progress import Reporter
     from llmtune.cli.suggesting import ModelRequest, ready_model
     from llmtune.cli.suggesting import suggest as ask_model
+    from llmtune.cli.targets import TargetRequest
     from llmtune.tuning.assemble import knob_changes
+    from workloads.options import WorkloadOptions
 
     form = Format.JSON if json else form
     reporter = Reporter(quiet=form is Format.JSON)
     model = ready_model(ModelRequest(adapter, base), reporter)
     target_request = TargetRequest(target, cores, memory, bindir)
-    with open_bench(target_request, WorkloadRequest(workload, scale, seed), reporter) as bench:
+    request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
+    with open_bench(target_request, request, reporter) as bench:
         made = ask_model(model, bench, candidates, seed, reporter)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
     _print(changes, form, bench.workload.name)

@@ -18,7 +18,7 @@ DEFAULT_TRIALS = 30
 def tune(
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
-    scale: options.Scale = 0.1,
+    scale: options.Scale = None,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -51,22 +51,24 @@ def tune(
 
     The server's original settings are back when the command ends, however it ends.
     """
-    from llmtune.cli.bench import TargetRequest, WorkloadRequest, open_bench
+    from llmtune.cli.bench import WorkloadRequest, open_bench
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
     from llmtune.cli.session_run import finish, origin_of, run_new
     from llmtune.cli.suggesting import ModelRequest
+    from llmtune.cli.targets import TargetRequest
     from llmtune.cli.warm_start import open_warm_start, proposals
     from llmtune.tuning.record import Request
     from llmtune.tuning.result import ready_folder
     from llmtune.tuning.session import new_record
     from llmtune.tuning.store import SessionStore
     from optimizers.registry import check_name
+    from workloads.options import WorkloadOptions
 
     check_name(optimizer)
     plan, reporter = _plan(trials, time_budget), Reporter(quiet=json)
     target_request = TargetRequest(target, cores, memory, bindir)
-    workload_request = WorkloadRequest(workload, scale, seed)
+    workload_request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
     warm = open_warm_start(warm_start, ModelRequest(adapter, base), reporter)
     ready_folder(out)
     sessions = SessionStore(store)

@@ -17,7 +17,7 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.trial import Trial, TrialStatus
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 from workloads.workload import Query, Workload
 
 GIB = 1 << 30
@@ -48,7 +48,7 @@ default = ""
 effect = "restart"
 why = "no library, or one that the server cannot start with"
 """
-DATA_SET = workload("tpch", 0.01, 1).data_set
+DATA_SET = tpch_workload(0.01, 1).data_set
 COUNT = "SELECT count(*) FROM nation"
 SLEEP = "SELECT pg_sleep(0.3)"
 KILL_SESSION = "COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID'"

@@ -27,10 +27,10 @@ from llmtune.model.prompt import PromptCodec
 from llmtune.postgres.profile import profile_workload
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.what_if import WhatIfFeatures
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 from workloads.workload import Workload
 
-TPCH = workload("tpch", 0.01, 1)
+TPCH = tpch_workload(0.01, 1)
 QUICK = {f"tpch-q{n}" for n in (1, 4, 6, 12, 13, 14, 22)}
 
 

@@ -14,7 +14,7 @@ from llmtune.model.ranking import Ranker
 from llmtune.model.suggest import load_suggester
 from llmtune.postgres.profile import profile_workload
 from llmtune.postgres.what_if import WhatIfFeatures
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_its_measurements_come_from_several_hardwares():
 
 
 def test_it_suggests_for_a_real_workload_and_the_plans_rank_it(base, embedded, tpch_tiny):
-    wanted = workload("tpch", 0.01, seed=3)
+    wanted = tpch_workload(0.01, 3)
     hardware = detect_hardware()
     with embedded.connect(tpch_tiny) as connection:
         profile = profile_workload(connection, wanted, hardware, embedded.version)

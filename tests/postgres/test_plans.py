@@ -10,7 +10,7 @@ from llmtune.postgres.plan_work import FAMILY_NAMES, family, parallel_divisor, v
 from llmtune.postgres.plans import PlanNode, explain, parse_plan, planner_defaults, what_if
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 from workloads.workload import Query
 
 JOIN = Query("join", "SELECT * FROM orders JOIN lineitem ON l_orderkey = o_orderkey;", "join")
@@ -75,7 +75,7 @@ def test_planner_defaults_undo_what_the_session_changed(connection: Connection) 
 
 
 def test_every_tpch_plan_has_known_families_and_positive_work(connection: Connection) -> None:
-    for plan in what_if(connection, {}, workload("tpch", 0.01, 1).queries).values():
+    for plan in what_if(connection, {}, tpch_workload(0.01, 1).queries).values():
         for visit in visits(plan):
             assert visit.family in FAMILY_NAMES
             assert visit.loops >= 1

@@ -15,7 +15,7 @@ from llmtune.postgres.plan_features import PlanFeatures
 from llmtune.postgres.plans import PlanNode, what_if
 from llmtune.postgres.statistics import TableStatistics, table_statistics
 from llmtune.postgres.target import Connection
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 
 TABLE = TableStatistics("t", 100_000, 64 << 20, 0, 0)
 
@@ -98,7 +98,7 @@ def connection(embedded: EmbeddedTarget, tpch_tiny: str) -> Iterator[Connection]
 
 
 def test_every_tpch_query_has_a_finite_vector_of_one_length(connection: Connection) -> None:
-    queries = workload("tpch", 0.01, 1).queries
+    queries = tpch_workload(0.01, 1).queries
     tables = table_statistics(connection)
     made = PlanFeatures(space(), tables, what_if(connection, {}, queries))
     plans = what_if(connection, {"enable_nestloop": "off", "work_mem": "64kB"}, queries)

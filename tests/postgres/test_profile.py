@@ -5,10 +5,10 @@ import pytest
 from llmtune.errors import DatasetError, UnknownName, UsageError
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.profile import Profile, profile_workload
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 from workloads.workload import Query, Workload
 
-TPCH = workload("tpch", 0.01, 1)
+TPCH = tpch_workload(0.01, 1)
 
 
 @pytest.fixture(scope="module")

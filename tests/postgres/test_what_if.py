@@ -10,9 +10,9 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.what_if import WhatIfFeatures
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 
-TPCH = workload("tpch", 0.01, 1)
+TPCH = tpch_workload(0.01, 1)
 
 
 class Counting:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llmtune.errors import UnknownName, UsageError
 from workloads import registry
 from workloads.mixes import draw_mix
+from workloads.options import WorkloadOptions
 from workloads.tpch import tpch_workload
 from workloads.workload import Workload
 
@@ -35,7 +36,7 @@ def test_streams_share_templates_and_data_but_no_ids() -> None:
 @pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
 def test_a_scale_that_is_not_positive_is_refused(scale: float) -> None:
     with pytest.raises(UsageError, match="scale factor"):
-        registry.workload("tpch", scale)
+        registry.workload("tpch", WorkloadOptions(scale))
 
 
 @pytest.mark.parametrize(("seed", "streams"), [(1, 0), (None, 2)])
@@ -45,10 +46,10 @@ def test_impossible_streams_are_refused(seed: int | None, streams: int) -> None:
 
 
 def test_a_workload_by_name() -> None:
-    assert registry.workload("tpch", 0.1, 9) == tpch_workload(0.1, 9)
+    assert registry.workload("tpch", WorkloadOptions(0.1, 9)) == tpch_workload(0.1, 9)
     assert "tpch" in registry.names()
     with pytest.raises(UnknownName, match="did you mean 'tpch'"):
-        registry.workload("tpc-h", 1.0)
+        registry.workload("tpc-h")
 
 
 @st.composite

@@ -1,0 +1,29 @@
+"""What a user may say about a workload beyond its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadOptions:
+    """Options of a workload; None leaves the choice to the workload.
+
+    Attributes:
+        scale: the data set's scale factor; what 1 means is the workload's to say.
+        seed: draws query parameters and generated data; None means fixed ones.
+        clients: connections that run the workload at once.
+        duration_s: seconds that one timed run of a transaction mix lasts.
+        objective: the name of what is tuned for, such as `throughput`.
+        data: a folder, archive or file with the user's own copy of the data or queries.
+        database: the database that holds the data already, where nothing is to be loaded.
+    """
+
+    scale: float | None = None
+    seed: int | None = None
+    clients: int | None = None
+    duration_s: float | None = None
+    objective: str | None = None
+    data: Path | None = None
+    database: str | None = None
