@@ -136,14 +136,17 @@ class Cluster:
         self, database: str = "postgres", settings: Mapping[str, str] | None = None
     ) -> Connection:
         """See `Target.connect`."""
-        parameters = {
+        return open_session(settings or {}, self.address(database))
+
+    def address(self, database: str) -> dict[str, str]:
+        """libpq's parameters of a connection to `database`."""
+        return {
             "host": str(self.sockets),
             "port": "5432",
             "user": SUPERUSER,
             "dbname": database,
             "options": "",  # not what PGOPTIONS says
         }
-        return open_session(settings or {}, parameters)
 
     def answers(self) -> bool:
         """Whether the server lets us log in."""

@@ -13,7 +13,7 @@ from llmtune.errors import ConnectionFailed, TargetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.server_settings import alter_system, read_altered
-from llmtune.postgres.session import open_session
+from llmtune.postgres.session import environment, open_session
 from llmtune.postgres.target import Connection, check_version
 
 CONNECT_TIMEOUT_S = 10
@@ -114,6 +114,10 @@ class DsnTarget:
         """See `Target.connect`; the default database is the address's own."""
         parts = {**self._parts, "dbname": database} if database else self._parts
         return open_session(settings or {}, parts)
+
+    def libpq_environment(self, database: str) -> dict[str, str]:
+        """See `Target.libpq_environment`."""
+        return environment({**self._parts, "dbname": database})
 
     def restart(self) -> None:
         """See `Target.restart`.

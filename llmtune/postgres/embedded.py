@@ -25,6 +25,7 @@ from llmtune.postgres.limits import (
     create_memory_group,
     drop_cached_pages,
 )
+from llmtune.postgres.session import environment
 from llmtune.postgres.slots import Slot, Traces, idle_slots, slots_settled, take_slot
 from llmtune.postgres.target import Connection
 
@@ -141,6 +142,10 @@ class EmbeddedTarget:
     ) -> Connection:
         """See `Target.connect`; the default database is `postgres`."""
         return self._running.connect(database or "postgres", settings)
+
+    def libpq_environment(self, database: str) -> dict[str, str]:
+        """See `Target.libpq_environment`."""
+        return environment(self._running.address(database))
 
     def restart(self) -> None:
         """See `Target.restart`."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from llmtune.errors import ConnectionFailed, TargetError
 from llmtune.postgres.target import Connection
@@ -41,6 +42,20 @@ def open_session(settings: Mapping[str, str], parameters: Mapping[str, str]) -> 
         connection.close()
         raise TargetError(f"the server refuses a session setting: {_one_line(error)}") from error
     return connection
+
+
+def environment(parameters: Mapping[str, str]) -> dict[str, str]:
+    """libpq's parameters as the environment variables that its programs read.
+
+    A parameter for which libpq has no variable is left out.
+    """
+    variables = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in Conninfo.get_defaults()
+        if option.envvar
+    }
+    given = {"application_name": "llmtune", **parameters}
+    return {variables[name]: value for name, value in given.items() if name in variables}
 
 
 @contextmanager

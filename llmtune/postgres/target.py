@@ -61,6 +61,13 @@ class Target(Protocol):
         """
         ...
 
+    def libpq_environment(self, database: str) -> dict[str, str]:
+        """Environment variables with which libpq's programs, such as pgbench, log in.
+
+        A password goes this way and not on a command line, which every user can see.
+        """
+        ...
+
     def restart(self) -> None:
         """Restart the server and wait until it answers.
 
