@@ -21,8 +21,8 @@ class Proposal:
 
 
 def default_proposal(space: KnobSpace) -> Proposal:
-    """The server's defaults: what every session measures first."""
-    return Proposal("default", space.default())
+    """The baseline, the server's defaults or present values: what every session measures first."""
+    return Proposal("default", space.baseline())
 
 
 def rules_proposal(space: KnobSpace, clients: int = 1) -> Proposal:

@@ -64,7 +64,7 @@ class SyntheticEvaluator:
         count = min(self.behaviour.active, len(space.names))
         chosen = set(rng.choice(len(space.names), count, replace=False).tolist())
         self.active = tuple(name for at, name in enumerate(space.names) if at in chosen)
-        default = space.default()
+        default = space.baseline()
         self._optimum = {name: self._position(name, default[name]) for name in self.active}
         if not self.behaviour.default_is_best:
             # Well away from the default: how far decides how steep the bowl is.
@@ -124,7 +124,7 @@ class SyntheticEvaluator:
 
     def _crashes(self, configuration: Configuration) -> bool:
         """Whether this configuration is in the crashing share; the default never is."""
-        if configuration == self.space.default():
+        if configuration == self.space.baseline():
             return False
         positions = [self._position(name, configuration[name]) for name in self.space.names]
         # A fixed irrational stride spreads any configuration evenly over 0 to 1.

@@ -32,21 +32,21 @@ def memory_demand(configuration: Configuration, space: KnobSpace, clients: int =
     Shared buffers and log buffers; for each process that runs queries (parallel
     workers included) its sorts and hashes; each session's temporary buffers;
     one large maintenance operation; and a base for every process. Knobs outside
-    the space count with the server's default.
+    the space count with what the server has without us.
 
     Args:
         clients: sessions that run queries at the same time.
     """
-    return _demand({**space.server_defaults, **configuration}, clients)
+    return _demand({**space.surroundings, **configuration}, clients)
 
 
 def memory_budget(space: KnobSpace, clients: int = 1) -> int:
     """Bytes that a configuration may demand.
 
-    Never less than the defaults demand: a server that is there runs on them.
+    Never less than the baseline demands: a server that is there runs on it.
     """
     share = int(space.hardware.memory * BUDGET_SHARE)
-    return max(share, memory_demand(space.default(), space, clients))
+    return max(share, memory_demand(space.baseline(), space, clients))
 
 
 def fits(configuration: Configuration, space: KnobSpace, clients: int = 1) -> bool:
@@ -65,7 +65,7 @@ def repair(configuration: Configuration, space: KnobSpace, clients: int = 1) -> 
     """
     if fits(configuration, space, clients):
         return configuration
-    values = {**space.server_defaults, **configuration}
+    values = {**space.surroundings, **configuration}
     shrunk = _shrink(values, space, clients)
     if _demand(shrunk, clients) > memory_budget(space, clients) and _HASHES in space:
         shrunk = _shrink({**values, _HASHES: space[_HASHES].low}, space, clients)

@@ -28,7 +28,8 @@ class ResolvedKnob:
         low, high: the ends of the scale, both legal; for a choice, the first
             and the last index of `knob.choices`.
         default: the server's own; always valid, even when it lies outside the bounds.
-        specials: values off the scale, always valid.
+        effect: what a change takes on this server version.
+        present: what a running server has now, where we tune one; always valid too.
     """
 
     knob: Knob
@@ -36,6 +37,7 @@ class ResolvedKnob:
     high: float
     default: Value
     effect: Effect
+    present: Value | None = None
 
     @property
     def name(self) -> str:
@@ -49,14 +51,19 @@ class ResolvedKnob:
 
     @property
     def specials(self) -> tuple[Value, ...]:
-        """Values off the scale with a meaning of their own."""
+        """Values off the scale with a meaning of their own, always valid."""
         return self.knob.specials
 
+    @property
+    def baseline(self) -> Value:
+        """What a changed value is compared with: the present one, or else the default."""
+        return self.default if self.present is None else self.present
+
     def contains(self, value: Value) -> bool:
-        """Whether the value is allowed: on the scale, special, or the default."""
+        """Whether the value is allowed: on the scale, special, the default or the baseline."""
         if not self._is_typed(value):
             return False
-        if value == self.default or value in self.specials:
+        if value in (self.default, self.baseline) or value in self.specials:
             return True
         if self.knob.choices:
             return value in self.knob.choices
@@ -105,8 +112,8 @@ class ResolvedKnob:
     def position(self, value: Value) -> float:
         """The value's place in the unit interval, for optimizers.
 
-        Special values take the first tenths, one each, in their order; a
-        default that lies outside the bounds is put at the nearer end.
+        Special values take the first tenths, one each, in their order; a default
+        or a baseline that lies outside the bounds is put at the nearer end.
         """
         if value in self.specials:
             return (self.specials.index(value) + 0.5) * SPECIAL_SHARE
@@ -143,7 +150,7 @@ class ResolvedKnob:
         if self.knob.choices:
             return "choose from " + ", ".join(self.format(choice) for choice in self.knob.choices)
         ends = [self.rounded(end) for end in (self.low, self.high)]
-        others = [self.format(special) for special in (*self.specials, self.default)]
+        others = [self.format(one) for one in (*self.specials, self.default, self.baseline)]
         return f"{' to '.join(map(self.format, ends))}, or {', '.join(dict.fromkeys(others))}"
 
     def _is_typed(self, value: Value) -> bool:

@@ -23,6 +23,8 @@ class KnobSpace:
         version: the server's major version.
         server_defaults: the default of every knob of the catalogue that the
             server has, those outside this space included.
+        present: what a running server has now, knobs outside this space
+            included; None for a server that is there to run on its defaults.
     """
 
     version: int
@@ -30,6 +32,7 @@ class KnobSpace:
     knobs: tuple[ResolvedKnob, ...]
     catalogue_hash: str
     server_defaults: Configuration
+    present: Configuration | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,15 +52,41 @@ class KnobSpace:
         """Every knob at the server's own default."""
         return Configuration({knob.name: knob.default for knob in self.knobs})
 
+    def baseline(self) -> Configuration:
+        """What a session starts from and compares with: the present values, or the defaults."""
+        return Configuration({knob.name: knob.baseline for knob in self.knobs})
+
+    @property
+    def surroundings(self) -> Configuration:
+        """Every knob's value while nobody changes it, those outside this space included."""
+        return self.server_defaults if self.present is None else self.present
+
+    def running(self, present: Mapping[str, Value]) -> KnobSpace:
+        """The same space on a server that has these values now; they are its baseline.
+
+        Args:
+            present: a value for each knob of the space, and for as many others
+                as are known. Values off the scale become valid here.
+        """
+        knobs = (replace(knob, present=present[knob.name]) for knob in self.knobs)
+        known = {name: value for name, value in present.items() if name in self.server_defaults}
+        return replace(
+            self,
+            knobs=tuple(knobs),
+            present=Configuration({**self.server_defaults, **known}),
+        )
+
     def configuration(self, changes: Mapping[str, Value]) -> Configuration:
-        """A complete configuration: `changes`, and the default for all other knobs.
+        """A complete configuration: `changes`, and the baseline for all other knobs.
 
         Raises:
             UnknownName: a knob that this space does not have.
             InvalidConfiguration: a value that its knob does not allow.
         """
         given = {name: self[name].normalise(value) for name, value in changes.items()}
-        return Configuration({knob.name: given.get(knob.name, knob.default) for knob in self.knobs})
+        return Configuration(
+            {knob.name: given.get(knob.name, knob.baseline) for knob in self.knobs}
+        )
 
     def validate(self, configuration: Configuration) -> None:
         """Check that a configuration is complete and valid here.

@@ -49,10 +49,10 @@ class Budget:
 
 
 def budget(configuration: Configuration, space: KnobSpace) -> Budget:
-    """What `configuration` gives; a knob outside `space` stands at the server's default."""
+    """What `configuration` gives; a knob outside `space` has what the server has without us."""
 
     def number(name: str) -> float:
-        value = configuration.get(name, space.server_defaults[name])
+        value = configuration.get(name, space.surroundings[name])
         return float(value) * unit_factor(_UNITS[name])
 
     work_mem = number("work_mem")

@@ -60,15 +60,15 @@ def assemble(outcome: Outcome, space: KnobSpace) -> TuningResult:
 
 
 def knob_changes(configuration: Configuration, space: KnobSpace) -> tuple[KnobChange, ...]:
-    """The knobs that `configuration` changes from their default, in catalogue order."""
-    default = space.default()
-    changed = configuration.changes(default)
+    """The knobs that `configuration` changes from their baseline, in catalogue order."""
+    baseline = space.baseline()
+    changed = configuration.changes(baseline)
     return tuple(
         KnobChange(
             name=knob.name,
-            default=default[knob.name],
+            default=baseline[knob.name],
             best=changed[knob.name],
-            default_text=knob.format(default[knob.name]),
+            default_text=knob.format(baseline[knob.name]),
             best_text=knob.format(changed[knob.name]),
             effect=knob.effect.value,
             why=knob.knob.why,
@@ -80,7 +80,7 @@ def knob_changes(configuration: Configuration, space: KnobSpace) -> tuple[KnobCh
 
 def _best(confirmation: Confirmation, space: KnobSpace) -> BestFacts:
     winner = confirmation.winner.configuration
-    changed = winner.changes(space.default())
+    changed = winner.changes(space.baseline())
     return BestFacts(
         value=confirmation.best.value,
         ci95=confirmation.best.ci95,

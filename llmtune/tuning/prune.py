@@ -1,4 +1,4 @@
-"""Minimal answers: put every knob back to its default whose change does not matter."""
+"""Minimal answers: put every knob back to its baseline whose change does not matter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pruning:
 
     Attributes:
         configuration: the best one with only the changes that are kept.
-        dropped: knobs that went back to their default, by real runs no worse.
+        dropped: knobs that went back to their baseline, by real runs no worse.
         kept: knobs whose change matters, or for which no trial was left.
         trials: how many trials were run.
     """
@@ -51,7 +51,7 @@ def prune(
         tolerance: relative loss that counts as none, such as 0.02.
         limit: trials at most, the first included.
     """
-    changed = tuple(best.changes(space.default()))
+    changed = tuple(best.changes(space.baseline()))
     if not changed or limit < 2:
         return Pruning(best, (), changed, 0)
     reference = measure(best, None)
@@ -71,7 +71,7 @@ def prune(
         elif len(group) > 1:
             middle = len(group) // 2
             waiting += [group[:middle], group[middle:]]
-    kept = tuple(current.changes(space.default()))
+    kept = tuple(current.changes(space.baseline()))
     return Pruning(current, tuple(n for n in changed if n not in kept), kept, trials)
 
 
@@ -86,8 +86,8 @@ def _catalogue_groups(space: KnobSpace, names: Sequence[str]) -> list[tuple[str,
 def _put_back(
     configuration: Configuration, names: Sequence[str], space: KnobSpace
 ) -> Configuration:
-    default = space.default()
-    return space.configuration({**configuration, **{name: default[name] for name in names}})
+    baseline = space.baseline()
+    return space.configuration({**configuration, **{name: baseline[name] for name in names}})
 
 
 def _worse_by(value: float, tolerance: float, objective: Objective) -> float:

@@ -19,7 +19,7 @@ def search(runner: Runner, optimizer: WarmStarted, plan: Plan) -> None:
     Raises:
         SessionError: the default configuration could not be measured.
     """
-    default = optimizer.space.default()
+    default = optimizer.space.baseline()
     while not _used_up(runner, plan):
         proposal = optimizer.propose()
         trial = runner.measure(
@@ -43,7 +43,7 @@ def second_best(trials: tuple[Trial, ...], best: Trial, objective: Objective) ->
 def _cap(runner: Runner, proposal: Proposal, plan: Plan) -> float | None:
     """The value beyond which a trial need not go on; the default always runs to its end."""
     incumbent = runner.incumbent
-    is_default = proposal.configuration == runner.evaluator.space.default()
+    is_default = proposal.configuration == runner.evaluator.space.baseline()
     if is_default or incumbent is None or incumbent.value is None:
         return None
     if runner.evaluator.objective.direction is Direction.MINIMIZE:

@@ -208,7 +208,7 @@ class TuningSession:
 
     def _prune(self) -> Pruning | None:
         space, limit = self._evaluator.space, self.record.plan.prune_trials
-        if self._best.configuration == space.default():
+        if self._best.configuration == space.baseline():
             return None
         if limit:
             self._on_event(PhaseStarted(Phase.PRUNE, limit, self.record.plan.seconds))
@@ -228,7 +228,7 @@ class TuningSession:
 
     def _tolerance(self) -> float:
         """The relative loss that this target's noise hides."""
-        default = self._evaluator.space.default()
+        default = self._evaluator.space.baseline()
         repeats = [t.value for t in self._runner.search if t.configuration == default and t.value]
         noise = Noise.of(repeats).resolution if len(repeats) > 1 else 0.0
         return min(max(noise, LEAST_TOLERANCE), MOST_TOLERANCE)
@@ -250,7 +250,7 @@ class TuningSession:
     def _arms(self, pruning: Pruning | None) -> tuple[Arm, ...]:
         """Default, best and runner-up, each configuration once, the default first."""
         best = self._best
-        arms = [Arm("default", "default", self._evaluator.space.default())]
+        arms = [Arm("default", "default", self._evaluator.space.baseline())]
         minimal = best.configuration if pruning is None else pruning.configuration
         arms.append(Arm("best", best.source, minimal))
         second = second_best(self._runner.search, best, self._evaluator.objective)
