@@ -1,0 +1,7 @@
+-- Revenue that would be gained without certain discounts in a year
+select sum(lo_extendedprice * lo_discount) as revenue
+from lineorder, date
+where lo_orderdate = d_datekey
+  and d_year = {year}
+  and lo_discount between {discount} - 1 and {discount} + 1
+  and lo_quantity < {quantity}
