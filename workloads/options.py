@@ -18,6 +18,10 @@ class WorkloadOptions:
         objective: the name of what is tuned for, such as `throughput`.
         data: a folder, archive or file with the user's own copy of the data or queries.
         database: the database that holds the data already, where nothing is to be loaded.
+        data_set: the registered workload over whose data the user's own queries run.
+        writes: statements that change data may run, each in a rolled back transaction.
+        leave_out: queries that fail or do not end are left out, not an error.
+        query_timeout_s: limit for one query, seconds.
     """
 
     scale: float | None = None
@@ -27,3 +31,7 @@ class WorkloadOptions:
     objective: str | None = None
     data: Path | None = None
     database: str | None = None
+    data_set: str | None = None
+    writes: bool = False
+    leave_out: bool = False
+    query_timeout_s: float | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from llmtune.errors import UnknownName
+from llmtune.errors import UnknownName, UsageError
 from workloads.options import WorkloadOptions
+from workloads.sqlfiles import is_sql_path, sqlfiles_workload
 from workloads.tpch import tpch_workload
-from workloads.workload import AnyWorkload
+from workloads.workload import AnyWorkload, DataSet, ExistingDatabase
 
 Build = Callable[[WorkloadOptions], AnyWorkload]
 
@@ -56,12 +58,29 @@ def names() -> tuple[str, ...]:
 
 
 def workload(name: str, options: WorkloadOptions | None = None) -> AnyWorkload:
-    """The workload `name` with these options.
+    """The workload `name`, or that of a `.sql` file or folder, with these options.
 
     Raises:
         UnknownName: no such workload.
         UsageError: an option that the workload refuses, such as a negative scale.
     """
-    if name not in _ENTRIES:
-        raise UnknownName("workload", name, names())
-    return _ENTRIES[name].build(options or WorkloadOptions())
+    options = options or WorkloadOptions()
+    if name in _ENTRIES:
+        return _ENTRIES[name].build(options)
+    if is_sql_path(name):
+        return sqlfiles_workload(Path(name), options, _data_set(options))
+    raise UnknownName("workload", name, names())
+
+
+def _data_set(options: WorkloadOptions) -> DataSet | None:
+    """The data of the registered workload that the options name; None when they name none."""
+    if options.data_set is None:
+        return None
+    if options.data_set not in _ENTRIES:
+        raise UnknownName("data set", options.data_set, names())
+    if options.database is not None:
+        raise UsageError("name a data set or a database for the queries, not both")
+    found = workload(options.data_set, replace(options, data_set=None)).data_set
+    if isinstance(found, ExistingDatabase):
+        raise UsageError(f"{options.data_set} has no data set of its own")
+    return found

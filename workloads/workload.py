@@ -19,6 +19,7 @@ class Query:
             queries of one template.
         weight: how often it counts in the workload's objective; positive.
         writes: it changes data, so every run of it is rolled back.
+        place: where its author finds it, such as `report.sql:12`; empty when drawn.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Query:
     template: str
     weight: float = 1.0
     writes: bool = False
+    place: str = ""
 
     def __post_init__(self) -> None:
         if not self.sql.strip():
@@ -40,11 +42,21 @@ CsvSource: TypeAlias = Callable[[], Iterator[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of a data set: its name, CREATE TABLE statement and rows."""
+    """One table of a data set: its name, CREATE TABLE statement and rows.
+
+    Attributes:
+        escape: the character that stands before a quote inside a quoted field.
+        origin: where the rows come from, for messages; empty where they are generated.
+        row_count: how many rows there are; a load that finds others is refused.
+            None means that it is not known.
+    """
 
     name: str
     create: str
     rows: CsvSource
+    escape: str = '"'
+    origin: str = ""
+    row_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
