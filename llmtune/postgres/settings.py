@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -12,10 +11,19 @@ from llmtune.errors import ReadBackMismatch, ServerDidNotStart, TargetError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
+from llmtune.postgres.originals import (
+    Change,
+    Journal,
+    Originals,
+    Unjournalled,
+    read_entries,
+    read_originals,
+    same_text,
+    unalterable,
+)
 from llmtune.postgres.server_settings import (
     ServerSetting,
     alter_system,
-    read_altered,
     read_settings,
     same_value,
     setting_text,
@@ -24,7 +32,7 @@ from llmtune.postgres.server_settings import (
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, Target
 
-__all__ = ["Applied", "Original", "SettingsApplier", "settings_rows"]
+__all__ = ["Applied", "Planned", "SettingsApplier", "reload_settings", "settings_rows"]
 
 RELOAD_PATIENCE_S = 10.0
 
@@ -45,11 +53,20 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
-    """What a knob was before us: its value, and ALTER SYSTEM's text for it if any."""
+class Planned:
+    """What applying a configuration would do, without doing it.
 
-    value: Value
-    altered: str | None
+    Attributes:
+        altered: ALTER SYSTEM's new entries; None takes one out.
+        restart: the knobs because of which the server would be restarted.
+        reload: whether it would be told to read its files again.
+        session: what each connection would set for itself.
+    """
+
+    altered: dict[str, str | None]
+    restart: tuple[str, ...]
+    reload: bool
+    session: dict[str, str]
 
 
 class SettingsApplier:
@@ -60,15 +77,31 @@ class SettingsApplier:
     whose wanted value is the original one has no ALTER SYSTEM entry of ours.
     """
 
-    def __init__(self, target: Target, space: KnobSpace) -> None:
+    def __init__(
+        self,
+        target: Target,
+        space: KnobSpace,
+        journal: Journal | None = None,
+        *,
+        lasting: bool = False,
+    ) -> None:
         """Remember the original settings, which `reset` puts back.
+
+        Args:
+            journal: told before every ALTER SYSTEM; None for a throw-away server.
+            lasting: session-level knobs too become the server's own settings, for
+                a configuration that is to stay.
 
         Raises:
             ConnectionFailed: the server does not answer.
+            TargetError: the server lacks one of the knobs.
         """
         self._target = target
         self._space = space
-        self._system = tuple(knob for knob in space.knobs if knob.effect is not Effect.SESSION)
+        self._journal = journal or Unjournalled()
+        self._system = tuple(
+            knob for knob in space.knobs if lasting or knob.effect is not Effect.SESSION
+        )
         self._originals = self._read_originals()
 
     def apply(self, configuration: Configuration) -> Applied:
@@ -95,35 +128,45 @@ class SettingsApplier:
             ServerDidNotStart: the server does not come up; recovery was tried.
             ConnectionFailed: the server does not answer.
         """
-        self._bring_to({knob.name: self._originals[knob.name].value for knob in self._system})
+        settings = self._originals.settings
+        self._bring_to({knob.name: settings[knob.name].value for knob in self._system})
 
-    def _read_originals(self) -> dict[str, Original]:
-        names = self._space.names
+    def plan(self, configuration: Configuration) -> Planned:
+        """What `apply` would do now; the server is only read.
+
+        Raises:
+            ConnectionFailed: the server does not answer.
+        """
+        self._space.validate(configuration)
+        wanted = {knob.name: configuration[knob.name] for knob in self._system}
         with loss_is_failure(), self._target.connect() as connection:
-            settings = read_settings(connection, names)
-            altered = self._read_altered(connection, names)
-        missing = [name for name in names if name not in settings]
-        if missing:
-            raise TargetError(f"the server has no setting {', '.join(missing)}")
-        return {name: Original(settings[name].asked, altered.get(name)) for name in names}
+            changes = self._changes(connection, wanted)
+            now = read_settings(connection, wanted)
+        restart = self._needing_restart(now, wanted)
+        different = any(not _holds(now[name], value) for name, value in wanted.items())
+        return Planned(
+            {name: change.next for name, change in changes.items()},
+            tuple(restart),
+            different and not restart,
+            self._session_settings(configuration),
+        )
 
-    def _read_altered(self, connection: Connection, names: Iterable[str]) -> dict[str, str]:
-        if not self._system:
-            return {}
-        try:
-            return read_altered(connection, names)
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise TargetError(
-                "this login may not use ALTER SYSTEM; use a superuser's, "
-                "or tune only knobs that a session can set"
-            ) from error
+    def _read_originals(self) -> Originals:
+        with loss_is_failure(), self._target.connect() as connection:
+            refused = unalterable(connection, [knob.name for knob in self._system])
+            if refused:
+                raise TargetError(
+                    f"this login may not use ALTER SYSTEM for {', '.join(refused)}; grant it, "
+                    "use a superuser's, or tune only knobs that a session can set"
+                )
+            return read_originals(connection, self._space.names, self._target.name)
 
     def _session_settings(self, configuration: Configuration) -> dict[str, str]:
         return {
             knob.name: setting_text(configuration[knob.name])
             for knob in self._space.knobs
-            if knob.effect is Effect.SESSION
-            and not same_value(configuration[knob.name], self._originals[knob.name].value)
+            if knob not in self._system
+            and not same_value(configuration[knob.name], self._originals.settings[knob.name].value)
         }
 
     def _bring_to(self, wanted: dict[str, Value]) -> bool:
@@ -131,7 +174,11 @@ class SettingsApplier:
         if not wanted:
             return False
         with loss_is_failure(), self._target.connect() as connection:
-            restart = self._needing_restart(connection, wanted)
+            restart = self._needing_restart(read_settings(connection, wanted), wanted)
+            if restart and not self._target.can_restart:
+                raise TargetError(
+                    f"{', '.join(restart)} would need a restart, which this target does not allow"
+                )
             self._alter(connection, wanted)
             if not restart:
                 self._reload(connection, wanted)
@@ -139,37 +186,45 @@ class SettingsApplier:
             self._restart()
         return bool(restart)
 
-    def _needing_restart(self, connection: Connection, wanted: dict[str, Value]) -> list[str]:
+    def _needing_restart(
+        self, now: dict[str, ServerSetting], wanted: dict[str, Value]
+    ) -> list[str]:
         """The knobs that hold another value than wanted until the server restarts."""
-        now = read_settings(connection, wanted)
-        names = [
+        return [
             knob.name
             for knob in self._system
             if knob.effect is Effect.RESTART and not _holds(now[knob.name], wanted[knob.name])
         ]
-        if names and not self._target.can_restart:
-            raise TargetError(
-                f"{', '.join(names)} would need a restart, which this target does not allow"
-            )
-        return names
 
     def _alter(self, connection: Connection, wanted: dict[str, Value]) -> None:
         """Make ALTER SYSTEM's file say what is wanted; untouched where it does already."""
-        altered = read_altered(connection, wanted)
-        for name, value in wanted.items():
-            text = self._entry(name, value)
-            if altered.get(name) == text:
-                continue
+        changes = self._changes(connection, wanted)
+        if changes:
+            self._journal.before(self._originals, changes)
+        for name, change in changes.items():
             try:
-                alter_system(connection, name, text)
+                alter_system(connection, name, change.next)
             except psycopg.Error as error:
                 if connection.closed:
                     raise
                 reason = error.diag.message_primary
-                raise ReadBackMismatch(f"the server refuses {name} = {text}: {reason}") from error
+                raise ReadBackMismatch(
+                    f"the server refuses {name} = {change.next}: {reason}"
+                ) from error
+
+    def _changes(self, connection: Connection, wanted: dict[str, Value]) -> dict[str, Change]:
+        """The entries of ALTER SYSTEM's file that do not say what is wanted."""
+        if not wanted:
+            return {}
+        entries = read_entries(connection, wanted)
+        changes = {
+            name: Change(entries.get(name), self._entry(name, value))
+            for name, value in wanted.items()
+        }
+        return {name: one for name, one in changes.items() if not same_text(one.now, one.next)}
 
     def _entry(self, name: str, value: Value) -> str | None:
-        original = self._originals[name]
+        original = self._originals.settings[name]
         return original.altered if same_value(value, original.value) else setting_text(value)
 
     def _reload(self, connection: Connection, wanted: dict[str, Value]) -> None:
@@ -177,12 +232,7 @@ class SettingsApplier:
         now = read_settings(connection, wanted)
         if all(_holds(now[name], value) for name, value in wanted.items()):
             return
-        loaded = "SELECT pg_conf_load_time()"
-        before = connection.execute(loaded).fetchone()
-        connection.execute("SELECT pg_reload_conf()")
-        deadline = time.monotonic() + RELOAD_PATIENCE_S
-        while connection.execute(loaded).fetchone() == before and time.monotonic() < deadline:
-            time.sleep(0.002)
+        reload_settings(connection)
 
     def _restart(self) -> None:
         try:
@@ -201,6 +251,26 @@ class SettingsApplier:
         ]
         if wrong:
             raise ReadBackMismatch(f"the server did not take all values: {'; '.join(wrong)}")
+
+
+def reload_settings(connection: Connection) -> None:
+    """Make the server read its files again, and wait until it did.
+
+    Raises:
+        TargetError: this login may not.
+    """
+    loaded = "SELECT pg_conf_load_time()"
+    before = connection.execute(loaded).fetchone()
+    try:
+        connection.execute("SELECT pg_reload_conf()")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TargetError(
+            "this login may not reload the server's settings; "
+            "GRANT EXECUTE ON FUNCTION pg_reload_conf() to it"
+        ) from error
+    deadline = time.monotonic() + RELOAD_PATIENCE_S
+    while connection.execute(loaded).fetchone() == before and time.monotonic() < deadline:
+        time.sleep(0.002)
 
 
 def _holds(setting: ServerSetting, value: Value) -> bool:

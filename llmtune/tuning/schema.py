@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: restore points. A store of version 1 only lacks their tables."""
 
 
 class Base(DeclarativeBase):
@@ -62,13 +63,29 @@ class TrialRow(Base):
     finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class OriginalSettingRow(Base):
-    """A setting of the target as it was before the session touched it."""
+class RestorePointRow(Base):
+    """One tuner's work on one server that outlives it, and whether it is undone."""
 
-    __tablename__ = "original_setting"
+    __tablename__ = "restore_point"
 
-    session_id: Mapped[str] = mapped_column(ForeignKey("session.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """The session's id, or the name of a run that has no session."""
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    system: Mapped[str] = mapped_column(String(20), index=True)
+    """The server's system identifier; empty where it does not tell."""
+    address: Mapped[str] = mapped_column(String(400))
+    state: Mapped[str] = mapped_column(String(16))
+    waiting: Mapped[list[Any]] = mapped_column(JSON)
+    """The knobs that are back in the file and wait for a restart."""
+    auto_conf: Mapped[str | None] = mapped_column(Text)
+
+
+class TouchedRow(Base):
+    """A knob of a restore point: what it was, and what we may have given it."""
+
+    __tablename__ = "touched_setting"
+
+    point_id: Mapped[str] = mapped_column(ForeignKey("restore_point.id"), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
-    value: Mapped[str | None] = mapped_column(Text)
-    """The ALTER SYSTEM value; null when there was none."""
-    restored: Mapped[bool] = mapped_column(default=False)
+    original: Mapped[dict[str, Any]] = mapped_column(JSON)
+    ours: Mapped[list[Any]] = mapped_column(JSON)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from llmtune.errors import SessionError, UsageError
+from llmtune.tuning.private_file import make_private_file, make_private_folder
 from llmtune.tuning.record import (
     JournalEntry,
     SessionRecord,
@@ -26,7 +27,6 @@ from llmtune.tuning.schema import (
     SCHEMA_VERSION,
     Base,
     MetaRow,
-    OriginalSettingRow,
     SessionRow,
     TrialRow,
 )
@@ -49,7 +49,7 @@ class SessionSummary:
 
 
 class SessionStore:
-    """Sessions, their trials and their targets' original settings in one database.
+    """Sessions and their trials in one database; `RestorePoints` keeps its own in it too.
 
     Every write is its own committed transaction: what was journalled before the
     process was killed is there afterwards.
@@ -59,7 +59,7 @@ class SessionStore:
         url = url or default_url()
         self.name = without_password(url)
         self._engine = _engine(url)
-        with self._transaction() as db:
+        with self.transaction() as db:
             Base.metadata.create_all(db.connection())
             _check_schema(db, self.name)
 
@@ -73,7 +73,7 @@ class SessionStore:
         Raises:
             SessionError: the id is taken, or the database cannot be written.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.add(
                 SessionRow(
                     id=record.id,
@@ -87,7 +87,7 @@ class SessionStore:
 
     def mark(self, session_id: str, status: SessionStatus, message: str = "") -> None:
         """Set where the session stands, and why."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             row = self._row(db, session_id)
             row.status, row.message = status, message
 
@@ -97,7 +97,7 @@ class SessionStore:
         Raises:
             SessionError: this number is journalled already, by another process.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.add(trial_row(session_id, entry))
 
     def summary(self, session_id: str) -> SessionSummary:
@@ -106,50 +106,29 @@ class SessionStore:
         Raises:
             SessionError: there is none of this id.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             return _summary(db, self._row(db, session_id))
 
     def sessions(self) -> tuple[SessionSummary, ...]:
         """All sessions, newest first."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             rows = db.scalars(select(SessionRow).order_by(SessionRow.created_at.desc()))
             return tuple(_summary(db, row) for row in rows)
 
     def journal(self, session_id: str) -> tuple[JournalEntry, ...]:
         """The session's trials in the order in which they ended."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             self._row(db, session_id)
             query = select(TrialRow).where(TrialRow.session_id == session_id)
             return tuple(journal_entry(row) for row in db.scalars(query.order_by(TrialRow.number)))
 
-    def record_original_settings(self, session_id: str, settings: Mapping[str, str | None]) -> None:
-        """Keep the target's own ALTER SYSTEM values (None: there was none).
-
-        A setting that is recorded already keeps its first value: a resumed session
-        may find its own leftovers on the target.
-        """
-        with self._transaction() as db:
-            for name, value in settings.items():
-                if db.get(OriginalSettingRow, (session_id, name)) is None:
-                    db.add(OriginalSettingRow(session_id=session_id, name=name, value=value))
-
-    def original_settings(self, session_id: str) -> dict[str, str | None]:
-        """The recorded settings that are not marked restored."""
-        with self._transaction() as db:
-            query = select(OriginalSettingRow).where(
-                OriginalSettingRow.session_id == session_id, OriginalSettingRow.restored.is_(False)
-            )
-            return {row.name: row.value for row in db.scalars(query)}
-
-    def mark_restored(self, session_id: str) -> None:
-        """Note that the target has its original settings back."""
-        with self._transaction() as db:
-            query = select(OriginalSettingRow).where(OriginalSettingRow.session_id == session_id)
-            for row in db.scalars(query):
-                row.restored = True
-
     @contextmanager
-    def _transaction(self) -> Iterator[Session]:
+    def transaction(self) -> Iterator[Session]:
+        """One transaction, committed and on disk when the block is left without an error.
+
+        Raises:
+            SessionError: the database cannot be used, or says that it is there already.
+        """
         try:
             with Session(self._engine) as db, db.begin():
                 yield db
@@ -176,34 +155,34 @@ def _engine(url: str) -> Engine:
         reason = f"{without_password(url)!r} is not a database URL that can be opened"
         raise UsageError(f"{reason}: {error}") from error
     if engine.dialect.name == "sqlite":
-        _create_folder(engine.url.database)
-        event.listen(engine, "connect", _wait_for_writers)
+        _make_private(engine.url.database)
+        event.listen(engine, "connect", _careful)
     return engine
 
 
-def _create_folder(database: str | None) -> None:
-    if database in (None, "", ":memory:"):
-        return
-    folder = Path(str(database)).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SessionError(f"cannot create the session store's folder {folder}: {error}") from error
+def _make_private(database: str | None) -> None:
+    if database not in (None, "", ":memory:"):
+        path = Path(str(database))
+        make_private_folder(path.parent)
+        make_private_file(path)
 
 
-def _wait_for_writers(connection: object, _record: object) -> None:
-    """Let two sessions on one SQLite file take turns instead of failing."""
+def _careful(connection: object, _record: object) -> None:
+    """Let two sessions on one SQLite file take turns; keep what is committed on a power cut."""
     connection.execute("PRAGMA busy_timeout = 30000")  # type: ignore[attr-defined]
+    connection.execute("PRAGMA synchronous = EXTRA")  # type: ignore[attr-defined]
 
 
 def _check_schema(db: Session, name: str) -> None:
     meta = db.get(MetaRow, 1)
     if meta is None:
         db.add(MetaRow(id=1, schema_version=SCHEMA_VERSION))
-    elif meta.schema_version != SCHEMA_VERSION:
+    elif meta.schema_version < SCHEMA_VERSION:
+        meta.schema_version = SCHEMA_VERSION  # its new tables were just created
+    elif meta.schema_version > SCHEMA_VERSION:
         raise SessionError(
             f"the session store {name} has schema {meta.schema_version}, this version of LLMTune "
-            f"reads {SCHEMA_VERSION}; give another store"
+            f"reads up to {SCHEMA_VERSION}; use the newer one, or another store"
         )
 
 

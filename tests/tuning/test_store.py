@@ -1,3 +1,4 @@
+import stat
 from dataclasses import replace
 
 import pytest
@@ -6,6 +7,7 @@ from sqlalchemy import create_engine, text
 from llmtune.errors import SessionError, UsageError
 from llmtune.trial import QueryTime, Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase, SessionStatus, without_password
+from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.store import SessionStore
 
 
@@ -73,14 +75,29 @@ def test_a_mark_keeps_its_message(store, make_record):
     assert (summary.status, summary.message) == (SessionStatus.INTERRUPTED, "Ctrl-C")
 
 
-def test_original_settings_keep_their_first_value_until_restored(store, make_record):
+def test_a_store_of_version_1_is_brought_up_to_date(url, make_record):
     record = make_record(trials=3)
+    store = SessionStore(url)
     store.create(record)
-    store.record_original_settings(record.id, {"work_mem": "8MB", "jit": None})
-    store.record_original_settings(record.id, {"work_mem": "1GB"})
-    assert store.original_settings(record.id) == {"work_mem": "8MB", "jit": None}
-    store.mark_restored(record.id)
-    assert store.original_settings(record.id) == {}
+    store.close()
+    with create_engine(url).begin() as connection:
+        connection.execute(text("DROP TABLE touched_setting"))
+        connection.execute(text("DROP TABLE restore_point"))
+        connection.execute(text("UPDATE store_meta SET schema_version = 1"))
+    later = SessionStore(url)
+    assert later.summary(record.id).record == record
+    assert RestorePoints(later).points() == ()
+
+
+def test_store_and_folder_are_their_owners_alone(url, tmp_path, caplog):
+    SessionStore(url).close()
+    path = tmp_path / "deep" / "sessions.db"
+    modes = [stat.S_IMODE(one.stat().st_mode) for one in (path.parent, path)]
+    assert modes == [0o700, 0o600]
+    path.chmod(0o644)
+    SessionStore(url).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "could be read by others" in caplog.text
 
 
 def test_a_store_of_another_schema_is_refused(url):
