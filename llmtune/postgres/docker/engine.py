@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmtune.errors import TargetError
 
@@ -26,7 +26,8 @@ class ContainerState:
     Attributes:
         status: `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`.
         exit_code: of its last end; 0 while it has not ended yet.
-        oom_killed: whether one of its processes was killed for want of memory since its start.
+        oom_killed: whether a process of it was killed for want of memory before it ended; of a
+            running one the engine does not say, see `oom_kills`.
         restarts: how often its restart policy brought it up since it was started by hand.
         memory: its limit in bytes; None means no limit.
         started: seconds since 1970 by the engine's clock; 0 before its first start.
@@ -45,13 +46,18 @@ class ContainerState:
         return self.status in ("running", "paused")
 
     @property
+    def out_of_memory(self) -> str:
+        """A kill for want of memory, in words for people."""
+        limit = f" (limit {self.memory >> 20} MiB)" if self.memory else ""
+        return f"killed: out of memory{limit}"
+
+    @property
     def end(self) -> str:
-        """Why it ended or lost a process, for people; empty where there is nothing to say."""
-        if self.oom_killed:
-            limit = f" (limit {self.memory >> 20} MiB)" if self.memory else ""
-            return f"killed: out of memory{limit}"
+        """Why it ended, in words for people; empty while it runs."""
         if self.running or self.status == "created":
             return ""
+        if self.oom_killed:
+            return self.out_of_memory
         killed = " (killed)" if self.exit_code == KILLED else ""
         return f"its container ended with exit code {self.exit_code}{killed}"
 
@@ -124,6 +130,28 @@ def container_state(container: Container) -> ContainerState:
         memory=container.attrs["HostConfig"]["Memory"] or None,
         started=_seconds(state["StartedAt"]),
     )
+
+
+def oom_kills(container: Container, since: float, until: float) -> int:
+    """How many processes of the container were killed for want of memory in between.
+
+    A server survives the kill of a session's process, and then the container's
+    state tells nothing; the engine's events do.
+
+    Args:
+        since: seconds since 1970 by the engine's clock.
+        until: the same; later than now means to wait for it.
+
+    Raises:
+        TargetError: the engine does not answer.
+    """
+    engine: Any = container.client  # whose types know no fractions of a second
+    wanted = {"container": container.id, "event": "oom"}
+    with engine_errors(f"look at the container {container.name}"):
+        found = engine.events(
+            since=f"{since:.9f}", until=f"{until:.9f}", filters=wanted, decode=True
+        )
+        return sum(1 for _ in found)
 
 
 def log_tail(container: Container, since: float = 0.0) -> str:
