@@ -89,10 +89,14 @@ class LoadError(LLMTuneError):
 
 
 class QueryFailed(LLMTuneError):
-    """A query of the workload raised an error on the server."""
+    """A query of the workload raised an error on the server.
 
-    def __init__(self, query_id: str, reason: str) -> None:
-        super().__init__(f"query {query_id} failed: {reason}")
+    `place` says where its author finds it, such as `report.sql:12`.
+    """
+
+    def __init__(self, query_id: str, reason: str, place: str = "") -> None:
+        where = f"{query_id} ({place})" if place else query_id
+        super().__init__(f"query {where} failed: {reason}")
         self.query_id = query_id
 
 

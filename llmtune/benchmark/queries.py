@@ -23,40 +23,66 @@ class QueryOutcome:
         status: SUCCEEDED, TIMED_OUT at its limit, FAILED, or CRASHED when the
             connection broke.
         message: the server's reason when it did not succeed.
+        state: its SQL state, such as `25006`, when it failed.
     """
 
     query_id: str
     seconds: float
     status: TrialStatus
     message: str = ""
+    state: str = ""
 
 
-def run_query(connection: Connection, query: Query, timeout_s: float) -> QueryOutcome:
+def run_query(
+    connection: Connection, query: Query, timeout_s: float, *, may_write: bool = True
+) -> QueryOutcome:
     """Run `query`, fetch all its rows, and stop it after `timeout_s` seconds.
 
     The limit is the server's own `statement_timeout`, so a stopped query leaves
-    nothing running behind. It is set outside the measured time.
+    nothing running behind. A query that writes runs in a transaction that is rolled
+    back, however it ends; what is deferred to the commit never runs. Limit, BEGIN
+    and ROLLBACK lie outside the measured time.
+
+    Args:
+        may_write: without it a query that is not known to write runs in a read-only
+            transaction, and fails with SQL state 25006 when it writes after all.
     """
-    milliseconds = max(1, round(timeout_s * 1000))
-    status, message = TrialStatus.SUCCEEDED, ""
+    try:
+        milliseconds = max(1, round(timeout_s * 1000))
+        connection.execute(sql.SQL("SET statement_timeout = {}").format(milliseconds))
+        if may_write and not query.writes:
+            return _timed(connection, query, milliseconds / 1000)
+        with connection.transaction(force_rollback=True):
+            if not query.writes:
+                connection.execute("SET TRANSACTION READ ONLY")
+            return _timed(connection, query, milliseconds / 1000)
+    except psycopg.Error as error:
+        return _failed(connection, query, 0.0, error)
+
+
+def _timed(connection: Connection, query: Query, limit_s: float) -> QueryOutcome:
     start = perf_counter()
     try:
-        connection.execute(sql.SQL("SET statement_timeout = {}").format(milliseconds))
-        start = perf_counter()
         # Unprepared: psycopg would prepare a repeated query, and then neither its
         # planning nor a changed setting would show in its time.
         cursor = connection.execute(query.sql.encode(), prepare=False)
         if cursor.description is not None:
             cursor.fetchall()
     except psycopg.errors.QueryCanceled as error:
+        seconds = perf_counter() - start
         # Somebody else may cancel a query too, which says nothing of how long it takes.
-        in_time = perf_counter() - start < milliseconds / 1000
-        status = TrialStatus.FAILED if in_time else TrialStatus.TIMED_OUT
-        message = str(error)
-    except psycopg.OperationalError as error:
-        broken = connection.broken or connection.closed
-        status = TrialStatus.CRASHED if broken else TrialStatus.FAILED
-        message = str(error)
+        status = TrialStatus.FAILED if seconds < limit_s else TrialStatus.TIMED_OUT
+        return QueryOutcome(query.id, seconds, status, str(error).strip())
     except psycopg.Error as error:
-        status, message = TrialStatus.FAILED, str(error)
-    return QueryOutcome(query.id, perf_counter() - start, status, message.strip())
+        return _failed(connection, query, perf_counter() - start, error)
+    return QueryOutcome(query.id, perf_counter() - start, TrialStatus.SUCCEEDED)
+
+
+def _failed(
+    connection: Connection, query: Query, seconds: float, error: psycopg.Error
+) -> QueryOutcome:
+    """How a query ended that raised `error`: a broken connection is a crash."""
+    lost = isinstance(error, psycopg.OperationalError) and (connection.broken or connection.closed)
+    status = TrialStatus.CRASHED if lost else TrialStatus.FAILED
+    state = error.sqlstate or ""
+    return QueryOutcome(query.id, seconds, status, str(error).strip(), state)

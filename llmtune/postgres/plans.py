@@ -146,4 +146,4 @@ def _explain_query(connection: Connection, query: Query) -> PlanNode:
     try:
         return explain(connection, query.sql)
     except psycopg.Error as error:
-        raise QueryFailed(query.id, str(error)) from error
+        raise QueryFailed(query.id, str(error), query.place) from error
