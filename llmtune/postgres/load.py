@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from llmtune.errors import LoadError
+from llmtune.postgres.copy import copy_table
 from llmtune.postgres.target import Connection, Target
 from llmtune.units import format_memory
 from workloads.workload import DataSet, Table
@@ -186,8 +187,8 @@ class _Load:
     sent_bytes: int = 0
 
     def run(self) -> None:
-        for table in self.data_set.tables:
-            self._copy(table)
+        counts = {table.name: self._copy(table) for table in self.data_set.tables}
+        _check_counts(self.data_set, counts)
         self._index()
         self.progress("vacuum and analyze", _INDEX_END)
         self.connection.execute("VACUUM (ANALYZE)")
@@ -195,19 +196,8 @@ class _Load:
         with suppress(psycopg.errors.InsufficientPrivilege):
             self.connection.execute("CHECKPOINT")
 
-    def _copy(self, table: Table) -> None:
-        """Copy in the transaction that creates the table.
-
-        Only then may rows arrive frozen, which spares VACUUM its second write, and
-        only then does wal_level = minimal skip their WAL.
-        """
-        statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv, FREEZE)")
-        with self.connection.transaction(), self.connection.cursor() as cursor:
-            cursor.execute(table.create.encode())
-            with cursor.copy(statement.format(sql.Identifier(table.name))) as copy:
-                for chunk in table.rows():
-                    copy.write(chunk)
-                    self._sent(table, len(chunk))
+    def _copy(self, table: Table) -> int:
+        return copy_table(self.connection, table, lambda count: self._sent(table, count))
 
     def _sent(self, table: Table, count: int) -> None:
         self.sent_bytes += count
@@ -219,3 +209,17 @@ class _Load:
         for number, statement in enumerate(self.data_set.indexes):
             self.progress("keys and indexes", _COPY_END + number * step)
             self.connection.execute(statement.encode())
+
+
+def _check_counts(data_set: DataSet, counts: Mapping[str, int]) -> None:
+    """Refuse another version of the data than the one whose row counts are known."""
+    differing = [
+        f"{table.name} has {counts[table.name]} rows, not {table.row_count}"
+        for table in data_set.tables
+        if table.row_count not in (None, counts[table.name])
+    ]
+    if differing:
+        raise LoadError(
+            f"this is another version of data set {data_set.name}, or a part of it: "
+            + "; ".join(differing)
+        )
