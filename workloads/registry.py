@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 
 from llmtune.errors import UnknownName, UsageError
+from workloads.entries import ENTRIES, SQL_FILES, WorkloadEntry
+from workloads.objective import LATENCY
 from workloads.options import WorkloadOptions
-from workloads.sqlfiles import is_sql_path, sqlfiles_workload
-from workloads.tpch import tpch_workload
 from workloads.workload import AnyWorkload, DataSet, ExistingDatabase
 
-Build = Callable[[WorkloadOptions], AnyWorkload]
+FLAGS: Mapping[str, str] = {
+    "scale": "--scale",
+    "clients": "--clients",
+    "duration_s": "--duration",
+    "objective": "--objective",
+    "data": "--data",
+    "database": "--database",
+    "data_set": "--data-set",
+    "writes": "--allow-writes",
+    "leave_out": "--leave-out-failing",
+    "query_timeout_s": "--query-timeout",
+}
+"""Field of `WorkloadOptions` to the option that sets it."""
 
-
-@dataclass(frozen=True, slots=True)
-class WorkloadEntry:
-    """One workload that can be asked for by name.
-
-    Attributes:
-        summary: one line on what it runs.
-        needs: one line on what it takes: data files, extensions, disk at scale 1.
-        scale: the scale factor when none is given.
-    """
-
-    name: str
-    summary: str
-    needs: str
-    scale: float
-    build: Build
-
-
-def _tpch(options: WorkloadOptions) -> AnyWorkload:
-    return tpch_workload(TPCH.scale if options.scale is None else options.scale, options.seed)
-
-
-TPCH = WorkloadEntry(
-    name="tpch",
-    summary="TPC-H: 22 decision support queries over eight tables",
-    needs="nothing; the data is generated, 1.9 GB at scale 1",
-    scale=0.1,
-    build=_tpch,
-)
-
-_ENTRIES = {entry.name: entry for entry in (TPCH,)}
+_ENTRIES = {entry.name: entry for entry in ENTRIES}
 
 
 def entries() -> tuple[WorkloadEntry, ...]:
@@ -53,8 +35,23 @@ def entries() -> tuple[WorkloadEntry, ...]:
 
 
 def names() -> tuple[str, ...]:
-    """Every name that `workload` accepts."""
+    """Every name that `entry` accepts, beside paths of `.sql` files and folders."""
     return tuple(_ENTRIES)
+
+
+def entry(name: str) -> WorkloadEntry:
+    """What is registered under a name, or stands for a path to SQL files.
+
+    Raises:
+        UnknownName: no such workload.
+    """
+    from workloads.sqlfiles import is_sql_path
+
+    if name in _ENTRIES:
+        return _ENTRIES[name]
+    if is_sql_path(name):
+        return SQL_FILES
+    raise UnknownName("workload", name, names())
 
 
 def workload(name: str, options: WorkloadOptions | None = None) -> AnyWorkload:
@@ -62,25 +59,56 @@ def workload(name: str, options: WorkloadOptions | None = None) -> AnyWorkload:
 
     Raises:
         UnknownName: no such workload.
-        UsageError: an option that the workload refuses, such as a negative scale.
+        UsageError: an option that the workload refuses, such as a negative scale, or a
+            workload that only a running server can tell.
     """
     options = options or WorkloadOptions()
-    if name in _ENTRIES:
-        return _ENTRIES[name].build(options)
-    if is_sql_path(name):
-        return sqlfiles_workload(Path(name), options, _data_set(options))
-    raise UnknownName("workload", name, names())
+    found = entry(name)
+    check_options(found, name, options)
+    if found is SQL_FILES:
+        from workloads.sqlfiles import sqlfiles_workload
+
+        return sqlfiles_workload(Path(name), options, data_set(options))
+    if found.build is None:
+        raise UsageError(f"the workload {name} is made from a running server's database")
+    return found.build(options)
 
 
-def _data_set(options: WorkloadOptions) -> DataSet | None:
-    """The data of the registered workload that the options name; None when they name none."""
+def data_set(options: WorkloadOptions) -> DataSet | None:
+    """The data of the registered workload that the options name; None when they name none.
+
+    Raises:
+        UnknownName: no workload of that name brings data.
+        UsageError: a database is named too, or a scale without a data set.
+    """
     if options.data_set is None:
+        if options.scale is not None:
+            raise UsageError("--scale says how large --data-set is; name one")
         return None
-    if options.data_set not in _ENTRIES:
-        raise UnknownName("data set", options.data_set, names())
+    with_data = [entry.name for entry in ENTRIES if entry.build is not None]
+    if options.data_set not in with_data:
+        raise UnknownName("data set", options.data_set, with_data)
     if options.database is not None:
         raise UsageError("name a data set or a database for the queries, not both")
-    found = workload(options.data_set, replace(options, data_set=None)).data_set
+    found = workload(options.data_set, WorkloadOptions(scale=options.scale)).data_set
     if isinstance(found, ExistingDatabase):
         raise UsageError(f"{options.data_set} has no data set of its own")
     return found
+
+
+def check_options(found: WorkloadEntry, name: str, options: WorkloadOptions) -> None:
+    """Refuse options that mean nothing to a workload.
+
+    Raises:
+        UsageError: there is one; it and the workload are named.
+    """
+    if "objective" not in found.takes and options.objective == LATENCY.name:
+        options = replace(options, objective=None)
+    default = WorkloadOptions()
+    for field in fields(options):
+        given = getattr(options, field.name) != getattr(default, field.name)
+        if given and field.name in FLAGS and field.name not in found.takes:
+            takes = ", ".join(FLAGS[taken] for taken in found.takes)
+            raise UsageError(
+                f"{FLAGS[field.name]} means nothing to the workload {name}; it takes {takes}"
+            )

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from llmtune import __version__
-from llmtune.cli import compare, datagen, evaluate, sessions, suggest, train, tune
+from llmtune.cli import compare, datagen, evaluate, sessions, suggest, train, tune, workloads
 from llmtune.cli.signals import interruptible
 from llmtune.errors import LLMTuneError
 
@@ -59,6 +59,7 @@ app.command()(datagen.datagen)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
+app.command("workloads")(workloads.workloads)
 app.command("sessions")(sessions.sessions)
 app.command()(sessions.show)
 app.command()(sessions.resume)

@@ -14,6 +14,16 @@ def compare(
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
     scale: options.Scale = None,
+    clients: options.Clients = None,
+    duration: options.Duration = None,
+    objective: options.Objective = None,
+    data: options.Data = None,
+    database: options.Database = None,
+    data_set: options.DataSet = None,
+    allow_writes: options.AllowWrites = False,
+    query_timeout: options.QueryTimeout = None,
+    leave_out_failing: options.LeaveOutFailing = False,
+    drawn: options.Drawn = False,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -45,7 +55,7 @@ def compare(
 
     Every session is kept in the folder; called again, finished ones are not repeated.
     """
-    from llmtune.cli.bench import WorkloadRequest, open_bench
+    from llmtune.cli.bench import open_bench
     from llmtune.cli.comparing import Comparison, arms_of
     from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.cli.progress import Reporter
@@ -53,10 +63,10 @@ def compare(
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import TargetRequest
     from llmtune.cli.warm_start import open_warm_start
+    from llmtune.cli.workload_options import workload_request
     from llmtune.report.comparison_table import comparison_facts, comparison_table
     from llmtune.tuning.record import Plan
     from llmtune.tuning.result import ready_folder
-    from workloads.options import WorkloadOptions
 
     reporter = Reporter(quiet=json)
     sources = dict.fromkeys(["none", *(warm_start or ["rules", "model"])])
@@ -66,9 +76,23 @@ def compare(
     )
     ready_folder(out)
     target_request = TargetRequest(target, cores, memory, bindir)
-    workload_request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
-    with open_bench(target_request, workload_request, reporter) as bench:
-        origin = origin_of(target_request, workload_request)
+    workload_wanted = workload_request(
+        workload,
+        seed,
+        scale=scale,
+        clients=clients,
+        duration=duration,
+        objective=objective,
+        data=data,
+        database=database,
+        data_set=data_set,
+        allow_writes=allow_writes,
+        query_timeout=query_timeout,
+        leave_out_failing=leave_out_failing,
+        drawn=drawn,
+    )
+    with open_bench(target_request, workload_wanted, reporter) as bench:
+        origin = origin_of(target_request, workload_wanted)
         comparison = Comparison(bench, out, origin, Plan(trials=trials), reporter)
         comparison.run(arms, range(seed, seed + seeds))
     figures = comparison.write()

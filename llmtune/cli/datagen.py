@@ -51,6 +51,16 @@ def datagen(
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
     scale: options.Scale = None,
+    clients: options.Clients = None,
+    duration: options.Duration = None,
+    objective: options.Objective = None,
+    data: options.Data = None,
+    database: options.Database = None,
+    data_set: options.DataSet = None,
+    allow_writes: options.AllowWrites = False,
+    query_timeout: options.QueryTimeout = None,
+    leave_out_failing: options.LeaveOutFailing = False,
+    drawn: options.Drawn = False,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -74,17 +84,31 @@ def datagen(
     that is not measured yet.
     """
     from datagen.generate import GenerationPlan
-    from llmtune.cli.bench import WorkloadRequest, open_bench
+    from llmtune.cli.bench import open_bench
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.progress import Reporter
     from llmtune.cli.targets import TargetRequest
+    from llmtune.cli.workload_options import workload_request
     from llmtune.tuning.result import ready_folder
-    from workloads.options import WorkloadOptions
 
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)
     reporter = Reporter(quiet=json)
-    request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
+    request = workload_request(
+        workload,
+        seed,
+        scale=scale,
+        clients=clients,
+        duration=duration,
+        objective=objective,
+        data=data,
+        database=database,
+        data_set=data_set,
+        allow_writes=allow_writes,
+        query_timeout=query_timeout,
+        leave_out_failing=leave_out_failing,
+        drawn=drawn,
+    )
     with (
         reporter.resumable("the same `llmtune datagen`"),
         open_bench(TargetRequest(target, cores, memory, bindir), request, reporter) as bench,

@@ -25,6 +25,16 @@ def suggest(
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
     scale: options.Scale = None,
+    clients: options.Clients = None,
+    duration: options.Duration = None,
+    objective: options.Objective = None,
+    data: options.Data = None,
+    database: options.Database = None,
+    data_set: options.DataSet = None,
+    allow_writes: options.AllowWrites = False,
+    query_timeout: options.QueryTimeout = None,
+    leave_out_failing: options.LeaveOutFailing = False,
+    drawn: options.Drawn = False,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -39,19 +49,33 @@ def suggest(
     json: Annotated[bool, typer.Option("--json", help="The same as `--format json`.")] = False,
 ) -> None:
     """Suggest configurations without running the workload: from its plans and statistics."""
-    from llmtune.cli.bench import WorkloadRequest, open_bench
+    from llmtune.cli.bench import open_bench
     from llmtune.cli.progress import Reporter
     from llmtune.cli.suggesting import ModelRequest, ready_model
     from llmtune.cli.suggesting import suggest as ask_model
     from llmtune.cli.targets import TargetRequest
+    from llmtune.cli.workload_options import workload_request
     from llmtune.tuning.assemble import knob_changes
-    from workloads.options import WorkloadOptions
 
     form = Format.JSON if json else form
     reporter = Reporter(quiet=form is Format.JSON)
     model = ready_model(ModelRequest(adapter, base), reporter)
     target_request = TargetRequest(target, cores, memory, bindir)
-    request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
+    request = workload_request(
+        workload,
+        seed,
+        scale=scale,
+        clients=clients,
+        duration=duration,
+        objective=objective,
+        data=data,
+        database=database,
+        data_set=data_set,
+        allow_writes=allow_writes,
+        query_timeout=query_timeout,
+        leave_out_failing=leave_out_failing,
+        drawn=drawn,
+    )
     with open_bench(target_request, request, reporter) as bench:
         made = ask_model(model, bench, candidates, seed, reporter)
         changes = [knob_changes(configuration, bench.space) for configuration in made]

@@ -19,6 +19,16 @@ def tune(
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
     scale: options.Scale = None,
+    clients: options.Clients = None,
+    duration: options.Duration = None,
+    objective: options.Objective = None,
+    data: options.Data = None,
+    database: options.Database = None,
+    data_set: options.DataSet = None,
+    allow_writes: options.AllowWrites = False,
+    query_timeout: options.QueryTimeout = None,
+    leave_out_failing: options.LeaveOutFailing = False,
+    drawn: options.Drawn = False,
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
@@ -51,28 +61,42 @@ def tune(
 
     The server's original settings are back when the command ends, however it ends.
     """
-    from llmtune.cli.bench import WorkloadRequest, open_bench
+    from llmtune.cli.bench import open_bench
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
     from llmtune.cli.session_run import finish, origin_of, run_new
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import TargetRequest
     from llmtune.cli.warm_start import open_warm_start, proposals
+    from llmtune.cli.workload_options import workload_request
     from llmtune.tuning.record import Request
     from llmtune.tuning.result import ready_folder
     from llmtune.tuning.session import new_record
     from llmtune.tuning.store import SessionStore
     from optimizers.registry import check_name
-    from workloads.options import WorkloadOptions
 
     check_name(optimizer)
     plan, reporter = _plan(trials, time_budget), Reporter(quiet=json)
     target_request = TargetRequest(target, cores, memory, bindir)
-    workload_request = WorkloadRequest(workload, WorkloadOptions(scale, seed))
+    workload_wanted = workload_request(
+        workload,
+        seed,
+        scale=scale,
+        clients=clients,
+        duration=duration,
+        objective=objective,
+        data=data,
+        database=database,
+        data_set=data_set,
+        allow_writes=allow_writes,
+        query_timeout=query_timeout,
+        leave_out_failing=leave_out_failing,
+        drawn=drawn,
+    )
     warm = open_warm_start(warm_start, ModelRequest(adapter, base), reporter)
     ready_folder(out)
     sessions = SessionStore(store)
-    with open_bench(target_request, workload_request, reporter) as bench:
+    with open_bench(target_request, workload_wanted, reporter) as bench:
         request = Request(
             bench.target.name,
             bench.workload.name,
@@ -80,7 +104,7 @@ def tune(
             warm_start,
             seed,
             plan,
-            {**origin_of(target_request, workload_request), "out": str(out.absolute())},
+            {**origin_of(target_request, workload_wanted), "out": str(out.absolute())},
         )
         benchmark = bench.benchmark()
         record = new_record(benchmark, request, *proposals(warm, bench, seed, reporter))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llmtune.errors import UnknownName, UsageError
 from workloads import registry
+from workloads.entries import WorkloadEntry
 from workloads.mixes import draw_mix
 from workloads.options import WorkloadOptions
 from workloads.tpch import tpch_workload
@@ -83,3 +84,43 @@ def test_different_mixes_have_different_names() -> None:
 def test_impossible_mix_sizes_are_refused(limits: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="mix sizes"):
         draw_mix(TPCH, Random(1), *limits)
+
+
+@pytest.mark.parametrize("entry", registry.entries(), ids=lambda entry: entry.name)
+def test_an_entry_tells_the_scale_that_its_builder_takes(entry: WorkloadEntry) -> None:
+    if entry.build is None or entry.scale is None:
+        assert "scale" not in entry.takes or "data_set" in entry.takes
+        return
+    default, said = (entry.build(WorkloadOptions(scale)) for scale in (None, entry.scale))
+    assert (default.name, default.data_set.name) == (said.name, said.data_set.name)
+    assert default.data_set.schema
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "named"),
+    [
+        ("tpch", WorkloadOptions(duration_s=5), "--duration means nothing to the workload tpch"),
+        ("ssb", WorkloadOptions(clients=2), "--clients means nothing to the workload ssb"),
+        ("tpcb", WorkloadOptions(leave_out=True), "--leave-out-failing means nothing"),
+        ("tpch", WorkloadOptions(objective="p95"), "--objective means nothing"),
+        ("mine.sql", WorkloadOptions(clients=2), "--clients means nothing to the workload mine"),
+        ("mine.sql", WorkloadOptions(scale=2), "--scale says how large --data-set is"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused(
+    name: str, options: WorkloadOptions, named: str
+) -> None:
+    with pytest.raises(UsageError, match=named):
+        registry.workload(name, options)
+
+
+def test_the_objective_that_a_workload_has_anyway_may_be_said() -> None:
+    assert registry.workload("tpch", WorkloadOptions(objective="latency")) == tpch_workload(0.1)
+
+
+def test_mixes_are_drawn_from_any_workload_of_queries() -> None:
+    ssb = registry.workload("ssb")
+    assert isinstance(ssb, Workload)
+    mixes = [draw_mix(ssb, Random(seed)) for seed in range(100)]
+    assert {len(mix.queries) for mix in mixes} == set(range(2, 14))
+    assert all({q.id for q in mix.queries} <= {q.id for q in ssb.queries} for mix in mixes)

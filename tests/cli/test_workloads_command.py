@@ -1,0 +1,23 @@
+"""`llmtune workloads`, and options that a workload does not take."""
+
+from tests.cli.conftest import Run
+from workloads import registry
+
+
+def test_it_lists_every_workload_with_what_it_takes(run: Run) -> None:
+    listed = {one["name"]: one for one in run("workloads", "--json").json["workloads"]}
+    assert set(registry.names()) < set(listed)
+    assert listed["tpch"]["default_scale"] == 0.1
+    assert "--duration" in listed["tpcb"]["options"]
+
+
+def test_people_get_a_table(run: Run) -> None:
+    shown = run("workloads").stdout
+    assert all(name in shown for name in registry.names())
+
+
+def test_an_option_of_another_workload_is_a_wrong_request(run: Run) -> None:
+    for command in (("tune",), ("suggest",), ("compare",), ("datagen", "--out", "never")):
+        ended = run(*command, "--workload", "ssb", "--duration", "5s")
+        assert ended.exit_code == 2
+        assert "--duration means nothing to the workload ssb" in ended.message
