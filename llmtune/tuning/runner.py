@@ -8,9 +8,9 @@ from time import perf_counter
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.knobs.configuration import Configuration
-from llmtune.knobs.memory import fits
 from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.events import OnEvent, TrialFinished, TrialStarted
+from llmtune.tuning.guards import ServerFacts, violations
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.store import SessionStore
 from optimizers.base import is_better
@@ -44,6 +44,7 @@ class Runner:
         journal: Sequence[JournalEntry],
         on_event: OnEvent,
         restart_clock: RestartClock = no_restarts,
+        facts: ServerFacts | None = None,
     ) -> None:
         self.evaluator = evaluator
         self.record = record
@@ -52,6 +53,7 @@ class Runner:
         self.incumbent: Trial | None = None
         self._store = store
         self._restart_clock = restart_clock
+        self._facts = facts or ServerFacts(clients=record.plan.clients)
         self._decided = deque(entry for entry in journal if entry.phase is not Phase.SEARCH)
         self._idle_since = perf_counter()
         self._number = max((entry.trial.number for entry in journal), default=-1) + 1
@@ -101,14 +103,15 @@ class Runner:
         return None
 
     def _guarded(self, source: str, configuration: Configuration, cap: float | None) -> Trial:
-        """A configuration that could exceed the server's memory is never applied."""
-        if not fits(configuration, self.evaluator.space, self.record.plan.clients):
+        """A configuration that a guard refuses is never applied."""
+        refused = violations(configuration, self.evaluator.space, self._facts)
+        if refused:
             return Trial(
                 number=self._number,
                 source=source,
                 configuration=configuration,
                 status=TrialStatus.REJECTED,
-                message="could need more memory than the server has",
+                message="; ".join(one.reason for one in refused),
             )
         return self.evaluator.measure(configuration, number=self._number, source=source, cap=cap)
 

@@ -21,6 +21,7 @@ from llmtune.tuning.events import (
     SessionStarted,
     ignore,
 )
+from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.prune import Pruning, prune
 from llmtune.tuning.record import JournalEntry, Phase, Request, SessionRecord, SessionStatus
@@ -101,6 +102,7 @@ class TuningSession:
         journal: Sequence[JournalEntry] = (),
         on_event: OnEvent = ignore,
         restart_clock: RestartClock = no_restarts,
+        facts: ServerFacts | None = None,
     ) -> None:
         self.record = record
         self._evaluator = evaluator
@@ -109,7 +111,7 @@ class TuningSession:
         self._optimizer = _warm_started(evaluator, record)
         self._replayed = len(journal)
         replay(journal, self._optimizer)
-        self._runner = Runner(evaluator, store, record, journal, on_event, restart_clock)
+        self._runner = Runner(evaluator, store, record, journal, on_event, restart_clock, facts)
 
     @classmethod
     def start(
@@ -119,13 +121,14 @@ class TuningSession:
         record: SessionRecord,
         on_event: OnEvent = ignore,
         restart_clock: RestartClock = no_restarts,
+        facts: ServerFacts | None = None,
     ) -> TuningSession:
         """A new session, stored before its first trial.
 
         Raises:
             UnknownName: there is no such optimizer; nothing is stored.
         """
-        session = cls(evaluator, store, record, (), on_event, restart_clock)
+        session = cls(evaluator, store, record, (), on_event, restart_clock, facts)
         store.create(record)
         return session
 
@@ -137,6 +140,7 @@ class TuningSession:
         session_id: str,
         on_event: OnEvent = ignore,
         restart_clock: RestartClock = no_restarts,
+        facts: ServerFacts | None = None,
     ) -> TuningSession:
         """A stored session, to be continued behind its last journalled trial.
 
@@ -147,7 +151,7 @@ class TuningSession:
         check_resumable(summary, evaluator)
         journal = store.journal(session_id)
         store.mark(session_id, SessionStatus.RUNNING)
-        return cls(evaluator, store, summary.record, journal, on_event, restart_clock)
+        return cls(evaluator, store, summary.record, journal, on_event, restart_clock, facts)
 
     def run(self) -> Outcome:
         """Search, prune, confirm.

@@ -1,0 +1,125 @@
+"""No configuration that a guard refuses is ever applied."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmtune.benchmark.synthetic import SyntheticEvaluator
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import resolve_space
+from llmtune.trial import TrialStatus
+from llmtune.tuning.guards import ServerFacts, server_budget, server_demand, violations
+from llmtune.tuning.record import Phase, Plan, Request
+from llmtune.tuning.runner import Runner
+from llmtune.tuning.session import new_record
+from llmtune.tuning.store import SessionStore
+
+SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 1 << 30), durability=True)
+FACTS = st.builds(
+    ServerFacts,
+    clients=st.integers(1, 300),
+    shared=st.booleans(),
+    floors=st.dictionaries(st.just("max_worker_processes"), st.integers(0, 32)),
+    others=st.dictionaries(st.just("autovacuum_work_mem"), st.integers(-1, 1 << 20)),
+    standby=st.booleans(),
+    allow_durability=st.booleans(),
+    allow_standby=st.booleans(),
+)
+
+
+@st.composite
+def configurations(draw):
+    chosen = draw(st.lists(st.sampled_from(SPACE.names), unique=True, max_size=8))
+    values = {name: SPACE[name].at(draw(st.floats(0, 1))) for name in chosen}
+    configuration = SPACE.configuration(values)
+    if draw(st.integers(0, 5)) == 0:
+        return Configuration({**configuration, draw(st.sampled_from(SPACE.names)): "nonsense"})
+    return configuration
+
+
+class Recording:
+    """Notes what reached the server."""
+
+    def __init__(self, inner):
+        self.inner, self.space, self.objective = inner, inner.space, inner.objective
+        self.applied = []
+
+    def measure(self, configuration, *, number, source, cap=None):
+        self.applied.append(configuration)
+        return self.inner.measure(configuration, number=number, source=source, cap=cap)
+
+
+def runner(facts):
+    evaluator = Recording(SyntheticEvaluator(SPACE, 1))
+    store = SessionStore("sqlite://")
+    record = new_record(evaluator, Request("t", "w", "random", "none", 0, Plan()))
+    store.create(record)
+    return Runner(evaluator, store, record, (), lambda _: None, facts=facts), evaluator
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(configurations(), max_size=5), FACTS)
+def test_only_what_every_guard_lets_pass_is_applied(proposed, facts):
+    one, evaluator = runner(facts)
+    trials = [one.measure(Phase.SEARCH, "test", each) for each in proposed]
+    allowed = [each for each in proposed if not violations(each, SPACE, facts)]
+    assert evaluator.applied == allowed
+    for trial in trials:
+        refused = violations(trial.configuration, SPACE, facts)
+        assert (trial.status is TrialStatus.REJECTED) == bool(refused)
+        assert all(each.reason in trial.message for each in refused)
+
+
+@given(configurations(), FACTS)
+def test_what_is_applied_is_safe(configuration, facts):
+    if violations(configuration, SPACE, facts):
+        return
+    SPACE.validate(configuration)
+    assert server_demand(configuration, SPACE, facts) <= server_budget(SPACE, facts)
+    assert configuration["max_worker_processes"] >= facts.floors.get("max_worker_processes", 0)
+    if not facts.allow_durability:
+        assert (configuration["fsync"], configuration["full_page_writes"]) == (True, True)
+        assert configuration["synchronous_commit"] == "on"
+
+
+def guards(facts, **changes):
+    return [one.guard for one in violations(SPACE.configuration(changes), SPACE, facts)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "changes", "guard"),
+    [
+        (ServerFacts(clients=200), {"work_mem": 65536}, "memory"),
+        (ServerFacts(), {"fsync": False}, "durability"),
+        (ServerFacts(floors={"max_worker_processes": 8}), {"max_worker_processes": 4}, "in use"),
+        (ServerFacts(standby=True), {}, "standby"),
+        (ServerFacts(standby=True, allow_standby=True), {"wal_buffers": 64}, "standby"),
+    ],
+)
+def test_each_guard_refuses_its_own(facts, changes, guard):
+    assert guards(facts, **changes) == [guard]
+
+
+def test_what_the_user_accepts_passes():
+    assert guards(ServerFacts(allow_durability=True), fsync=False) == []
+    assert guards(ServerFacts(standby=True, allow_standby=True), work_mem=8192) == []
+
+
+def test_autovacuum_counts_where_others_use_the_server():
+    alone, shared = ServerFacts(), ServerFacts(shared=True)
+    configuration = SPACE.configuration({"maintenance_work_mem": 100 << 10})
+    workers = SPACE.default()["autovacuum_max_workers"]
+    more = server_demand(configuration, SPACE, shared) - server_demand(configuration, SPACE, alone)
+    assert more == workers * 100 << 20
+    own = replace(shared, others={"autovacuum_work_mem": 1 << 10})
+    more = server_demand(configuration, SPACE, own) - server_demand(configuration, SPACE, alone)
+    assert more == workers << 20
+
+
+def test_no_clients_is_a_mistake():
+    with pytest.raises(ValueError, match="clients"):
+        ServerFacts(clients=0)
