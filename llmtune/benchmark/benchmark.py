@@ -13,6 +13,7 @@ from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.errors import ConnectionFailed, UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.originals import Journal
 from llmtune.postgres.target import Connection, Target
 from llmtune.trial import QueryTime, Trial, TrialStatus
 from workloads.objective import Objective
@@ -75,13 +76,14 @@ class Benchmark:
         workload: Workload,
         database: str,
         options: MeasureOptions | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.space = space
         self.workload = workload
         self._target = target
         self._database = database
         self._options = options or MeasureOptions()
-        self._configured = UnderConfiguration(target, space)
+        self._configured = UnderConfiguration(target, space, journal)
 
     @property
     def objective(self) -> Objective:

@@ -17,6 +17,7 @@ from llmtune.benchmark.pgbench_run import MixRun, run_mix
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.originals import Journal
 from llmtune.postgres.pgbench import find_pgbench
 from llmtune.postgres.target import Connection, Target
 from llmtune.trial import QueryTime, Trial, TrialStatus
@@ -45,6 +46,7 @@ class TransactionBenchmark:
         database: str,
         options: MeasureOptions | None = None,
         copies: FreshCopies = template_copy,
+        journal: Journal | None = None,
     ) -> None:
         """Find pgbench, and remember the target's original settings.
 
@@ -64,7 +66,7 @@ class TransactionBenchmark:
         self._options = options or MeasureOptions()
         self._copies = copies
         self._pgbench = find_pgbench()
-        self._configured = UnderConfiguration(target, space)
+        self._configured = UnderConfiguration(target, space, journal)
 
     @property
     def objective(self) -> Objective:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from llmtune.errors import ConnectionFailed, ReadBackMismatch, ServerDidNotStart
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.originals import Journal
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.target import Target
 from llmtune.trial import TrialStatus
@@ -33,10 +34,14 @@ NothingRan = Callable[[TrialStatus, str], R]
 class UnderConfiguration:
     """Applies configurations to one target; after each run the server is up."""
 
-    def __init__(self, target: Target, space: KnobSpace) -> None:
-        """Remember the target's original settings."""
+    def __init__(self, target: Target, space: KnobSpace, journal: Journal | None = None) -> None:
+        """Remember the target's original settings.
+
+        Args:
+            journal: of a server that outlives us, told before each change.
+        """
         self._target = target
-        self._applier = SettingsApplier(target, space)
+        self._applier = SettingsApplier(target, space, journal)
 
     def apply(self, configuration: Configuration) -> dict[str, str]:
         """Put the configuration in force and return its session settings.
