@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import psycopg
 
@@ -85,6 +85,23 @@ class Target(Protocol):
             ServerDidNotStart: it does not come up on its original settings either.
         """
         ...
+
+
+@runtime_checkable
+class ExplainsLoss(Protocol):
+    """A target that can see from outside why its server went away."""
+
+    def explain_loss(self) -> str:
+        """Why connections were lost since this was last asked; empty if it cannot be seen.
+
+        To be asked before `recover`, which may remove what tells it.
+        """
+        ...
+
+
+def why_lost(target: Target) -> str:
+    """Why the target's server went away, as far as it can be seen from outside."""
+    return target.explain_loss() if isinstance(target, ExplainsLoss) else ""
 
 
 def check_version(major: int) -> None:

@@ -152,7 +152,7 @@ class DockerTarget:
         server.start()
 
     def explain_loss(self) -> str:
-        """See `Target.explain_loss`: from the engine's events, the container's state and log."""
+        """See `ExplainsLoss`: from the engine's events, the container's state and log."""
         container = self._running.container
         since = max(self._explained, container_state(container).started)
         reason = loss_reason(container, since)
