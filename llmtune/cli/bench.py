@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
+from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.transactions import TransactionBenchmark
 from llmtune.cli.progress import Reporter
 from llmtune.cli.targets import TargetRequest, open_target
 from llmtune.errors import UsageError
@@ -19,7 +21,7 @@ from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Target
 from workloads.options import WorkloadOptions
 from workloads.registry import workload
-from workloads.workload import ExistingDatabase, Workload
+from workloads.workload import AnyWorkload, ExistingDatabase, TransactionMix, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Bench:
     target: Target
     whole: KnobSpace
     space: KnobSpace
-    workload: Workload
+    workload: AnyWorkload
     database: str
     profile: Profile
 
@@ -50,21 +52,43 @@ class Bench:
         """Seconds that the target has spent restarting so far."""
         return self.target.restart_seconds
 
-    def benchmark(self, options: MeasureOptions | None = None) -> Benchmark:
+    def benchmark(self, options: MeasureOptions | None = None) -> Evaluator:
         """What measures the workload on the target, over `space`."""
-        return Benchmark(self.target, self.space, self.workload, self.database, options)
+        if isinstance(self.workload, TransactionMix):
+            return TransactionBenchmark(
+                self.target, self.space, self.workload, self.database, options
+            )
+        return self.query_benchmark(options)
+
+    def query_benchmark(self, options: MeasureOptions | None = None) -> Benchmark:
+        """What measures the workload's queries, also each by itself.
+
+        Raises:
+            UsageError: the workload is a transaction mix.
+        """
+        wanted = query_workload(self.workload)
+        return Benchmark(self.target, self.space, wanted, self.database, options)
 
 
 @contextmanager
 def open_bench(
-    target_request: TargetRequest, workload_request: WorkloadRequest, reporter: Reporter
+    target_request: TargetRequest,
+    workload_request: WorkloadRequest,
+    reporter: Reporter,
+    *,
+    queries_only: bool = False,
 ) -> Iterator[Bench]:
     """Open the target, load the workload's data set once, and profile it.
 
     A wrong request fails before any server is started. Leaving puts the target's
     original settings back.
+
+    Args:
+        queries_only: a transaction mix is a wrong request.
     """
-    wanted = _workload(workload_request)
+    wanted = workload(workload_request.name, workload_request.options)
+    if queries_only:
+        query_workload(wanted)
     with open_target(target_request) as target:
         whole = _space(target)
         database = _database(target, wanted, reporter)
@@ -75,14 +99,21 @@ def open_bench(
         yield Bench(target, whole, space, wanted, database, profile)
 
 
-def _workload(request: WorkloadRequest) -> Workload:
-    wanted = workload(request.name, request.options)
-    if not isinstance(wanted, Workload):
-        raise UsageError(f"{request.name} is a transaction mix, which cannot be measured yet")
+def query_workload(wanted: AnyWorkload) -> Workload:
+    """The workload itself, if it is one of queries.
+
+    Raises:
+        UsageError: it is a transaction mix.
+    """
+    if isinstance(wanted, TransactionMix):
+        raise UsageError(
+            f"{wanted.name} is a transaction mix, which is measured as a whole; training data "
+            "are made from workloads whose queries are measured one by one, such as tpch"
+        )
     return wanted
 
 
-def _database(target: Target, wanted: Workload, reporter: Reporter) -> str:
+def _database(target: Target, wanted: AnyWorkload, reporter: Reporter) -> str:
     """Where the workload's data lie, loaded now unless they are there already."""
     if isinstance(wanted.data_set, ExistingDatabase):
         with target.connect(wanted.data_set.database) as connection:

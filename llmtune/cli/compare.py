@@ -93,7 +93,8 @@ def compare(
     )
     with open_bench(target_request, workload_wanted, reporter) as bench:
         origin = origin_of(target_request, workload_wanted)
-        comparison = Comparison(bench, out, origin, Plan(trials=trials), reporter)
+        plan = Plan(trials=trials, clients=bench.workload.clients)
+        comparison = Comparison(bench, out, origin, plan, reporter)
         comparison.run(arms, range(seed, seed + seeds))
     figures = comparison.write()
     if json:

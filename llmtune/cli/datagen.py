@@ -111,7 +111,9 @@ def datagen(
     )
     with (
         reporter.resumable("the same `llmtune datagen`"),
-        open_bench(TargetRequest(target, cores, memory, bindir), request, reporter) as bench,
+        open_bench(
+            TargetRequest(target, cores, memory, bindir), request, reporter, queries_only=True
+        ) as bench,
     ):
         summary = _generate(bench, plan, out, reporter)
     if json:
@@ -127,10 +129,11 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     from llmtune.model.prompt import PromptCodec
     from llmtune.postgres.what_if import WhatIfFeatures
 
-    mixes = draw_mixes(bench.workload, plan)
+    benchmark = bench.query_benchmark()
+    mixes = draw_mixes(benchmark.workload, plan)
     what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
     header = _header(bench, what_if, plan.seed)
-    writer = MatrixWriter(out / MATRIX_FOLDER, header, bench.benchmark(), what_if)
+    writer = MatrixWriter(out / MATRIX_FOLDER, header, benchmark, what_if)
     wanted = plan.sampled + plan.refined + plan.verified
     with reporter.bar("Measuring") as advance:
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from llmtune.benchmark.benchmark import Benchmark
+from llmtune.benchmark.evaluator import Evaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
@@ -32,7 +32,7 @@ from workloads.options import WorkloadOptions
 
 def run_new(
     bench: Bench,
-    benchmark: Benchmark,
+    benchmark: Evaluator,
     store: SessionStore,
     record: SessionRecord,
     reporter: Reporter,
@@ -56,7 +56,7 @@ def run_stored(bench: Bench, store: SessionStore, session_id: str, reporter: Rep
 
 
 @contextmanager
-def _progress(benchmark: Benchmark, store: SessionStore, reporter: Reporter) -> Iterator[OnEvent]:
+def _progress(benchmark: Evaluator, store: SessionStore, reporter: Reporter) -> Iterator[OnEvent]:
     resume = "llmtune resume {session}"
     if store.name != default_url():
         resume += f" --store {shlex.quote(store.name)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,7 +104,7 @@ def tune(
             optimizer,
             warm_start,
             seed,
-            plan,
+            replace(plan, clients=bench.workload.clients),
             {**origin_of(target_request, workload_wanted), "out": str(out.absolute())},
         )
         benchmark = bench.benchmark()

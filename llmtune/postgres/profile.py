@@ -13,7 +13,7 @@ from llmtune.postgres.plan_work import FAMILY_NAMES, Visit, visits
 from llmtune.postgres.plans import PlanNode, planner_defaults, what_if
 from llmtune.postgres.statistics import TableStatistics, table_statistics
 from llmtune.postgres.target import Connection
-from workloads.workload import Workload
+from workloads.workload import AnyWorkload
 
 _SCANS = ("seq_scan", "index_scan", "index_only_scan", "bitmap_scan")
 
@@ -127,7 +127,7 @@ class Profile:
 
 
 def profile_workload(
-    connection: Connection, workload: Workload, hardware: Hardware, version: int
+    connection: Connection, workload: AnyWorkload, hardware: Hardware, version: int
 ) -> Profile:
     """Look at a workload through EXPLAIN and the table statistics; nothing is run.
 

@@ -10,7 +10,7 @@ from llmtune.postgres.plans import PlanNode, what_if
 from llmtune.postgres.server_settings import setting_text
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Target
-from workloads.workload import Workload
+from workloads.workload import AnyWorkload
 
 KEPT_PLANS = 500
 """Configurations whose plans are kept, some 100 kB each for twenty queries."""
@@ -23,7 +23,9 @@ class WhatIfFeatures:
     share their plans, which are kept for a while.
     """
 
-    def __init__(self, target: Target, database: str, workload: Workload, space: KnobSpace) -> None:
+    def __init__(
+        self, target: Target, database: str, workload: AnyWorkload, space: KnobSpace
+    ) -> None:
         """Plan the workload under the default configuration."""
         self._target = target
         self._database = database
