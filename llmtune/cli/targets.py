@@ -2,20 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from llmtune.errors import UnknownName, UsageError
-from llmtune.knobs.hardware import Hardware, detect_hardware
 from llmtune.postgres.binaries import find_binaries
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.live.address import is_address
+from llmtune.postgres.live.container import ContainerRestarter
+from llmtune.postgres.live.machine import Stated
+from llmtune.postgres.live.pg_ctl import PgCtlRestarter
+from llmtune.postgres.live.restarter import Restarter, parse_command, unit_restarter
 from llmtune.postgres.target import Target
 from llmtune.tuning.record import without_password
 from llmtune.units import parse_memory
 
 TARGETS = ("embedded", "postgresql://...")
+
+
+@dataclass(frozen=True, slots=True)
+class RestartRequest:
+    """How a live server may be restarted, if at all; at most one way.
+
+    Attributes:
+        allow: the user said that it may be.
+        command: a command line, run on this machine without a shell.
+        container, unit: the name of a Docker container, of a systemd unit.
+        pgdata: the server's data folder on this machine.
+    """
+
+    allow: bool = False
+    command: str | None = None
+    container: str | None = None
+    unit: str | None = None
+    pgdata: Path | None = None
+
+    def __post_init__(self) -> None:
+        ways = [one.name for one in fields(self) if one.name != "allow" and self._has(one.name)]
+        if len(ways) > 1:
+            options = " and ".join(f"--restart-{way}" for way in ways)
+            raise UsageError(f"give one way to restart the server, not {options}")
+        if ways and not self.allow:
+            raise UsageError(f"--restart-{ways[0]} goes with --allow-restart")
+        if self.allow and not ways:
+            raise UsageError(
+                "--allow-restart needs a way: --restart-command, --restart-container, "
+                "--restart-unit or --restart-pgdata"
+            )
+
+    def restarter(self) -> Restarter | None:
+        """The way, checked as far as it can be without the server; None: no restarts.
+
+        Raises:
+            UsageError: it cannot be used as it is written.
+            TargetError: there is no such container.
+        """
+        ways: dict[str, Callable[[], Restarter]] = {
+            "command": lambda: parse_command(str(self.command)),
+            "container": lambda: ContainerRestarter(str(self.container)),
+            "unit": lambda: unit_restarter(str(self.unit)),
+            "pgdata": lambda: PgCtlRestarter(Path(str(self.pgdata))),
+        }
+        return next((make() for name, make in ways.items() if self._has(name)), None)
+
+    def _has(self, name: str) -> bool:
+        return getattr(self, name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +80,7 @@ class TargetRequest:
     cores: int | None = None
     memory: str | None = None
     bindir: Path | None = None
+    restart: RestartRequest = field(default_factory=RestartRequest)
 
 
 def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
@@ -35,15 +90,30 @@ def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
         UnknownName: neither `embedded` nor an address.
         UsageError: more cores or memory than there are, or options that do not go together.
     """
-    memory = None if request.memory is None else parse_memory(request.memory)
+    if is_address(request.target):
+        return live_target(request)
+    if request.restart.allow:
+        raise UsageError("--allow-restart goes with a server's address; others restart anyway")
     if request.target == "embedded":
+        memory = None if request.memory is None else parse_memory(request.memory)
         binaries = None if request.bindir is None else find_binaries(request.bindir)
         return EmbeddedTarget(binaries=binaries, cores=request.cores, memory=memory)
-    if request.target.startswith(("postgresql://", "postgres://")):
-        if request.bindir is not None:
-            raise UsageError("--bindir goes with the embedded target, not with an address")
-        here = detect_hardware()
-        return DsnTarget(
-            request.target, Hardware(request.cores or here.cores, memory or here.memory)
-        )
     raise UnknownName("target", without_password(request.target), TARGETS)
+
+
+def live_target(request: TargetRequest) -> DsnTarget:
+    """The target behind an address, not connected to yet.
+
+    Raises:
+        UsageError: the address cannot be read, or options do not go with it.
+        TargetError: the container to restart is not there.
+    """
+    if request.bindir is not None:
+        raise UsageError("--bindir goes with the embedded target, not with an address")
+    memory = None if request.memory is None else parse_memory(request.memory)
+    restarter = request.restart.restarter()
+    stated = Stated(request.cores, memory)
+    if isinstance(restarter, ContainerRestarter):
+        limits = restarter.hardware
+        stated = Stated(request.cores or limits.cores, memory or limits.memory)
+    return DsnTarget(request.target, stated, restarter)

@@ -22,20 +22,22 @@ class Hardware:
             raise ValueError(f"memory must be at least 64 MiB, not {self.memory} bytes")
 
 
-def detect_hardware(root: Path = Path("/")) -> Hardware:
-    """Cores and memory that this process may use.
+def detect_hardware(root: Path = Path("/"), process: int | None = None) -> Hardware:
+    """Cores and memory that a process may use.
 
     The least of what the machine has, the CPU affinity, and the limits of the
     process's cgroup and all that enclose it, version 1, 2 or both mounted.
 
     Args:
         root: where `proc` and `sys` lie.
+        process: its number; None means this one.
 
     Raises:
-        OSError: there is no `proc` file system below `root`.
+        OSError: there is no `proc` file system below `root`, or no such process.
     """
-    memory, cores = [_total_memory(root)], [float(_allowed_cores(root))]
-    for folder in _cgroup_folders(root):
+    one = root / "proc" / ("self" if process is None else str(process))
+    memory, cores = [_total_memory(root)], [float(_allowed_cores(one))]
+    for folder in _cgroup_folders(root, one):
         memory += _memory_limits(folder)
         cores += _cpu_limits(folder)
     return Hardware(cores=max(1, math.ceil(min(cores))), memory=min(memory))
@@ -46,18 +48,18 @@ def _total_memory(root: Path) -> int:
     return int(line.split()[1]) << 10
 
 
-def _allowed_cores(root: Path) -> int:
+def _allowed_cores(process: Path) -> int:
     """Counts the ranges of `Cpus_allowed_list: 0-3,8`; cpusets narrow it too."""
-    lines = (root / "proc/self/status").read_text().splitlines()
+    lines = (process / "status").read_text().splitlines()
     allowed = next(line for line in lines if line.startswith("Cpus_allowed_list:"))
     ranges = [part.split("-") for part in allowed.split()[1].split(",")]
     return sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges)
 
 
-def _cgroup_folders(root: Path) -> Iterator[Path]:
-    """This process's cgroups and their ancestors, up to the mount points."""
+def _cgroup_folders(root: Path, process: Path) -> Iterator[Path]:
+    """The process's cgroups and their ancestors, up to the mount points."""
     mounts = [line.split() for line in (root / "proc/self/mounts").read_text().splitlines()]
-    for line in (root / "proc/self/cgroup").read_text().splitlines():
+    for line in (process / "cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         for _, mount, kind, options, *_ in mounts:
             if _is_mounted(controllers, kind, options):

@@ -1,103 +1,135 @@
-"""A running server reached through its address, which we neither start nor stop."""
+"""A running server reached through its address, which others own."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
-from llmtune.errors import ConnectionFailed, TargetError, UsageError
-from llmtune.knobs.catalogue import load_catalogue
+from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, UsageError
 from llmtune.knobs.hardware import Hardware
-from llmtune.postgres.server_settings import alter_system, read_altered
-from llmtune.postgres.session import environment, open_session
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.live.address import parse_address, place
+from llmtune.postgres.live.entries import OwnersEntries
+from llmtune.postgres.live.machine import (
+    Stated,
+    StatedHardware,
+    data_folder,
+    process_here,
+    seen_hardware,
+)
+from llmtune.postgres.live.pooler import refuse_pooler
+from llmtune.postgres.live.preflight import read_report
+from llmtune.postgres.live.report import ServerReport
+from llmtune.postgres.live.restarter import FolderFile, Restarter
+from llmtune.postgres.live.waiting import await_start, connect_patiently
+from llmtune.postgres.originals import read_entries
+from llmtune.postgres.session import environment, loss_is_failure, open_session
 from llmtune.postgres.target import Connection, check_version
 
 CONNECT_TIMEOUT_S = 10
-RECOVERY_PATIENCE_S = 60.0
+RECOVERY_PATIENCE_S = START_PATIENCE_S = 60.0
+NO_LIMITS = {
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+"""A role's own limits would cut measurements short; LLMTune has its own."""
 
 
 class DsnTarget:
-    """A server behind a libpq address; only what needs no restart can be changed.
+    """A server behind a libpq address; restarted only by the way that its owner gave.
 
-    ALTER SYSTEM's entries for the catalogue's knobs are noted on entering, and
-    put back on leaving and by `recover`.
+    On entering, everything is found out that decides what can be changed, and
+    ALTER SYSTEM's entries are noted. Leaving and `recover` put them back.
     """
 
-    def __init__(self, dsn: str, hardware: Hardware) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        hardware: StatedHardware = Stated(),  # noqa: B008  it is immutable
+        restarter: Restarter | None = None,
+    ) -> None:
         """Read the address; nothing is connected yet.
 
         Args:
-            dsn: `postgresql://user@host/database` or `host=... dbname=...`.
-            hardware: what the server may use, which it cannot be asked.
+            dsn: `postgresql://user@host/database`, `host=... dbname=...`, or
+                `service=...`; the PG* variables and pgpass give what it leaves open.
+            hardware: what the server may use, as far as the user says it.
+            restarter: how it may be restarted; None: not at all.
 
         Raises:
             UsageError: the address cannot be read.
         """
-        try:
-            parts = conninfo_to_dict(dsn)
-        except psycopg.ProgrammingError:
-            # libpq quotes what it cannot read, which may be the password.
-            raise UsageError(
-                "the target's address is not a valid PostgreSQL one; "
-                "it looks like postgresql://user@host:5432/database"
-            ) from None
-        given = {key: str(value) for key, value in parts.items() if value is not None}
-        self._parts = {"connect_timeout": str(CONNECT_TIMEOUT_S), **given}
-        self._hardware = hardware
-        self._version: int | None = None
-        self._originals: dict[str, str] | None = None
+        self._address = parse_address(dsn)
+        self._parameters = {
+            "connect_timeout": str(CONNECT_TIMEOUT_S),
+            **self._address.parameters,
+        }
+        self._stated = hardware
+        self._restarter = restarter
+        self._report: ServerReport | None = None
+        self._entries: OwnersEntries | None = None
+        self._last: dict[str, str] = {}
+        self._folder: Path | None = None
+        self._started = 0.0
+        self._down = False
+        self._restart_seconds = 0.0
 
     @property
     def name(self) -> str:
-        """The address without its password."""
-        user, host, port, database = (
-            self._parts.get(key) for key in ("user", "host", "port", "dbname")
-        )
-        place = f"{host or ''}{f':{port}' if port else ''}"
-        return f"postgresql://{f'{user}@' if user else ''}{place}/{database or ''}"
+        """The address without its password; resolved once it was connected to."""
+        return self._address.name if self._report is None else self._report.name
+
+    @property
+    def report(self) -> ServerReport:
+        """What was found out on entering."""
+        if self._report is None:
+            raise TargetError(f"not connected to {self.name}: use the target in `with`")
+        return self._report
 
     @property
     def version(self) -> int:
         """The server's major version."""
-        if self._version is None:
-            raise TargetError(f"not connected to {self.name}: use the target in `with`")
-        return self._version
+        return self.report.version
 
     @property
     def hardware(self) -> Hardware:
-        """As given: a server does not tell."""
-        return self._hardware
+        """As stated, or as seen where the server runs on this machine."""
+        if self.report.hardware is None:
+            raise UsageError(f"cannot tune {self.name}: {self.report.problems[0]}")
+        return self.report.hardware
 
     @property
     def can_restart(self) -> bool:
-        """Never: the server is not ours."""
-        return False
+        """Whether its owner gave a way."""
+        return self._restarter is not None
 
     @property
     def restart_seconds(self) -> float:
-        """Always 0."""
-        return 0.0
+        """See `Target.restart_seconds`."""
+        return self._restart_seconds
 
     @property
-    def data_folder(self) -> None:
-        """Not known: the server may be on another machine."""
-        return
+    def data_folder(self) -> Path | None:
+        """The server's, where it is on this machine and may be looked into."""
+        return self._folder
 
     def __enter__(self) -> Self:
-        """Connect once, and note the settings to put back.
+        """Connect, find out what is possible, and note the entries to put back.
 
         Raises:
             ConnectionFailed: nothing answers or the login is refused.
             UnsupportedServer: its version is not covered.
+            UsageError: what it may use is not known, or the restarter is another server's.
+            TargetError: a connection pooler is in between.
         """
-        with self.connect() as connection:
-            self._version = connection.info.server_version // 10000
-            check_version(self._version)
-            self._originals = self._altered(connection)
+        report = self.inspect()
+        _ = self.hardware
+        if self._restarter is not None:
+            self._restarter.check(report.started)
+        self.settle()
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -108,58 +140,119 @@ class DsnTarget:
                 raise
             error.add_note(f"The original settings could not be put back: {failure}")
 
+    def inspect(self) -> ServerReport:
+        """Connect and find out what is possible; nothing is noted and nothing changed.
+
+        Raises:
+            As `__enter__`, but hardware that is not known is only reported.
+        """
+        with self.connect() as connection, loss_is_failure():
+            check_version(connection.info.server_version // 10000)
+            info = connection.info
+            name = place(info.user, info.host, str(info.port), info.dbname)
+            refuse_pooler(connection, self.connect, name)
+            self._pin(connection)
+            process = process_here(connection)
+            self._folder = data_folder(connection, process)
+            hardware = seen_hardware(process, self._stated)
+            way = None if self._restarter is None else self._restarter.description
+            self._report = read_report(connection, name, hardware, process, way)
+        self._started = self._report.started
+        return self._report
+
+    def tunable(self, space: KnobSpace) -> KnobSpace:
+        """The part of `space` that can be changed here; its baseline is the present values."""
+        reachable = set(self.report.reachable)
+        names = [name for name in space.names if name in reachable]
+        return space.subset(names).running(self.report.present)
+
+    def settle(self) -> None:
+        """Take the settings as they are now for the owner's: leaving keeps them.
+
+        For whoever changed them to stay: an answer that is applied for good, or
+        settings that were put back after another run.
+        """
+        with self.connect() as connection, loss_is_failure():
+            self._entries = OwnersEntries.read(connection, self.report.reachable)
+
     def connect(
         self, database: str | None = None, settings: Mapping[str, str] | None = None
     ) -> Connection:
         """See `Target.connect`; the default database is the address's own."""
-        parts = {**self._parts, "dbname": database} if database else self._parts
-        return open_session(settings or {}, parts)
+        parts = {**self._parameters, "dbname": database} if database else self._parameters
+        return open_session({**NO_LIMITS, **(settings or {})}, parts)
 
     def libpq_environment(self, database: str) -> dict[str, str]:
         """See `Target.libpq_environment`."""
-        return environment({**self._parts, "dbname": database})
+        return environment({**self._parameters, "dbname": database})
 
     def restart(self) -> None:
         """See `Target.restart`.
 
         Raises:
-            TargetError: always.
+            TargetError: there is no way to.
         """
-        raise TargetError(f"{self.name} cannot be restarted by LLMTune")
+        if self._restarter is None:
+            raise TargetError(
+                f"{self.name} cannot be restarted by LLMTune: give --allow-restart "
+                "and a way, such as --restart-unit"
+            )
+        self._note_entries()
+        begin = time.monotonic()
+        try:
+            self._restarter.restart()
+            self._started = await_start(
+                self.connect, self._started, self._restarter, START_PATIENCE_S
+            )
+        except ServerDidNotStart:
+            self._down = True
+            raise
+        finally:
+            self._restart_seconds += time.monotonic() - begin
 
     def recover(self) -> None:
-        """See `Target.recover`; a server that is down is waited for, not started.
+        """See `Target.recover`; without a way to restart, a server that is down is waited for.
 
         Raises:
             ConnectionFailed: it does not come back within a minute.
+            ServerDidNotStart: it does not start, and its files are out of reach; the
+                message has the lines to take out of them.
             TargetError: it refuses to have its settings put back.
         """
-        with self._connect_patiently() as connection:
-            if self._originals is None:
+        with self._reconnect() as connection, loss_is_failure():
+            if self._entries is None:
                 return
-            now = self._altered(connection) or {}
-            try:
-                for name in sorted({*now, *self._originals}):
-                    if now.get(name) != self._originals.get(name):
-                        alter_system(connection, name, self._originals.get(name))
-                if now != self._originals:
-                    connection.execute("SELECT pg_reload_conf()")
-            except psycopg.Error as error:
-                raise TargetError(f"cannot put settings back on {self.name}: {error}") from error
+            waiting = self._entries.put_back(connection)
+        if waiting and self._restarter is not None:
+            self.restart()
 
-    def _altered(self, connection: Connection) -> dict[str, str] | None:
-        """ALTER SYSTEM's entries; None where we may not see and so not change them."""
+    def _reconnect(self) -> Connection:
+        """A connection to the server, which is brought up for it if that takes undoing."""
         try:
-            return read_altered(connection, load_catalogue().names)
-        except psycopg.errors.InsufficientPrivilege:
-            return None
+            return connect_patiently(self.connect, 0.0 if self._down else RECOVERY_PATIENCE_S)
+        except ConnectionFailed:
+            if self._restarter is None or self._entries is None:
+                raise
+            file = self._restarter.settings_file or self._local_file()
+            self._entries.undo_outside(file, self._last)
+            self.restart()
+            self._down = False
+            return self.connect()
 
-    def _connect_patiently(self) -> Connection:
-        deadline = time.monotonic() + RECOVERY_PATIENCE_S
-        while True:
-            try:
-                return self.connect()
-            except ConnectionFailed:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+    def _note_entries(self) -> None:
+        """If the server does not come up again, it cannot be asked what it would not take."""
+        if self._entries is None or self._down:
+            return
+        with self.connect() as connection, loss_is_failure():
+            self._last = read_entries(connection, self._entries.names)
+
+    def _local_file(self) -> FolderFile | None:
+        return None if self._folder is None else FolderFile(self._folder)
+
+    def _pin(self, connection: Connection) -> None:
+        """Stay with the server that answered: of several hosts, or when variables change."""
+        info = connection.info
+        several = "," in self._parameters.get("hostaddr", "")
+        kept = {k: v for k, v in self._parameters.items() if not (several and k == "hostaddr")}
+        resolved = {"user": info.user, "host": info.host, "port": str(info.port)}
+        self._parameters = {**kept, **resolved, "dbname": info.dbname}

@@ -103,7 +103,7 @@ def test_a_login_without_alter_system_can_tune_session_knobs(
     [
         ("postgresql://ann:hunter2@db.example:5433/shop", "postgresql://ann@db.example:5433/shop"),
         ("postgresql://ann@/shop?password=hunter2", "postgresql://ann@/shop"),
-        ("host=db.example password=hunter2", "postgresql://db.example/"),
+        ("host=db.example user=ann password=hunter2", "postgresql://ann@db.example:5432/"),
     ],
 )
 def test_the_name_has_no_password(dsn: str, name: str) -> None:

@@ -1,0 +1,69 @@
+"""Reading a `ServerReport`; nothing is changed by it."""
+
+from __future__ import annotations
+
+import psutil
+
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.live.in_use import read_in_use
+from llmtune.postgres.live.present import read_overrides, read_present
+from llmtune.postgres.live.provider import read_provider
+from llmtune.postgres.live.reach import Means, reach
+from llmtune.postgres.live.report import ServerReport
+from llmtune.postgres.live.rights import read_rights
+from llmtune.postgres.target import Connection
+
+ABOUT = """
+    SELECT split_part(current_setting('server_version'), ' ', 1),
+           extract(epoch FROM pg_postmaster_start_time())::float8,
+           pg_is_in_recovery()
+"""
+ANY_HARDWARE = Hardware(cores=1, memory=1 << 30)
+"""Reach does not depend on it; only the scales do."""
+
+
+def read_report(
+    connection: Connection,
+    name: str,
+    hardware: Hardware | None,
+    process: psutil.Process | None,
+    restarter: str | None,
+) -> ServerReport:
+    """Everything that we want to know before the first change.
+
+    Args:
+        name: the target's.
+        hardware: as given or seen; None where neither.
+        process: of the server, where it is on this machine.
+        restarter: how the server would be restarted; None: not at all.
+    """
+    names = load_catalogue().names
+    row = connection.execute(ABOUT).fetchone()
+    assert row is not None  # noqa: S101  a SELECT without FROM has one row
+    release, started, standby = row
+    rights, provider = read_rights(connection, names), read_provider(connection)
+    present = read_present(connection, names)
+    version = connection.info.server_version // 10000
+    means = Means(version, rights, standby, provider, restarter is not None)
+    space = _space(version)
+    return ServerReport(
+        name=name,
+        release=release,
+        started=started,
+        standby=standby,
+        rights=rights,
+        provider=provider,
+        here=process is not None,
+        hardware=hardware,
+        restarter=restarter,
+        settings=tuple(present[name] for name in names if name in present),
+        overrides=read_overrides(connection, names),
+        in_use=read_in_use(connection),
+        reaches=tuple(reach(knob, present[knob.name], means) for knob in space.knobs),
+    )
+
+
+def _space(version: int) -> KnobSpace:
+    return resolve_space(load_catalogue(), version, ANY_HARDWARE)

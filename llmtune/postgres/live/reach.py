@@ -1,0 +1,108 @@
+"""Which knobs can be changed on a server, and for the others why not. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmtune.knobs.knob import Effect
+from llmtune.knobs.resolved import ResolvedKnob
+from llmtune.postgres.live.present import OUTRANKING, PresentSetting
+from llmtune.postgres.live.provider import Provider
+from llmtune.postgres.live.rights import PARAMETER_GRANTS, Rights
+
+TIED_TO_PRIMARY = ("max_worker_processes",)
+"""A standby stops when it has less of these than its primary:
+https://www.postgresql.org/docs/current/hot-standby.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What stands at our disposal on one server.
+
+    Attributes:
+        version: the major version.
+        provider: None for a server of one's own.
+        restarts: a way to restart is given and allowed.
+    """
+
+    version: int
+    rights: Rights
+    standby: bool = False
+    provider: Provider | None = None
+    restarts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnobReach:
+    """Whether a knob can be tuned.
+
+    Attributes:
+        effect: by what: session, reload or restart.
+        obstacle: what is in the way and how to remove it; empty if nothing is.
+    """
+
+    name: str
+    effect: Effect
+    obstacle: str = ""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether nothing is in the way."""
+        return not self.obstacle
+
+
+def reach(knob: ResolvedKnob, now: PresentSetting, means: Means) -> KnobReach:
+    """Whether we can change `knob`, which stands as `now` says."""
+    obstacle = _unknown(knob, now)
+    if not obstacle and knob.effect is Effect.SESSION:
+        obstacle = _in_session(now, means)
+    elif not obstacle:
+        obstacle = _by_system(knob, now, means)
+    return KnobReach(knob.name, knob.effect, obstacle)
+
+
+def _unknown(knob: ResolvedKnob, now: PresentSetting) -> str:
+    if knob.knob.choices and now.value not in knob.knob.choices:
+        return f"its value {now.value} is none that LLMTune knows, so it is left alone"
+    return ""
+
+
+def _in_session(now: PresentSetting, means: Means) -> str:
+    if now.context == "user" or now.name in means.rights.sets:
+        return ""
+    return _grant("SET", now.name, means)
+
+
+def _by_system(knob: ResolvedKnob, now: PresentSetting, means: Means) -> str:
+    if now.name not in means.rights.alters or not means.rights.system_open:
+        return _closed(now, means)
+    if now.source in OUTRANKING:
+        return f"it is set {OUTRANKING[now.source]}, which outranks ALTER SYSTEM"
+    if now.pending_restart:
+        return "another value of it waits for a restart already; restart the server first"
+    if knob.effect is Effect.RESTART:
+        return _by_restart(now, means)
+    role = means.rights.role
+    return "" if means.rights.reloads else f"GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {role}"
+
+
+def _closed(now: PresentSetting, means: Means) -> str:
+    if means.provider is not None:
+        return f"{means.provider.name} has it in the {means.provider.place}"
+    if not means.rights.system_open:
+        return "the server forbids ALTER SYSTEM (allow_alter_system is off)"
+    return _grant("ALTER SYSTEM", now.name, means)
+
+
+def _by_restart(now: PresentSetting, means: Means) -> str:
+    if means.standby and now.name in TIED_TO_PRIMARY:
+        return "a standby must not have less of it than its primary"
+    if not means.restarts:
+        return "it takes a restart: give --allow-restart and how, such as --restart-unit"
+    return ""
+
+
+def _grant(privilege: str, name: str, means: Means) -> str:
+    if means.version < PARAMETER_GRANTS:
+        return f"{privilege} takes a superuser before PostgreSQL {PARAMETER_GRANTS}"
+    return f"GRANT {privilege} ON PARAMETER {name} TO {means.rights.role}"

@@ -1,0 +1,83 @@
+"""What is possible on a server, found out before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmtune.knobs.configuration import Value
+from llmtune.knobs.hardware import Hardware
+from llmtune.postgres.live.in_use import InUse
+from llmtune.postgres.live.present import Override, PresentSetting
+from llmtune.postgres.live.provider import Provider
+from llmtune.postgres.live.reach import KnobReach
+from llmtune.postgres.live.rights import Rights
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """One server as one role finds it.
+
+    Attributes:
+        name: the resolved address, without a password.
+        release: the full version, such as `18.6`.
+        started: when the server started, seconds since 1970.
+        provider: None for a server of one's own.
+        here: whether it runs on this machine.
+        hardware: None where it is neither given nor to be seen.
+        restarter: how it would be restarted; None: not at all.
+        settings: of the catalogue's knobs, in its order.
+        overrides: of roles and databases, for the catalogue's knobs.
+        reaches: one for each knob that may be tuned at all.
+    """
+
+    name: str
+    release: str
+    started: float
+    standby: bool
+    rights: Rights
+    provider: Provider | None
+    here: bool
+    hardware: Hardware | None
+    restarter: str | None
+    settings: tuple[PresentSetting, ...]
+    overrides: tuple[Override, ...]
+    in_use: InUse
+    reaches: tuple[KnobReach, ...]
+
+    @property
+    def version(self) -> int:
+        """The major version."""
+        return int(self.release.partition(".")[0])
+
+    @property
+    def reachable(self) -> tuple[str, ...]:
+        """The knobs that can be tuned."""
+        return tuple(one.name for one in self.reaches if one.reachable)
+
+    @property
+    def present(self) -> dict[str, Value]:
+        """The present value of each knob."""
+        return {one.name: one.value for one in self.settings}
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Knobs whose value in the files waits for a restart."""
+        return tuple(one.name for one in self.settings if one.pending_restart)
+
+    @property
+    def masked(self) -> tuple[Override, ...]:
+        """Overrides of reachable knobs: what those sessions have whatever we find best."""
+        return tuple(one for one in self.overrides if one.name in self.reachable)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps tuning from starting, and how to mend it."""
+        found = []
+        if self.hardware is None:
+            found.append(
+                "what the server may use is not known: it does not run on this machine "
+                "as far as can be seen; say it with --cores and --memory"
+            )
+        if not self.reachable:
+            found.append("this role can change no knob at all; see what is in the way of each")
+        return tuple(found)

@@ -1,0 +1,237 @@
+"""Ways to restart a server that is not ours, and to undo its settings while it is down."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from llmtune.errors import ServerDidNotStart, UsageError
+from llmtune.postgres.account import Account
+from llmtune.postgres.auto_conf import read_auto_conf, write_auto_conf
+
+COMMAND_PATIENCE_S = 300.0
+TAIL_LINES = 20
+SECRETS = ("PGPASSWORD", "PGPASSFILE")
+"""Of our environment; a command that restarts a server has no use for them."""
+
+
+class AutoConfFile(Protocol):
+    """`postgresql.auto.conf` of a server that may be down."""
+
+    def read(self) -> bytes:
+        """Its content.
+
+        Raises:
+            TargetError: it cannot be read.
+        """
+        ...
+
+    def write(self, content: bytes) -> None:
+        """Replace it.
+
+        Raises:
+            TargetError: it cannot be written.
+        """
+        ...
+
+
+class Restarter(Protocol):
+    """One way to restart one server."""
+
+    @property
+    def description(self) -> str:
+        """For reports, such as `systemctl restart postgresql`."""
+        ...
+
+    @property
+    def settings_file(self) -> AutoConfFile | None:
+        """ALTER SYSTEM's file, where this way of restarting leads to it."""
+        ...
+
+    def check(self, started: float) -> None:
+        """Refuse to restart what is evidently another server.
+
+        Args:
+            started: when the server that we tune started, seconds since 1970.
+
+        Raises:
+            UsageError: it is another one, or there is none.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Restart the server, or start it when it is down.
+
+        Whoever calls it waits until the server answers.
+
+        Raises:
+            ServerDidNotStart: it failed; what it and the server's log said is attached.
+        """
+        ...
+
+    def log_tail(self) -> str:
+        """The last lines of the server's log, where they can be had."""
+        ...
+
+
+class FolderFile:
+    """The file in a data folder on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self) -> bytes:
+        """See `AutoConfFile.read`."""
+        return read_auto_conf(self._folder)
+
+    def write(self, content: bytes) -> None:
+        """See `AutoConfFile.write`."""
+        write_auto_conf(self._folder, content)
+
+
+class CommandRestarter:
+    """Restarts by a command on this machine, run without a shell."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        log_command: Sequence[str] = (),
+        patience_s: float = COMMAND_PATIENCE_S,
+    ) -> None:
+        """Take the command's words.
+
+        Args:
+            log_command: prints the end of the server's log; empty: there is none.
+            patience_s: the command is ended after this long.
+
+        Raises:
+            UsageError: there is no word.
+        """
+        if not command:
+            raise UsageError("the restart command is empty")
+        self._command = tuple(command)
+        self._log_command = tuple(log_command)
+        self._patience_s = patience_s
+
+    @property
+    def description(self) -> str:
+        """The command."""
+        return shlex.join(self._command)
+
+    @property
+    def settings_file(self) -> None:
+        """Not known."""
+        return
+
+    def check(self, started: float) -> None:
+        """Take it on trust: a command does not tell what it restarts."""
+
+    def restart(self) -> None:
+        """See `Restarter.restart`."""
+        code, said = run_command(self._command, self._patience_s)
+        if code != 0:
+            raise failed_restart(self.description, code, f"{said}\n{self.log_tail()}".strip())
+
+    def log_tail(self) -> str:
+        """See `Restarter.log_tail`."""
+        return run_command(self._log_command, 10.0)[1] if self._log_command else ""
+
+
+def parse_command(text: str) -> CommandRestarter:
+    """A restarter from a command line: `ssh db1 sudo systemctl restart postgresql`.
+
+    Raises:
+        UsageError: its quotes are not closed, or it is empty.
+    """
+    try:
+        return CommandRestarter(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"the restart command cannot be read: {error}") from error
+
+
+def unit_restarter(unit: str) -> CommandRestarter:
+    """A restarter of a systemd unit of this machine.
+
+    Raises:
+        UsageError: that is no unit's name.
+    """
+    if not unit or unit.startswith("-") or any(letter.isspace() for letter in unit):
+        raise UsageError(f"{unit!r} is no name of a systemd unit")
+    journal = ["journalctl", "--unit", unit, f"--lines={TAIL_LINES}", "--no-pager", "--output=cat"]
+    return CommandRestarter(["systemctl", "restart", unit], journal)
+
+
+class FakeRestarter:
+    """For tests: calls a function in place of restarting."""
+
+    description = "fake"
+
+    def __init__(
+        self, action: Callable[[], None], settings_file: AutoConfFile | None = None
+    ) -> None:
+        """Take what stands for the restart; it may raise ServerDidNotStart."""
+        self.settings_file = settings_file
+        self.restarts = 0
+        self._action = action
+
+    def check(self, started: float) -> None:
+        """Any server will do."""
+
+    def restart(self) -> None:
+        """See `Restarter.restart`."""
+        self.restarts += 1
+        self._action()
+
+    def log_tail(self) -> str:
+        """A line that a test can look for."""
+        return "the fake's log"
+
+
+def run_command(
+    command: Sequence[str], patience_s: float, account: Account | None = None
+) -> tuple[int, str]:
+    """Run a command without a shell; its exit code, and the end of what it said.
+
+    What it says goes to a file: a server that it starts keeps its output open, and
+    a pipe would be waited for as long as that server runs.
+    """
+    environment = {name: text for name, text in os.environ.items() if name not in SECRETS}
+    with tempfile.TemporaryFile() as said:
+        try:
+            code = subprocess.run(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=patience_s,
+                check=False,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return 124, f"it did not end within {patience_s:g} s"
+        except OSError as error:
+            return 127, f"{command[0]}: {error.strerror}"
+        said.seek(0)
+        return code, tail(said.read())
+
+
+def failed_restart(description: str, code: int, said: str) -> ServerDidNotStart:
+    """The error of a restart that failed, led by the server's own reason where it gave one."""
+    fatal = [line for line in said.splitlines() if "FATAL:" in line or "PANIC:" in line]
+    reason = fatal[-1].split(":  ", 1)[-1] if fatal else f"`{description}` ended with code {code}"
+    return ServerDidNotStart(f"the server did not restart: {reason}", said)
+
+
+def tail(content: bytes) -> str:
+    """The last lines of a log."""
+    return "\n".join(content.decode(errors="replace").strip().splitlines()[-TAIL_LINES:])

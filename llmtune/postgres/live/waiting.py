@@ -1,0 +1,61 @@
+"""Waiting for a server that others start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from llmtune.errors import ConnectionFailed, ServerDidNotStart
+from llmtune.postgres.live.restarter import Restarter
+from llmtune.postgres.target import Connection
+
+Connect = Callable[[], Connection]
+STARTED = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8"
+
+
+def connect_patiently(connect: Connect, patience_s: float) -> Connection:
+    """The first connection that succeeds.
+
+    Raises:
+        ConnectionFailed: none did within the time; it was tried once at least.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return connect()
+        except ConnectionFailed:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def await_start(connect: Connect, before: float, restarter: Restarter, patience_s: float) -> float:
+    """Wait until a server answers that started at another time than `before`; when it did.
+
+    A command may end before the old server has, or without having restarted anything.
+
+    Raises:
+        ServerDidNotStart: none did within the time; the log's tail is attached.
+    """
+    deadline = time.monotonic() + patience_s
+    trouble = "the server runs on as before"
+    while time.monotonic() < deadline:
+        try:
+            started = _started(connect)
+            if started != before:
+                return started
+        except (ConnectionFailed, psycopg.OperationalError) as error:
+            trouble = str(error)
+        time.sleep(0.02)
+    raise ServerDidNotStart(
+        f"`{restarter.description}` ended well, but {patience_s:g} s later: {trouble}",
+        restarter.log_tail(),
+    )
+
+
+def _started(connect: Connect) -> float:
+    with connect() as connection:
+        row = connection.execute(STARTED).fetchone()
+    return float(row[0]) if row else 0.0
