@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from rich.markup import escape
+
 from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.transactions import TransactionBenchmark
 from llmtune.cli.progress import Reporter
+from llmtune.cli.server_report import summary
 from llmtune.cli.targets import TargetRequest, open_target
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import check, load_catalogue
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.load import ensure_loaded
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import settings_rows
@@ -90,6 +94,7 @@ def open_bench(
     if queries_only:
         query_workload(wanted)
     with open_target(target_request) as target:
+        _announce(target, reporter)
         whole = _space(target)
         database = _database(target, wanted, reporter)
         with target.connect(database) as connection:
@@ -97,6 +102,13 @@ def open_bench(
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
         space = relevant(whole, profile.kind, jit=jit)
         yield Bench(target, whole, space, wanted, database, profile)
+
+
+def _announce(target: Target, reporter: Reporter) -> None:
+    """Tell what is possible on somebody's server before anything is touched."""
+    if isinstance(target, DsnTarget):
+        for line in summary(target.report):
+            reporter.say(escape(line))
 
 
 def query_workload(wanted: AnyWorkload) -> Workload:
@@ -127,6 +139,8 @@ def _space(target: Target) -> KnobSpace:
     with target.connect() as connection:
         check(catalogue, target.version, settings_rows(connection))
     space = resolve_space(catalogue, target.version, target.hardware)
+    if isinstance(target, DsnTarget):
+        return target.tunable(space)
     if target.can_restart:
         return space
     return space.subset([knob.name for knob in space.knobs if knob.effect != "restart"])

@@ -35,7 +35,45 @@ Target = Annotated[
     typer.Option(
         "--target",
         rich_help_panel=SERVER,
-        help="`embedded` (a throw-away server) or a `postgresql://` address.",
+        help="`embedded` (a throw-away server), or a server's address: `postgresql://...`, "
+        "`host=... dbname=...`, `service=...`. The PG* variables and pgpass give what it leaves "
+        "open.",
+    ),
+]
+AllowRestart = Annotated[
+    bool,
+    typer.Option(
+        "--allow-restart",
+        rich_help_panel=SERVER,
+        help="A server behind an address may be restarted, by one of the ways below.",
+    ),
+]
+RestartCommand = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COMMAND",
+        rich_help_panel=SERVER,
+        help="Restart by this command, run on this machine without a shell.",
+    ),
+]
+RestartContainer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", rich_help_panel=SERVER, help="Restart the Docker container it runs in."
+    ),
+]
+RestartUnit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT", rich_help_panel=SERVER, help="Restart this systemd unit of this machine."
+    ),
+]
+RestartPgdata = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        rich_help_panel=SERVER,
+        help="Restart by `pg_ctl` the server of this data folder, as the folder's owner.",
     ),
 ]
 Cores = Annotated[
@@ -43,7 +81,7 @@ Cores = Annotated[
     typer.Option(
         min=1,
         rich_help_panel=SERVER,
-        show_default="all of this machine",
+        show_default="all of its machine, where that is this one",
         help="Cores the server may use.",
     ),
 ]
@@ -53,7 +91,7 @@ Memory = Annotated[
         callback=_checked(parse_memory),
         metavar="SIZE",
         rich_help_panel=SERVER,
-        show_default="all of this machine",
+        show_default="all of its machine, where that is this one",
         help="Memory the server may use, such as `512MB`. An embedded server is held to it "
         "by a control group, which needs root. Say it when the server runs elsewhere.",
     ),

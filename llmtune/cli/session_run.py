@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,7 +13,7 @@ from llmtune.benchmark.evaluator import Evaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
-from llmtune.cli.targets import TargetRequest
+from llmtune.cli.targets import RestartRequest, TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
@@ -101,6 +101,7 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
         "cores": target.cores,
         "memory": target.memory,
         "bindir": None if target.bindir is None else str(target.bindir.absolute()),
+        "restart": asdict(target.restart, dict_factory=_json_values),
         "workload": workload.name,
         **asdict(workload.options, dict_factory=_json_values),
     }
@@ -108,6 +109,14 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
 
 def _json_values(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: str(one.absolute()) if isinstance(one, Path) else one for name, one in pairs}
+
+
+def _restart(origin: Mapping[str, Any]) -> RestartRequest:
+    """How the session's server may be restarted; older sessions could not say."""
+    ways = dict(origin.get("restart", {}))
+    if ways.get("pgdata") is not None:
+        ways["pgdata"] = Path(ways["pgdata"])
+    return RestartRequest(**ways)
 
 
 def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
@@ -119,7 +128,9 @@ def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
     origin = record.origin
     try:
         bindir = None if origin["bindir"] is None else Path(origin["bindir"])
-        target = TargetRequest(origin["target"], origin["cores"], origin["memory"], bindir)
+        target = TargetRequest(
+            origin["target"], origin["cores"], origin["memory"], bindir, _restart(origin)
+        )
         given = {one.name: origin[one.name] for one in fields(WorkloadOptions)}
         given["data"] = None if given["data"] is None else Path(given["data"])
         return target, WorkloadRequest(origin["workload"], WorkloadOptions(**given))

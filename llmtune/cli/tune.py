@@ -33,6 +33,11 @@ def tune(
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
+    allow_restart: options.AllowRestart = False,
+    restart_command: options.RestartCommand = None,
+    restart_container: options.RestartContainer = None,
+    restart_unit: options.RestartUnit = None,
+    restart_pgdata: options.RestartPgdata = None,
     optimizer: Annotated[
         str, typer.Option(help="What proposes after the warm start: `tpe` or `random`.")
     ] = "tpe",
@@ -67,7 +72,7 @@ def tune(
     from llmtune.cli.progress import Reporter
     from llmtune.cli.session_run import finish, origin_of, run_new
     from llmtune.cli.suggesting import ModelRequest
-    from llmtune.cli.targets import TargetRequest
+    from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.cli.warm_start import open_warm_start, proposals
     from llmtune.cli.workload_options import workload_request
     from llmtune.tuning.record import Request
@@ -78,7 +83,10 @@ def tune(
 
     check_name(optimizer)
     plan, reporter = _plan(trials, time_budget), Reporter(quiet=json)
-    target_request = TargetRequest(target, cores, memory, bindir)
+    restart = RestartRequest(
+        allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
+    )
+    target_request = TargetRequest(target, cores, memory, bindir, restart)
     workload_wanted = workload_request(
         workload,
         seed,

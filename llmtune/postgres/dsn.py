@@ -161,8 +161,17 @@ class DsnTarget:
         return self._report
 
     def tunable(self, space: KnobSpace) -> KnobSpace:
-        """The part of `space` that can be changed here; its baseline is the present values."""
+        """The part of `space` that can be changed here; its baseline is the present values.
+
+        Raises:
+            TargetError: there is none.
+        """
         reachable = set(self.report.reachable)
+        if not reachable:
+            raise TargetError(
+                f"the role {self.report.rights.role} can change no knob on {self.name}; "
+                "`llmtune doctor` tells what is in the way of each"
+            )
         names = [name for name in space.names if name in reachable]
         return space.subset(names).running(self.report.present)
 
