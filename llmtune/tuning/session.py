@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.noise import Noise
@@ -141,17 +141,25 @@ class TuningSession:
         on_event: OnEvent = ignore,
         restart_clock: RestartClock = no_restarts,
         facts: ServerFacts | None = None,
+        optimizer: str | None = None,
     ) -> TuningSession:
         """A stored session, to be continued behind its last journalled trial.
 
+        Args:
+            optimizer: goes on in place of the session's own, told of all its trials.
+
         Raises:
             SessionError: there is none, it is finished, or it was started on other terms.
+            UnknownName: there is no such optimizer.
         """
         summary = store.summary(session_id)
         check_resumable(summary, evaluator)
+        record = replace(summary.record, optimizer=optimizer or summary.record.optimizer)
         journal = store.journal(session_id)
+        session = cls(evaluator, store, record, journal, on_event, restart_clock, facts)
+        store.change_optimizer(session_id, record.optimizer)
         store.mark(session_id, SessionStatus.RUNNING)
-        return cls(evaluator, store, summary.record, journal, on_event, restart_clock, facts)
+        return session
 
     def run(self) -> Outcome:
         """Search, prune, confirm.

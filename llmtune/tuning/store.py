@@ -91,6 +91,12 @@ class SessionStore:
             row = self._row(db, session_id)
             row.status, row.message = status, message
 
+    def change_optimizer(self, session_id: str, optimizer: str) -> None:
+        """Let another optimizer go on with the session."""
+        with self.transaction() as db:
+            row = self._row(db, session_id)
+            row.facts = {**row.facts, "optimizer": optimizer}
+
     def append(self, session_id: str, entry: JournalEntry) -> None:
         """Journal one finished trial.
 

@@ -129,6 +129,25 @@ def test_an_interrupted_session_resumes_to_the_same_answer(space, store, make_re
     assert store.summary(record.id).status is SessionStatus.FINISHED
 
 
+def test_another_optimizer_goes_on_with_a_session(evaluator, store, make_record):
+    record = make_record(trials=8, optimizer="tpe")
+    with pytest.raises(KeyboardInterrupt):
+        run(Stopping(evaluator, 5, interrupt), store, record)
+    resumed = TuningSession.resume(evaluator, store, record.id, optimizer="random")
+    assert [t.source for t in search_of(resumed.run())][3:] == ["tpe"] * 2 + ["random"] * 3
+    assert store.summary(record.id).record.optimizer == "random"
+
+
+def test_an_unknown_optimizer_leaves_the_session_as_it_is(evaluator, store, make_record):
+    record = make_record(trials=8)
+    with pytest.raises(KeyboardInterrupt):
+        run(Stopping(evaluator, 5, interrupt), store, record)
+    before = store.summary(record.id)
+    with pytest.raises(UnknownName):
+        TuningSession.resume(evaluator, store, record.id, optimizer="nosuch")
+    assert store.summary(record.id) == before
+
+
 def test_a_lost_target_leaves_the_session_resumable(evaluator, store, make_record):
     record = make_record(trials=6)
     with pytest.raises(TargetError):
