@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
 
-from llmtune.errors import UsageError
 from workloads.job.files import CsvFiles, open_csv_files
 from workloads.job.schema import CREATE_TABLE, INDEXES, PRIMARY_KEYS, ROW_COUNTS
 from workloads.workload import CsvSource, DataSet, Table
@@ -75,12 +74,10 @@ def synthetic_data_set(scale: float) -> DataSet:
     """Synthetic tables; `scale` 1 has the real row counts.
 
     Raises:
-        UsageError: `scale` is not a positive finite number.
+        UsageError: `scale` is not a positive number, or is too large.
     """
     from workloads.job.synthetic import row_count, synthetic_rows
 
-    if not 0 < scale < float("inf"):
-        raise UsageError(f"the scale factor must be a positive number, not {scale}")
     sources: Mapping[str, CsvSource] = synthetic_rows(scale, _SYNTHETIC_SEED)
     tables = tuple(
         Table(name, cleandoc(create), sources[name]) for name, create in CREATE_TABLE.items()
