@@ -13,7 +13,17 @@ import typer
 from typer.core import TyperGroup
 
 from llmtune import __version__
-from llmtune.cli import compare, datagen, evaluate, sessions, suggest, train, tune, workloads
+from llmtune.cli import (
+    compare,
+    datagen,
+    doctor,
+    evaluate,
+    sessions,
+    suggest,
+    train,
+    tune,
+    workloads,
+)
 from llmtune.cli.signals import interruptible
 from llmtune.errors import LLMTuneError
 
@@ -63,6 +73,7 @@ app.command("workloads")(workloads.workloads)
 app.command("sessions")(sessions.sessions)
 app.command()(sessions.show)
 app.command()(sessions.resume)
+app.command()(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,106 @@
+"""`llmtune doctor`: what can be tuned on a server, and whether all that it takes is here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from llmtune.cli import options
+
+if TYPE_CHECKING:
+    from llmtune.cli.health import Finding
+    from llmtune.cli.targets import TargetRequest
+    from llmtune.postgres.live.report import ServerReport
+
+
+def doctor(
+    target: options.Target = "embedded",
+    cores: options.Cores = None,
+    memory: options.Memory = None,
+    allow_restart: options.AllowRestart = False,
+    restart_command: options.RestartCommand = None,
+    restart_container: options.RestartContainer = None,
+    restart_unit: options.RestartUnit = None,
+    restart_pgdata: options.RestartPgdata = None,
+    json: options.Json = False,
+) -> None:
+    """Check this installation and, with an address, what can be tuned there.
+
+    Nothing is changed. Ends with 0 when tuning is possible, with 1 and what to mend
+    when it is not.
+    """
+    from llmtune.cli.health import findings
+    from llmtune.cli.output import print_json
+    from llmtune.cli.targets import RestartRequest, TargetRequest
+
+    restart = RestartRequest(
+        allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
+    )
+    report = _inspected(TargetRequest(target, cores, memory, None, restart))
+    found = list(findings(target))
+    problems = _problems(found, report)
+    if json:
+        print_json(_facts(found, report, problems))
+    else:
+        _show(found, report, problems)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _inspected(request: TargetRequest) -> ServerReport | None:
+    """The report of the server behind an address; None for a target of our own."""
+    from llmtune.cli.targets import live_target, open_target
+    from llmtune.postgres.live.address import is_address
+
+    if is_address(request.target):
+        return live_target(request).inspect()
+    open_target(request)  # only to refuse what is no target; it is not started
+    return None
+
+
+def _problems(found: list[Finding], report: ServerReport | None) -> list[str]:
+    here = [f"{one.what}: {one.detail}" for one in found if one.needed and not one.fine]
+    return here if report is None else [*here, *report.problems]
+
+
+def _facts(
+    found: list[Finding], report: ServerReport | None, problems: list[str]
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from llmtune.cli.server_report import report_json
+
+    return {
+        "possible": not problems,
+        "problems": problems,
+        "installation": [asdict(one) for one in found],
+        "server": None if report is None else report_json(report),
+    }
+
+
+def _show(found: list[Finding], report: ServerReport | None, problems: list[str]) -> None:
+    from llmtune.cli.output import print_table, print_text
+    from llmtune.cli.server_report import summary, tables
+    from llmtune.report.table import Table
+
+    if report is not None:
+        for table in tables(report):
+            print_table(table)
+            print_text("")
+        for line in summary(report):
+            print_text(line)
+        print_text("")
+    rows = ((one.what, _verdict(one), one.detail) for one in found)
+    print_table(Table(("here", "", "found"), tuple(rows)))
+    print_text("")
+    for problem in problems:
+        print_text(f"To mend: {problem}", "red")
+    if not problems:
+        print_text("Tuning is possible.", "green")
+
+
+def _verdict(finding: Finding) -> str:
+    if finding.fine:
+        return "fine"
+    return "missing" if finding.needed else "not here"
