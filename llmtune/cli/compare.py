@@ -27,6 +27,7 @@ def compare(
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
+    image: options.Image = None,
     optimizer: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,7 +76,7 @@ def compare(
         optimizer or ["tpe"], [open_warm_start(source, model, reporter) for source in sources]
     )
     ready_folder(out)
-    target_request = TargetRequest(target, cores, memory, bindir)
+    target_request = TargetRequest(target, cores, memory, bindir, image=image)
     workload_wanted = workload_request(
         workload,
         seed,

@@ -64,6 +64,7 @@ def datagen(
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
+    image: options.Image = None,
     sampled: Annotated[int, typer.Option(help="Sampled configurations to measure.")] = 60,
     refined: Annotated[
         int, typer.Option(help="Further ones that the surrogate proposes from the first.")
@@ -112,7 +113,10 @@ def datagen(
     with (
         reporter.resumable("the same `llmtune datagen`"),
         open_bench(
-            TargetRequest(target, cores, memory, bindir), request, reporter, queries_only=True
+            TargetRequest(target, cores, memory, bindir, image=image),
+            request,
+            reporter,
+            queries_only=True,
         ) as bench,
     ):
         summary = _generate(bench, plan, out, reporter)

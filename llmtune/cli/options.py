@@ -35,9 +35,9 @@ Target = Annotated[
     typer.Option(
         "--target",
         rich_help_panel=SERVER,
-        help="`embedded` (a throw-away server), or a server's address: `postgresql://...`, "
-        "`host=... dbname=...`, `service=...`. The PG* variables and pgpass give what it leaves "
-        "open.",
+        help="`embedded` or `docker` (a throw-away server), or a server's address: "
+        "`postgresql://...`, `host=... dbname=...`, `service=...`. The PG* variables and pgpass "
+        "give what it leaves open.",
     ),
 ]
 AllowRestart = Annotated[
@@ -92,8 +92,19 @@ Memory = Annotated[
         metavar="SIZE",
         rich_help_panel=SERVER,
         show_default="all of its machine, where that is this one",
-        help="Memory the server may use, such as `512MB`. An embedded server is held to it "
-        "by a control group, which needs root. Say it when the server runs elsewhere.",
+        help="Memory the server may use, such as `512MB`. A container is held to it, "
+        "an embedded server by a control group, which needs root. Say it when the server runs "
+        "elsewhere.",
+    ),
+]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        rich_help_panel=SERVER,
+        show_default="postgres:18",
+        help="Image for the docker target: the official `postgres`, or one made from it. It is "
+        "not pulled for you.",
     ),
 ]
 Bindir = Annotated[

@@ -101,6 +101,7 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
         "cores": target.cores,
         "memory": target.memory,
         "bindir": None if target.bindir is None else str(target.bindir.absolute()),
+        "image": target.image,
         "restart": asdict(target.restart, dict_factory=_json_values),
         "workload": workload.name,
         **asdict(workload.options, dict_factory=_json_values),
@@ -129,7 +130,12 @@ def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
     try:
         bindir = None if origin["bindir"] is None else Path(origin["bindir"])
         target = TargetRequest(
-            origin["target"], origin["cores"], origin["memory"], bindir, _restart(origin)
+            origin["target"],
+            origin["cores"],
+            origin["memory"],
+            bindir,
+            _restart(origin),
+            origin.get("image"),  # sessions from before the docker target have none
         )
         given = {one.name: origin[one.name] for one in fields(WorkloadOptions)}
         given["data"] = None if given["data"] is None else Path(given["data"])

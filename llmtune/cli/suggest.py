@@ -38,6 +38,7 @@ def suggest(
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
+    image: options.Image = None,
     adapter: options.Adapter = None,
     base: options.Base = None,
     candidates: Annotated[int, typer.Option(min=1, help="Configurations to draw.")] = 8,
@@ -60,7 +61,7 @@ def suggest(
     form = Format.JSON if json else form
     reporter = Reporter(quiet=form is Format.JSON)
     model = ready_model(ModelRequest(adapter, base), reporter)
-    target_request = TargetRequest(target, cores, memory, bindir)
+    target_request = TargetRequest(target, cores, memory, bindir, image=image)
     request = workload_request(
         workload,
         seed,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from llmtune.errors import UnknownName, UsageError
 from llmtune.postgres.binaries import find_binaries
+from llmtune.postgres.docker.image import DEFAULT_IMAGE
+from llmtune.postgres.docker.target import DockerTarget
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.address import is_address
@@ -20,7 +22,7 @@ from llmtune.postgres.target import Target
 from llmtune.tuning.record import without_password
 from llmtune.units import parse_memory
 
-TARGETS = ("embedded", "postgresql://...")
+TARGETS = ("embedded", "docker", "postgresql://...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +83,28 @@ class TargetRequest:
     memory: str | None = None
     bindir: Path | None = None
     restart: RestartRequest = field(default_factory=RestartRequest)
+    image: str | None = None
 
 
 def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
     """The target of a request; entering it connects or starts the server.
 
     Raises:
-        UnknownName: neither `embedded` nor an address.
+        UnknownName: neither `embedded` nor `docker` nor an address.
         UsageError: more cores or memory than there are, or options that do not go together.
     """
+    if request.image is not None and request.target != "docker":
+        raise UsageError("--image goes with the docker target: --target docker")
     if is_address(request.target):
         return live_target(request)
     if request.restart.allow:
         raise UsageError("--allow-restart goes with a server's address; others restart anyway")
+    memory = None if request.memory is None else parse_memory(request.memory)
+    if request.target == "docker":
+        if request.bindir is not None:
+            raise UsageError("--bindir goes with the embedded target; a container has --image")
+        return DockerTarget(request.image or DEFAULT_IMAGE, request.cores, memory)
     if request.target == "embedded":
-        memory = None if request.memory is None else parse_memory(request.memory)
         binaries = None if request.bindir is None else find_binaries(request.bindir)
         return EmbeddedTarget(binaries=binaries, cores=request.cores, memory=memory)
     raise UnknownName("target", without_password(request.target), TARGETS)

@@ -33,6 +33,7 @@ def tune(
     cores: options.Cores = None,
     memory: options.Memory = None,
     bindir: options.Bindir = None,
+    image: options.Image = None,
     allow_restart: options.AllowRestart = False,
     restart_command: options.RestartCommand = None,
     restart_container: options.RestartContainer = None,
@@ -86,7 +87,7 @@ def tune(
     restart = RestartRequest(
         allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
     )
-    target_request = TargetRequest(target, cores, memory, bindir, restart)
+    target_request = TargetRequest(target, cores, memory, bindir, restart, image)
     workload_wanted = workload_request(
         workload,
         seed,

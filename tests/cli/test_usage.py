@@ -31,6 +31,8 @@ WRONG = {
         ("--target", "postgresql://host/db", "--bindir", "/usr/bin"),
         "--bindir goes with the embedded target",
     ),
+    "bindir of a container": (("--target", "docker", "--bindir", "/usr/bin"), "--bindir goes with"),
+    "image of another target": (("--image", "postgres:18"), "--image goes with the docker target"),
     "warm start": (("--warm-start", "mdel"), "'mdel' is none of model, rules, default, none"),
     "store": (("--store", "nonsense://x"), "not a database URL that can be opened"),
     "option": (("--trails", 3), "--trails"),
