@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from llmtune.errors import UsageError
+from workloads.digest import digest
 from workloads.effects import effect_of, parameters_in
 from workloads.options import WorkloadOptions
 from workloads.sqlfiles.directives import read_directives, read_weights
@@ -44,7 +44,7 @@ def sqlfiles_workload(
     queries = _unique(query for file in files for query in _queries(file, root, options))
     queries = _weighted(queries, read_weights(root), strict=path.is_dir())
     existing = ExistingDatabase(database=options.database)
-    name = f"{path.resolve().stem}-{_digest(queries)}"
+    name = f"{path.resolve().stem}-{digest(queries)}"
     return Workload(name, queries, data_set or existing)
 
 
@@ -145,9 +145,3 @@ def _weighted(
         known = ", ".join(query.id for query in queries)
         raise UsageError(f"weights are given for {unknown[0]!r}, which is no query; known: {known}")
     return tuple(replace(q, weight=weights.get(q.id, q.weight)) for q in queries)
-
-
-def _digest(queries: tuple[Query, ...]) -> str:
-    """Changes when a query does, so that a session never goes on with other queries."""
-    content = "\n".join(f"{query.id} {query.weight!r} {query.sql}" for query in queries)
-    return sha256(content.encode()).hexdigest()[:8]

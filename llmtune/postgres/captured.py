@@ -1,0 +1,230 @@
+"""A workload from the heaviest statements of a live database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import psycopg
+
+from llmtune.errors import UsageError
+from llmtune.postgres.heavy_statements import HIDDEN, HeavyStatement, heavy_statements
+from llmtune.postgres.parameters import ParameterValues
+from llmtune.postgres.plans import explain
+from llmtune.postgres.target import Connection
+from workloads.captured.log import Reservoir, logged_statements
+from workloads.captured.places import places_in
+from workloads.captured.scope import TableName, tables_of
+from workloads.digest import digest
+from workloads.effects import effect_of
+from workloads.options import WorkloadOptions
+from workloads.sqlfiles.statements import Statement, parse_statements
+from workloads.workload import ExistingDatabase, Query, Workload
+
+SETS = 3
+"""Parameter sets of one statement at most: one alone may be a lucky or an unlucky one."""
+
+_LOOKED_AT = 10
+"""Statements that are looked at for each that is wanted: many are no queries."""
+
+_DRAWS = 4 * SETS
+_CATALOGS = ("pg_catalog", "information_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A heavy statement that is not in the workload.
+
+    Attributes:
+        seconds: its total time so far.
+    """
+
+    sql: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A workload from a live database, and the heavy statements that it lacks."""
+
+    workload: Workload
+    skipped: tuple[Skipped, ...]
+
+
+def captured_workload(
+    connection: Connection, options: WorkloadOptions, limit: int = 20
+) -> Captured:
+    """The statements with the longest total time in the connection's database.
+
+    Their weights are in proportion to their calls, 1 on average. Constants, which
+    the server has taken out, come from the statement log `options.data` where
+    that has the statement, else from the columns that they are compared with; up
+    to `SETS` sets of them, drawn by the seed. Nothing is run but EXPLAIN and
+    bounded looks at tables.
+
+    Raises:
+        UsageError: `pg_stat_statements` cannot be used, the log cannot be read, or
+            no statement is left; what to do is said.
+    """
+    heavy = heavy_statements(connection, limit * _LOOKED_AT)
+    capture = _Capture(connection, options, _logged(heavy, connection, options))
+    for one in heavy:
+        if capture.taken < limit:
+            capture.look_at(one)
+    if not capture.queries:
+        raise _nothing(connection, capture.skipped)
+    queries = _scaled(capture.queries)
+    database = connection.info.dbname
+    workload = Workload(
+        f"captured-{database}-{digest(queries)}", queries, ExistingDatabase(database=database)
+    )
+    return Captured(workload, tuple(capture.skipped))
+
+
+@dataclass(slots=True)
+class _Capture:
+    """A capture under way.
+
+    Attributes:
+        logged: texts with real values by the statement's query id.
+    """
+
+    connection: Connection
+    options: WorkloadOptions
+    logged: Mapping[int, Sequence[str]]
+    queries: list[Query] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    taken: int = 0
+
+    def look_at(self, heavy: HeavyStatement) -> None:
+        """Take the statement, note why not, or pass over what is no query on tables."""
+        try:
+            statement = _query_on_tables(heavy)
+            if statement is None:
+                return
+            texts = self._texts(heavy, statement)
+        except UsageError as unfit:
+            self.skipped.append(Skipped(heavy.sql, heavy.seconds, str(unfit)))
+            return
+        self.taken += 1
+        self.queries += self._queries(heavy, statement, texts)
+
+    def _texts(self, heavy: HeavyStatement, statement: Statement) -> list[str]:
+        """Up to `SETS` texts with values that the server can plan.
+
+        Raises:
+            UsageError: there is none; the reason.
+        """
+        if effect_of(statement.tree).writes and not self.options.writes:
+            raise UsageError("it changes data; --allow-writes takes it, rolled back every time")
+        texts, reason = self._planned(self.logged.get(heavy.query_id, ()))
+        if not texts:
+            texts, reason = self._planned(self._sampled(statement))
+        if not texts:
+            raise UsageError(reason)
+        return texts
+
+    def _sampled(self, statement: Statement) -> Iterator[str]:
+        places = places_in(statement.tree)
+        rng = Random(f"{self.options.seed} {statement.sql}")  # noqa: S311 - not a secret
+        values = ParameterValues(self.connection, statement.sql, places, rng)
+        for number, kind in values.unknown.items():
+            raise UsageError(
+                f"no value is known for ${number}{f' ({kind})' if kind else ''}, which is compared "
+                "with no column; give the statement log by --data"
+            )
+        for _ in range(_DRAWS if places else 1):
+            yield values.draw()
+
+    def _planned(self, texts: Iterable[str]) -> tuple[list[str], str]:
+        """The first different ones that the server can plan, and its reason when there is none."""
+        planned: dict[str, None] = {}
+        reason = "no values"
+        for text in texts:
+            if len(planned) == SETS:
+                break
+            try:
+                explain(self.connection, text)
+                planned[text] = None
+            except psycopg.Error as error:
+                reason = f"the server cannot plan it: {str(error).strip()}"
+        return list(planned), reason
+
+    def _queries(
+        self, heavy: HeavyStatement, statement: Statement, texts: list[str]
+    ) -> Iterator[Query]:
+        import pglast
+
+        for number, text in enumerate(texts, start=1):
+            yield Query(
+                id=f"s{self.taken}" if len(texts) == 1 else f"s{self.taken}.{number}",
+                sql=text,
+                template=f"sql-{pglast.fingerprint(text)}",
+                weight=heavy.calls / len(texts),
+                writes=effect_of(statement.tree).writes,
+                place=f"query id {heavy.query_id}",
+            )
+
+
+def _query_on_tables(heavy: HeavyStatement) -> Statement | None:
+    """The statement, parsed; None when it is no query, or reads nothing but the catalogs.
+
+    Raises:
+        UsageError: our role may not see it, or it cannot be parsed.
+    """
+    if heavy.sql == HIDDEN:
+        raise UsageError("our role may not see it: GRANT pg_read_all_stats to it")
+    parsed = parse_statements(heavy.sql, f"query id {heavy.query_id}")
+    if len(parsed) != 1 or effect_of(parsed[0].tree).refusal:
+        return None
+    own = [table for table in tables_of(parsed[0].tree) if not _in_catalog(table)]
+    return parsed[0] if own else None
+
+
+def _in_catalog(table: TableName) -> bool:
+    return table.schema in _CATALOGS or (not table.schema and table.name.startswith("pg_"))
+
+
+def _logged(
+    heavy: Iterable[HeavyStatement], connection: Connection, options: WorkloadOptions
+) -> dict[int, list[str]]:
+    """Texts from the statement log by query id, at most `SETS` of each."""
+    import pglast
+
+    if options.data is None:
+        return {}
+    by_text: dict[str, int] = {}
+    for one in heavy:
+        with suppress(pglast.parser.ParseError):
+            by_text[pglast.fingerprint(one.sql)] = one.query_id
+    ids = set(by_text.values())
+    rng = Random(options.seed)  # noqa: S311 - not a secret
+    kept: dict[int, Reservoir] = {}
+    for logged in logged_statements(options.data, connection.info.dbname):
+        known = logged.query_id in ids
+        query_id = logged.query_id if known else by_text.get(pglast.fingerprint(logged.sql))
+        if query_id is not None:
+            kept.setdefault(query_id, Reservoir(SETS, rng)).add(logged.sql)
+    return {query_id: reservoir.kept for query_id, reservoir in kept.items()}
+
+
+def _scaled(queries: list[Query]) -> tuple[Query, ...]:
+    """Weights of 1 on average: their proportions count, and totals stay readable."""
+    mean = sum(query.weight for query in queries) / len(queries)
+    return tuple(replace(q, weight=float(f"{q.weight / mean:.4g}")) for q in queries)
+
+
+def _nothing(connection: Connection, skipped: Sequence[Skipped]) -> UsageError:
+    database = connection.info.dbname
+    if not skipped:
+        return UsageError(
+            f"pg_stat_statements has no query on the tables of {database} yet; let your "
+            "application work for a while, and try again"
+        )
+    return UsageError(
+        f"none of the {len(skipped)} heaviest statements of {database} can be used; "
+        f"of the first: {skipped[0].reason}"
+    )

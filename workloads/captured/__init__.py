@@ -1,0 +1,1 @@
+"""Statements of a live database: where their parameters stand, and values from its log."""
