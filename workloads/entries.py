@@ -142,5 +142,16 @@ MIXES = (
     ),
 )
 
-ENTRIES = (*QUERIES, *MIXES)
+LIVE = (
+    WorkloadEntry(
+        name="captured",
+        summary="the heaviest statements of your database, with real values in them",
+        needs="a live server with pg_stat_statements; its statement log by --data helps",
+        scale=None,
+        takes=("data", "database", "writes", "leave_out", "query_timeout_s"),
+        build=None,
+    ),
+)
+
+ENTRIES = (*QUERIES, *MIXES, *LIVE)
 """Every workload with a name, in the order in which they are listed."""
