@@ -14,7 +14,7 @@ from llmtune.errors import ConnectionFailed, UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
-from llmtune.postgres.target import Connection, Target
+from llmtune.postgres.target import Connection, Target, why_lost
 from llmtune.trial import QueryTime, Trial, TrialStatus
 from workloads.objective import Objective
 from workloads.workload import Workload
@@ -59,6 +59,11 @@ class Passes:
     def status(self) -> TrialStatus:
         """The last one's."""
         return self.all[-1].status
+
+    def explained(self, reason: str) -> Passes:
+        """See `Run.explained`."""
+        last = self.all[-1]
+        return Passes((*self.all[:-1], replace(last, message=f"{reason}; {last.message}")))
 
 
 class Benchmark:
@@ -137,9 +142,10 @@ class Benchmark:
                 settings = self._configured.apply(configuration)
                 with self._target.connect(self._database, settings) as session:
                     return self._each(session, timeouts_s)
-            except ConnectionFailed:
+            except ConnectionFailed as error:
+                reason = why_lost(self._target)
                 self._target.recover()
-                raise
+                raise ConnectionFailed(f"{reason}; {error}" if reason else str(error)) from error
 
     def _each(
         self, connection: Connection, timeouts_s: Mapping[str, float]

@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -43,6 +43,10 @@ class MixRun:
     def nothing(cls, status: TrialStatus, reason: str) -> MixRun:
         """What stands for a run that could not begin."""
         return cls(status, message=reason)
+
+    def explained(self, reason: str) -> MixRun:
+        """See `Run.explained`."""
+        return replace(self, message=f"{reason}; {self.message}")
 
 
 def run_mix(

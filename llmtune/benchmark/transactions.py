@@ -110,7 +110,7 @@ class TransactionBenchmark:
                 if run.status is TrialStatus.FAILED and not _alive(canary):
                     run = replace(run, status=TrialStatus.CRASHED)
             if run.status is TrialStatus.CRASHED:
-                self._target.recover()  # so that the copy can be dropped
+                run = self._configured.recovered(run)  # so that the copy can be dropped
         return run
 
     def _runs(self, environment: Mapping[str, str]) -> MixRun:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from llmtune.errors import ConnectionFailed, ReadBackMismatch, ServerDidNotStart
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
 from llmtune.postgres.settings import SettingsApplier
-from llmtune.postgres.target import Target
+from llmtune.postgres.target import Target, why_lost
 from llmtune.trial import TrialStatus
 
 
@@ -20,6 +20,10 @@ class Run(Protocol):
     @property
     def status(self) -> TrialStatus:
         """CRASHED when the server died of it."""
+        ...
+
+    def explained(self, reason: str) -> Self:
+        """The same run, its message led by why the server died."""
         ...
 
 
@@ -69,6 +73,14 @@ class UnderConfiguration:
             run = nothing_ran(TrialStatus.CRASHED, str(error))
         except ReadBackMismatch as error:
             run = nothing_ran(TrialStatus.REJECTED, str(error))
-        if run.status is TrialStatus.CRASHED:
-            self._target.recover()
-        return run
+        return self.recovered(run) if run.status is TrialStatus.CRASHED else run
+
+    def recovered(self, run: R) -> R:
+        """Bring the server back up after a run; the same run, which now says why it died.
+
+        Raises:
+            TargetError: the server could not be brought back up.
+        """
+        reason = why_lost(self._target)
+        self._target.recover()
+        return run.explained(reason) if reason else run
