@@ -17,6 +17,7 @@ from llmtune.postgres.load import ensure_loaded
 from llmtune.postgres.target import Target
 from workloads.job.data import IMDB_2013, Edition, imdb_data_set
 from workloads.job.schema import CREATE_TABLE, INDEXES, PRIMARY_KEYS, ROW_COUNTS
+from workloads.job.synthetic import SYNTHETIC_SCALE
 from workloads.job.workload import job_workload
 from workloads.options import WorkloadOptions
 from workloads.workload import DataSet, ExistingDatabase
@@ -249,3 +250,19 @@ def test_a_database_that_has_the_data_is_left_as_it_is() -> None:
 def test_only_one_source_of_data_can_be_chosen(folder: Path) -> None:
     with pytest.raises(UsageError, match="choose one of"):
         job_workload(WorkloadOptions(data=folder, scale=0.1))
+
+
+def test_without_real_files_the_data_are_synthetic() -> None:
+    half, whole = (job_workload(WorkloadOptions(scale=scale, seed=2)) for scale in (0.5, 1.0))
+    assert half.name == "job-imdb-synthetic-sf0.5-seed2"
+    assert isinstance(half.data_set, DataSet)
+    assert isinstance(whole.data_set, DataSet)
+    assert [table.name for table in half.data_set.tables] == list(CREATE_TABLE)
+    assert 1.9 < whole.data_set.disk_bytes / half.data_set.disk_bytes < 2.1
+    assert job_workload(WorkloadOptions()).data_set.name == f"imdb-synthetic-sf{SYNTHETIC_SCALE}"
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_scale_that_is_not_positive_is_refused(scale: float) -> None:
+    with pytest.raises(UsageError, match="scale factor"):
+        job_workload(WorkloadOptions(scale=scale))

@@ -14,8 +14,11 @@ from random import Random
 from workloads.job.graph import Column, Combination, Comparison, Family, Filter, Value, Variant
 from workloads.job.senses import described, describes, exchangeable_values
 
-_CHANGED = 0.6
-"""The share of comparisons whose values are drawn anew."""
+_EXCHANGED, _CHANGED = 0.5, 0.4
+"""The share of filters taken from any variant, and of comparisons with values drawn anew.
+
+More of both gives queries that are farther from the published, and more without a row.
+"""
 
 _LAST_YEAR = 2012
 """The last whole year before the benchmark's export."""
@@ -35,14 +38,13 @@ def draw_variant(family: Family, rng: Random, number: int = 1) -> Variant:
 
 
 def _recombine(family: Family, rng: Random) -> tuple[Filter, ...]:
-    """For each thing that is filtered, the filters of one of the variants."""
-    things = dict.fromkeys(described(family, relation.alias) for relation in family.relations)
-    return tuple(
-        part
-        for thing in things
-        for part in rng.choice(family.variants).filters
-        if described(family, part.alias) == thing
-    )
+    """The filters of one variant, for some things exchanged for those of any."""
+    base = rng.choice(family.variants)
+    filters: list[Filter] = []
+    for thing in dict.fromkeys(described(family, alias) for _, alias in family.relations):
+        source = rng.choice(family.variants) if rng.random() < _EXCHANGED else base
+        filters += [part for part in source.filters if described(family, part.alias) == thing]
+    return tuple(filters)
 
 
 def _vary(family: Family, filters: tuple[Filter, ...], rng: Random) -> tuple[Filter, ...]:
@@ -90,8 +92,8 @@ class _Draw:
                 values = _numbers(part, self.rng)
             case "BETWEEN", _:
                 values = tuple(sorted(self.rng.sample(_LETTERS, 2)))
-            case (("<" | ">"), _):  # a rating, which is text
-                values = (f"{self.rng.randint(4, 19) / 2:.1f}",)
+            case (("<" | ">"), (str(rating),)):
+                values = (_rating_near(rating, self.rng),)
             case "LIKE", (str(pattern),) if _INITIAL.fullmatch(pattern):
                 values = (f"{self.rng.choice(_LETTERS)}%",)
             case "IN", _:
@@ -102,7 +104,8 @@ class _Draw:
 
     def _some(self, part: Comparison) -> tuple[Value, ...]:
         pool = self._pool(part)
-        size = self.rng.randint(1, min(2 * len(part.values), len(pool)))
+        count = len(part.values)
+        size = self.rng.randint((count + 1) // 2, min(2 * count, len(pool)))
         return tuple(self.rng.sample(pool, size))
 
     def _other(self, part: Comparison) -> tuple[Value, ...]:
@@ -118,5 +121,10 @@ def _numbers(part: Comparison, rng: Random) -> tuple[int, ...]:
     low, *high = [int(value) for value in part.values]
     if part.column.name == "episode_nr":
         return (rng.randint(low, 2 * low) if part.operator == "<" else rng.randint(1, low),)
-    year = min(low + rng.randint(-15, 5), _LAST_YEAR)
-    return (year, *(year + rng.randint(0, 2 * (end - low) + 1) for end in high))
+    year = min(low + rng.randint(-15, 3), _LAST_YEAR)
+    return (year, *(year + rng.randint((end - low) // 2, 2 * (end - low) + 1) for end in high))
+
+
+def _rating_near(rating: str, rng: Random) -> str:
+    """Within 1.5 points; of one digit before the point, since the column is text."""
+    return f"{min(max(float(rating) + rng.randint(-3, 3) / 2, 1.0), 9.5):.1f}"
