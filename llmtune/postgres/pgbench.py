@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,16 +16,18 @@ OLDEST = 15
 """Older ones do not repeat a transaction that failed on a deadlock, but give up its client."""
 
 
-def find_pgbench() -> Path:
-    """The program: the embedded package's, else one on PATH or beside `pg_config`.
+def find_pgbench(candidates: Iterable[Path] | None = None) -> Path:
+    """The first fit program; it need not be of the server's version.
 
-    It need not be of the server's version.
+    Args:
+        candidates: None means the embedded package's, one on PATH, and one beside
+            `pg_config`'s programs.
 
     Raises:
         TargetError: there is none, or none that is new enough.
     """
     unfit: list[str] = []
-    for program in _candidates():
+    for program in _installed() if candidates is None else candidates:
         found = _major(program)
         if found >= OLDEST:
             return program
@@ -37,7 +39,7 @@ def find_pgbench() -> Path:
     )
 
 
-def _candidates() -> Iterator[Path]:
+def _installed() -> Iterator[Path]:
     with suppress(TargetError):
         yield from _in_folder(embedded_folder())
     pgbench, config = shutil.which("pgbench"), shutil.which("pg_config")
