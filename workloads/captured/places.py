@@ -33,6 +33,7 @@ _ROLES = {"=": Role.EQUAL, "<>": Role.EQUAL, "<": Role.UPPER, "<=": Role.UPPER}
 _ROLES |= {">": Role.LOWER, ">=": Role.LOWER, "~~": Role.LIKE, "!~~": Role.LIKE}
 _ROLES |= {"~~*": Role.LIKE, "!~~*": Role.LIKE}
 _MIRRORED = {Role.LOWER: Role.UPPER, Role.UPPER: Role.LOWER}
+_SUMS = ("+", "-", "*", "/")
 _FOLDS = ("lower", "upper")
 _FIELD_OF = ("extract", "date_part", "date_trunc")
 """Functions whose first argument names a part of a date."""
@@ -141,7 +142,7 @@ def _compared(node: A_Expr, scope: Scope) -> Iterator[Place]:
     from pglast.enums import A_Expr_Kind as Kind
 
     left, right = _listed(node.lexpr), _listed(node.rexpr)
-    role = _ROLES.get(getattr((node.name or ("",))[-1], "sval", ""), Role.OTHER)
+    role = _ROLES.get(_operator(node), Role.OTHER)
     if node.kind in (Kind.AEXPR_BETWEEN, Kind.AEXPR_BETWEEN_SYM):
         yield from _pair(left[0], right[0], Role.LOWER, scope)
         yield from _pair(left[0], right[1], Role.UPPER, scope)
@@ -169,16 +170,20 @@ def _pair(
 
 
 def _parameters(node: Node) -> Iterator[tuple[int, str]]:
-    """The parameters of a value with their casts, those of subqueries left out."""
-    from pglast.ast import ColumnRef, ParamRef, SubLink, TypeCast
+    """The parameters of a value or of a calculation with their casts."""
+    from pglast.ast import A_Expr, ParamRef, TypeCast
 
     if isinstance(node, TypeCast) and isinstance(node.arg, ParamRef):
         yield node.arg.number or 0, _type_name(node)
     elif isinstance(node, ParamRef):
         yield node.number or 0, ""
-    elif not isinstance(node, SubLink | ColumnRef) and not called(node):
+    elif isinstance(node, TypeCast) or (isinstance(node, A_Expr) and _operator(node) in _SUMS):
         for below in children(node):
             yield from _parameters(below)
+
+
+def _operator(node: A_Expr) -> str:
+    return str(getattr((node.name or ("",))[-1], "sval", ""))
 
 
 def _bare(node: Node) -> Node:
