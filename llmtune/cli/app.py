@@ -18,6 +18,7 @@ from llmtune.cli import (
     datagen,
     doctor,
     evaluate,
+    restore,
     sessions,
     suggest,
     train,
@@ -73,6 +74,7 @@ app.command("workloads")(workloads.workloads)
 app.command("sessions")(sessions.sessions)
 app.command()(sessions.show)
 app.command()(sessions.resume)
+app.command()(restore.restore)
 app.command()(doctor.doctor)
 
 

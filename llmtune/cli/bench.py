@@ -12,6 +12,7 @@ from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.transactions import TransactionBenchmark
 from llmtune.cli.progress import Reporter
+from llmtune.cli.safety import Safety
 from llmtune.cli.server_report import summary
 from llmtune.cli.targets import TargetRequest, open_target
 from llmtune.errors import UsageError
@@ -19,10 +20,13 @@ from llmtune.knobs.catalogue import check, load_catalogue
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.dsn import DsnTarget
-from llmtune.postgres.load import ensure_loaded
+from llmtune.postgres.load import database_name, ensure_loaded
+from llmtune.postgres.originals import Journal
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Target
+from llmtune.tuning.guards import ServerFacts
+from llmtune.tuning.server_facts import Risks, server_facts
 from workloads.options import WorkloadOptions
 from workloads.registry import workload
 from workloads.workload import AnyWorkload, ExistingDatabase, TransactionMix, Workload
@@ -43,6 +47,8 @@ class Bench:
     Attributes:
         whole: the knob space of all knobs that the target can change.
         space: the part of it that the workload responds to.
+        journal: told before each change of a server that outlives us.
+        facts: what the guards know of such a server.
     """
 
     target: Target
@@ -51,6 +57,8 @@ class Bench:
     workload: AnyWorkload
     database: str
     profile: Profile
+    journal: Journal | None = None
+    facts: ServerFacts | None = None
 
     def restart_clock(self) -> float:
         """Seconds that the target has spent restarting so far."""
@@ -60,7 +68,12 @@ class Bench:
         """What measures the workload on the target, over `space`."""
         if isinstance(self.workload, TransactionMix):
             return TransactionBenchmark(
-                self.target, self.space, self.workload, self.database, options
+                self.target,
+                self.space,
+                self.workload,
+                self.database,
+                options,
+                journal=self.journal,
             )
         return self.query_benchmark(options)
 
@@ -71,7 +84,9 @@ class Bench:
             UsageError: the workload is a transaction mix.
         """
         wanted = query_workload(self.workload)
-        return Benchmark(self.target, self.space, wanted, self.database, options)
+        return Benchmark(
+            self.target, self.space, wanted, self.database, options, journal=self.journal
+        )
 
 
 @contextmanager
@@ -79,8 +94,10 @@ def open_bench(
     target_request: TargetRequest,
     workload_request: WorkloadRequest,
     reporter: Reporter,
+    safety: Safety,
     *,
     queries_only: bool = False,
+    load: bool = True,
 ) -> Iterator[Bench]:
     """Open the target, load the workload's data set once, and profile it.
 
@@ -88,20 +105,49 @@ def open_bench(
     original settings back.
 
     Args:
+        safety: keeps what a server that outlives us had before.
         queries_only: a transaction mix is a wrong request.
+        load: False refuses where the data set is not there yet.
     """
     wanted = workload(workload_request.name, workload_request.options)
     if queries_only:
         query_workload(wanted)
-    with open_target(target_request) as target:
+    with open_target(target_request) as target, safety.guard(target) as journal:
         _announce(target, reporter)
-        whole = _space(target)
+        whole = _space(target, safety.risks)
+        if not load:
+            _check_loaded(target, wanted)
         database = _database(target, wanted, reporter)
         with target.connect(database) as connection:
             profile = profile_workload(connection, wanted, target.hardware, target.version)
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
         space = relevant(whole, profile.kind, jit=jit)
-        yield Bench(target, whole, space, wanted, database, profile)
+        facts = _facts(target, wanted, safety.risks)
+        yield Bench(target, whole, space, wanted, database, profile, journal, facts)
+
+
+def _facts(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts | None:
+    """Of a server that is there for others too."""
+    if not isinstance(target, DsnTarget):
+        return None
+    report = target.report
+    with target.connect() as connection:
+        return server_facts(
+            connection, report.in_use, wanted.clients, standby=report.standby, risks=risks
+        )
+
+
+def _check_loaded(target: Target, wanted: AnyWorkload) -> None:
+    if isinstance(wanted.data_set, ExistingDatabase):
+        return
+    name = database_name(wanted.data_set)
+    with target.connect() as connection:
+        query = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(query, [name]).fetchone() is None:
+            raise UsageError(
+                f"the data set {wanted.data_set.name} is not on {target.name} yet, and a dry run "
+                f"loads nothing: tuning would load it into a new database {name}"
+            )
 
 
 def _announce(target: Target, reporter: Reporter) -> None:
@@ -134,11 +180,11 @@ def _database(target: Target, wanted: AnyWorkload, reporter: Reporter) -> str:
         return ensure_loaded(target, wanted.data_set, progress)
 
 
-def _space(target: Target) -> KnobSpace:
+def _space(target: Target, risks: Risks) -> KnobSpace:
     catalogue = load_catalogue()
     with target.connect() as connection:
         check(catalogue, target.version, settings_rows(connection))
-    space = resolve_space(catalogue, target.version, target.hardware)
+    space = resolve_space(catalogue, target.version, target.hardware, durability=risks.durability)
     if isinstance(target, DsnTarget):
         return target.tunable(space)
     if target.can_restart:

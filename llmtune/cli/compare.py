@@ -50,6 +50,7 @@ def compare(
     ] = 3,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("out/compare"),
+    yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
     """Run cold and warm sessions in turn and draw their speed-up curves.
@@ -60,6 +61,7 @@ def compare(
     from llmtune.cli.comparing import Comparison, arms_of
     from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.cli.progress import Reporter
+    from llmtune.cli.safety import own_safety
     from llmtune.cli.session_run import origin_of
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import TargetRequest
@@ -92,7 +94,8 @@ def compare(
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )
-    with open_bench(target_request, workload_wanted, reporter) as bench:
+    safety = own_safety("compare", reporter, yes=yes)
+    with open_bench(target_request, workload_wanted, reporter, safety) as bench:
         origin = origin_of(target_request, workload_wanted)
         plan = Plan(trials=trials, clients=bench.workload.clients)
         comparison = Comparison(bench, out, origin, plan, reporter)

@@ -77,6 +77,7 @@ def datagen(
         float, typer.Option(help="Share of query templates and mixes kept from training.")
     ] = 0.2,
     seed: options.Seed = 0,
+    yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
     """Measure queries x configurations and turn them into training pairs.
@@ -88,6 +89,7 @@ def datagen(
     from llmtune.cli.bench import open_bench
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.progress import Reporter
+    from llmtune.cli.safety import own_safety
     from llmtune.cli.targets import TargetRequest
     from llmtune.cli.workload_options import workload_request
     from llmtune.tuning.result import ready_folder
@@ -110,12 +112,14 @@ def datagen(
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )
+    safety = own_safety("datagen", reporter, yes=yes)
     with (
         reporter.resumable("the same `llmtune datagen`"),
         open_bench(
             TargetRequest(target, cores, memory, bindir, image=image),
             request,
             reporter,
+            safety,
             queries_only=True,
         ) as bench,
     ):

@@ -240,6 +240,23 @@ TimeBudget = Annotated[
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Draws query parameters and everything else random.")
 ]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Answer every question with yes, for scripts.")
+]
+AllowDurabilityRisk = Annotated[
+    bool,
+    typer.Option(
+        "--allow-durability-risk",
+        rich_help_panel=SERVER,
+        help="Tune knobs too with which a crash loses committed data, such as synchronous_commit.",
+    ),
+]
+AllowStandby = Annotated[
+    bool,
+    typer.Option(
+        "--allow-standby", rich_help_panel=SERVER, help="Tune a server that is a standby."
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")
 ]

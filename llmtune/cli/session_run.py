@@ -25,6 +25,7 @@ from llmtune.tuning.assemble import assemble
 from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord, without_password
 from llmtune.tuning.result import TuningResult, write_result
+from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, default_url
 from workloads.options import WorkloadOptions
@@ -39,19 +40,29 @@ def run_new(
 ) -> Outcome:
     """Run a new session from its record."""
     with _progress(benchmark, store, reporter) as on_event:
-        session = TuningSession.start(benchmark, store, record, on_event, bench.restart_clock)
+        session = TuningSession.start(
+            benchmark, store, record, on_event, bench.restart_clock, bench.facts
+        )
         return session.run()
 
 
-def run_stored(bench: Bench, store: SessionStore, session_id: str, reporter: Reporter) -> Outcome:
-    """Go on with a stored session.
+def run_stored(
+    bench: Bench,
+    store: SessionStore,
+    session_id: str,
+    reporter: Reporter,
+    optimizer: str | None = None,
+) -> Outcome:
+    """Go on with a stored session, by another optimizer if one is named.
 
     Raises:
         SessionError: it is finished, or the bench is not what it was started on.
     """
     benchmark = bench.benchmark()
     with _progress(benchmark, store, reporter) as on_event:
-        session = TuningSession.resume(benchmark, store, session_id, on_event, bench.restart_clock)
+        session = TuningSession.resume(
+            benchmark, store, session_id, on_event, bench.restart_clock, bench.facts, optimizer
+        )
         return session.run()
 
 
@@ -110,6 +121,11 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
 
 def _json_values(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: str(one.absolute()) if isinstance(one, Path) else one for name, one in pairs}
+
+
+def risks_of(record: SessionRecord) -> Risks:
+    """What the user accepted when the session was started."""
+    return Risks(**record.origin.get("risks", {}))
 
 
 def _restart(origin: Mapping[str, Any]) -> RestartRequest:

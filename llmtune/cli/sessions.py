@@ -17,14 +17,19 @@ SessionId = Annotated[str, typer.Argument(help="The session's id, as `llmtune se
 
 
 def sessions(store: options.Store = None, json: options.Json = False) -> None:
-    """List the stored sessions, newest first."""
+    """List the stored sessions, newest first, and the servers that are not put back."""
     from llmtune.cli.output import print_json, print_table, print_text
+    from llmtune.cli.safety import warn_of
     from llmtune.report.table import Table
+    from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.store import SessionStore
 
-    facts = [_facts(one) for one in SessionStore(store).sessions()]
+    opened = SessionStore(store)
+    facts = [_facts(one) for one in opened.sessions()]
+    due = RestorePoints(opened).due()
+    warn_of(due)
     if json:
-        print_json({"sessions": facts})
+        print_json({"sessions": facts, "restore_due": [one.id for one in due]})
     elif not facts:
         print_text("No session is stored yet; `llmtune tune` starts one.")
     else:
@@ -61,6 +66,13 @@ def resume(
             help="The target's address, when it needs a password: none is stored.",
         ),
     ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            show_default="the session's own",
+            help="Another optimizer, which is told of all trials so far.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -68,15 +80,21 @@ def resume(
         ),
     ] = None,
     store: options.Store = None,
+    yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
-    """Go on with an interrupted session behind its last finished trial."""
+    """Go on with an interrupted session behind its last finished trial.
+
+    What it left on a live server when it was stopped is put back first.
+    """
     from dataclasses import replace
 
     from llmtune.cli.bench import open_bench
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.session_run import finish, requests_of, run_stored
+    from llmtune.cli.safety import Safety
+    from llmtune.cli.session_run import finish, requests_of, risks_of, run_stored
+    from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result import ready_folder
     from llmtune.tuning.store import SessionStore
 
@@ -86,8 +104,10 @@ def resume(
     if target is not None:
         target_request = replace(target_request, target=target)
     folder = ready_folder(out or Path(summary.record.origin.get("out", "out")))
-    with open_bench(target_request, workload_request, reporter) as bench:
-        outcome = run_stored(bench, opened, session, reporter)
+    risks = risks_of(summary.record)
+    safety = Safety(RestorePoints(opened), session, reporter, yes=yes, risks=risks)
+    with open_bench(target_request, workload_request, reporter, safety) as bench:
+        outcome = run_stored(bench, opened, session, reporter, optimizer)
         result = finish(folder, outcome, bench)
     show_result(result, folder, as_json=json)
 

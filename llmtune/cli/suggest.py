@@ -52,6 +52,7 @@ def suggest(
     """Suggest configurations without running the workload: from its plans and statistics."""
     from llmtune.cli.bench import open_bench
     from llmtune.cli.progress import Reporter
+    from llmtune.cli.safety import looking_on
     from llmtune.cli.suggesting import ModelRequest, ready_model
     from llmtune.cli.suggesting import suggest as ask_model
     from llmtune.cli.targets import TargetRequest
@@ -77,7 +78,7 @@ def suggest(
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )
-    with open_bench(target_request, request, reporter) as bench:
+    with open_bench(target_request, request, reporter, looking_on(reporter)) as bench:
         made = ask_model(model, bench, candidates, seed, reporter)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
     _print(changes, form, bench.workload.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,10 @@ import typer
 from llmtune.cli import options
 
 if TYPE_CHECKING:
+    from llmtune.cli.bench import Bench
+    from llmtune.cli.safety import Safety
     from llmtune.tuning.record import Plan
+    from llmtune.tuning.result import TuningResult
 
 DEFAULT_TRIALS = 30
 
@@ -61,24 +64,47 @@ def tune(
     time_budget: options.TimeBudget = None,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for the result and the report.")] = Path("out"),
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show every statement that would run, and only read."),
+    ] = False,
+    apply: Annotated[
+        bool,
+        typer.Option(
+            "--apply",
+            help="Leave the best configuration in force on a live server, if it is proved better.",
+        ),
+    ] = False,
+    allow_durability_risk: options.AllowDurabilityRisk = False,
+    allow_standby: options.AllowStandby = False,
+    yes: options.Yes = False,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
     """Tune a server for a workload, and prove the answer by interleaved runs.
 
-    The server's original settings are back when the command ends, however it ends.
+    The server's original settings are back when the command ends, however it ends;
+    if it is killed, `llmtune restore` puts them back.
     """
+    from rich.markup import escape
+
     from llmtune.cli.bench import open_bench
     from llmtune.cli.outcome import show_result
+    from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
+    from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import finish, origin_of, run_new
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.cli.warm_start import open_warm_start, proposals
     from llmtune.cli.workload_options import workload_request
+    from llmtune.errors import UsageError
+    from llmtune.postgres.live.address import is_address
     from llmtune.tuning.record import Request
+    from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result import ready_folder
-    from llmtune.tuning.session import new_record
+    from llmtune.tuning.server_facts import Risks
+    from llmtune.tuning.session import new_id, new_record
     from llmtune.tuning.store import SessionStore
     from optimizers.registry import check_name
 
@@ -104,23 +130,64 @@ def tune(
         drawn=drawn,
     )
     warm = open_warm_start(warm_start, ModelRequest(adapter, base), reporter)
-    ready_folder(out)
-    sessions = SessionStore(store)
-    with open_bench(target_request, workload_wanted, reporter) as bench:
+    sessions, risks = SessionStore(store), Risks(allow_durability_risk, allow_standby)
+    safety = Safety(
+        RestorePoints(sessions), new_id(), reporter, yes=yes, risks=risks, read_only=dry_run
+    )
+    if apply and not is_address(target):
+        raise UsageError("--apply goes with a server's address; an embedded one is thrown away")
+    if not dry_run:
+        ready_folder(out)
+    with open_bench(target_request, workload_wanted, reporter, safety, load=not dry_run) as bench:
+        busy = 1 if bench.facts is None else bench.facts.clients
+        origin = origin_of(target_request, workload_wanted)
         request = Request(
             bench.target.name,
             bench.workload.name,
             optimizer,
             warm_start,
             seed,
-            replace(plan, clients=bench.workload.clients),
-            {**origin_of(target_request, workload_wanted), "out": str(out.absolute())},
+            replace(plan, clients=max(busy, bench.workload.clients)),
+            {**origin, "out": str(out.absolute()), "risks": asdict(risks)},
         )
         benchmark = bench.benchmark()
-        record = new_record(benchmark, request, *proposals(warm, bench, seed, reporter))
+        made = proposals(warm, bench, seed, reporter)
+        record = new_record(benchmark, request, *made, safety.run_id)
+        if dry_run:
+            _show(list(dry_run_lines(bench, record)), as_json=json)
+            return
+        for line in plan_lines(bench, record.plan):
+            reporter.say(escape(line))
         outcome = run_new(bench, benchmark, sessions, record, reporter)
         result = finish(out, outcome, bench)
-    show_result(result, out, as_json=json)
+        show_result(result, out, as_json=json)
+        if apply:
+            _apply(bench, safety, result)
+
+
+def _show(lines: list[str], *, as_json: bool) -> None:
+    from llmtune.cli.output import print_json, print_text
+
+    if as_json:
+        print_json({"statements": lines})
+    else:
+        print_text("\n".join(lines))
+
+
+def _apply(bench: Bench, safety: Safety, result: TuningResult) -> None:
+    """Leave the answer in force on a live server, if it is one and the user wants it."""
+    from llmtune.cli.safety import confirmed
+    from llmtune.postgres.dsn import DsnTarget
+
+    say = safety.reporter.say
+    if not result.improvement.improved:
+        say("Nothing is applied: no configuration is proved better than the present settings.")
+    elif not (safety.yes or confirmed(f"Leave {len(result.knobs)} settings changed?")):
+        say("Nothing is applied.")
+    elif isinstance(bench.target, DsnTarget):
+        best = bench.space.configuration(result.best.configuration)
+        safety.apply_for_good(bench.target, bench.space, best)
+        say(f"Applied for good; take it back with: llmtune restore {safety.run_id}")
 
 
 def _plan(trials: int | None, time_budget: str | None) -> Plan:

@@ -77,11 +77,15 @@ def read_altered(connection: Connection, names: Iterable[str]) -> dict[str, str]
 
 def alter_system(connection: Connection, name: str, text: str | None) -> None:
     """Put one setting into ALTER SYSTEM's file; None takes it out."""
+    connection.execute(alter_statement(name, text))
+
+
+def alter_statement(name: str, text: str | None) -> sql.Composed:
+    """The statement that `alter_system` executes."""
     setting = sql.Identifier(name)
     if text is None:
-        connection.execute(sql.SQL("ALTER SYSTEM RESET {}").format(setting))
-    else:
-        connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(setting, sql.Literal(text)))
+        return sql.SQL("ALTER SYSTEM RESET {}").format(setting)
+    return sql.SQL("ALTER SYSTEM SET {} = {}").format(setting, sql.Literal(text))
 
 
 def setting_text(value: Value) -> str:

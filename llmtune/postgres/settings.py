@@ -131,6 +131,11 @@ class SettingsApplier:
         settings = self._originals.settings
         self._bring_to({knob.name: settings[knob.name].value for knob in self._system})
 
+    @property
+    def originals(self) -> Originals:
+        """The settings before the first `apply`."""
+        return self._originals
+
     def plan(self, configuration: Configuration) -> Planned:
         """What `apply` would do now; the server is only read.
 

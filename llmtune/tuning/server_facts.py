@@ -21,6 +21,9 @@ class Risks:
     standby: bool = False
 
 
+NO_RISKS = Risks()
+
+
 def server_facts(
     connection: Connection, in_use: InUse, clients: int, *, standby: bool, risks: Risks
 ) -> ServerFacts:

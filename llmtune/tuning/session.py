@@ -53,21 +53,28 @@ class Outcome:
     confirmation: Confirmation
 
 
+def new_id() -> str:
+    """A session's id that no other has."""
+    return uuid.uuid4().hex[:12]
+
+
 def new_record(
     evaluator: Evaluator,
     request: Request,
     proposals: Sequence[Proposal] = (),
     suggest_s: float = 0.0,
+    session_id: str | None = None,
 ) -> SessionRecord:
-    """The record of a new session, with an id of its own.
+    """The record of a new session.
 
     Args:
+        session_id: from `new_id`; None: a new one.
         proposals: what to try after the default and before the optimizer's own.
         suggest_s: seconds that making them took.
     """
     space = evaluator.space
     return SessionRecord(
-        id=uuid.uuid4().hex[:12],
+        id=session_id or new_id(),
         target=request.target,
         workload=request.workload,
         hardware=space.hardware,

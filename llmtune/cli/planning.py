@@ -1,0 +1,114 @@
+"""What a session is about to do: its plan in words, and every statement of a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from psycopg import sql
+
+from llmtune.cli.bench import Bench
+from llmtune.knobs.knob import Effect
+from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.originals import Originals
+from llmtune.postgres.server_settings import alter_statement
+from llmtune.postgres.settings import Planned, SettingsApplier
+from llmtune.report.wording import span_text
+from llmtune.tuning.guards import ServerFacts, server_budget, violations
+from llmtune.tuning.record import Plan, SessionRecord
+from llmtune.units import format_memory
+from optimizers.warm_start import Proposal
+from workloads.workload import TransactionMix
+
+RELOAD = "SELECT pg_reload_conf();"
+WAYS = {
+    Effect.SESSION: "by each connection for itself",
+    Effect.RELOAD: "by ALTER SYSTEM and a reload",
+    Effect.RESTART: "by ALTER SYSTEM and a restart",
+}
+
+
+def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
+    """What will be touched and how, for people, before the first change."""
+    facts = bench.facts or ServerFacts(clients=plan.clients)
+    for effect, how in WAYS.items():
+        names = [knob.name for knob in bench.space.knobs if knob.effect is effect]
+        if names:
+            yield f"{len(names)} knobs {how}: {', '.join(names)}"
+    budget = server_budget(bench.space, facts) >> 20 << 20
+    yield f"memory: nothing that could need over {format_memory(budget)} ({facts.clients} sessions)"
+    runs = 3 * plan.confirm_runs
+    trials = "trials until the time is used" if plan.trials is None else f"{plan.trials} trials"
+    limit = "" if plan.seconds is None else f", {span_text(plan.seconds)} for everything"
+    yield f"{trials}, up to {plan.prune_trials} to minimise, up to {runs} final runs{limit}"
+
+
+def dry_run_lines(bench: Bench, record: SessionRecord) -> Iterator[str]:
+    """Every statement that is known up front, as SQL with comments."""
+    yield "-- Dry run: the server is only read."
+    for line in plan_lines(bench, record.plan):
+        yield f"-- {line}"
+    applier = SettingsApplier(bench.target, bench.space)
+    yield f"-- 1. default, {record.plan.default_repeats} times: the settings as they are"
+    yield from _workload(bench)
+    touched: dict[str, None] = {}
+    for number, proposal in enumerate(_others(bench, record.proposals), 2):
+        yield f"-- {number}. {proposal.source}"
+        refused = violations(proposal.configuration, bench.space, bench.facts or ServerFacts())
+        if refused:
+            yield f"-- not applied: {'; '.join(one.reason for one in refused)}"
+            continue
+        planned = applier.plan(proposal.configuration)
+        touched |= dict.fromkeys(planned.altered)
+        yield from _applied(bench, planned)
+    yield f"-- further ones are proposed by {record.optimizer} from what was measured"
+    yield from _put_back(bench, applier.originals, list(touched))
+
+
+def _others(bench: Bench, proposals: Sequence[Proposal]) -> Iterator[Proposal]:
+    baseline = bench.space.baseline()
+    return (one for one in proposals if one.configuration != baseline)
+
+
+def _workload(bench: Bench) -> Iterator[str]:
+    wanted = bench.workload
+    if isinstance(wanted, TransactionMix):
+        yield f"-- {wanted.name}: transactions of {wanted.clients} connections, on a copy"
+        return
+    yield f"-- {len(wanted.queries)} queries in {bench.database}, once to warm up and once timed:"
+    for query in wanted.queries:
+        yield f"-- {query.id}\n{query.sql.strip().rstrip(';')};"
+
+
+def _applied(bench: Bench, planned: Planned) -> Iterator[str]:
+    yield from (_altered(name, text) for name, text in planned.altered.items())
+    if planned.restart:
+        yield f"-- {_restart(bench)}, for {', '.join(planned.restart)}"
+    elif planned.reload:
+        yield RELOAD
+    for name, text in planned.session.items():
+        setting = sql.SQL("SET {} = {};").format(sql.Identifier(name), sql.Literal(text))
+        yield setting.as_string(None)
+    yield "-- the workload as above"
+
+
+def _restart(bench: Bench) -> str:
+    target = bench.target
+    way = target.report.restarter if isinstance(target, DsnTarget) else None
+    return f"restart: {way}" if way else "the server is restarted"
+
+
+def _put_back(bench: Bench, originals: Originals, names: Sequence[str]) -> Iterator[str]:
+    """What brings the present settings back after these proposals."""
+    yield "-- at the end, and by `llmtune restore` if it does not come to that:"
+    knobs = [bench.space[name] for name in names]
+    for knob in knobs:
+        yield _altered(knob.name, originals.settings[knob.name].altered)
+    if knobs:
+        yield RELOAD
+    waiting = [knob.name for knob in knobs if knob.effect is Effect.RESTART]
+    if waiting:
+        yield f"-- {_restart(bench)}, for {', '.join(waiting)}"
+
+
+def _altered(name: str, text: str | None) -> str:
+    return f"{alter_statement(name, text).as_string(None)};"

@@ -1,0 +1,204 @@
+"""Around every command that changes a server which outlives it: lock, journal, put back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+
+from llmtune.cli.progress import Reporter
+from llmtune.errors import LLMTuneError, SessionError, TargetError
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.originals import Journal, ServerIdentity, read_identity
+from llmtune.postgres.settings import SettingsApplier
+from llmtune.postgres.target import Target
+from llmtune.postgres.tuner_lock import TunerLock
+from llmtune.tuning.restore import Restored, restore
+from llmtune.tuning.restore_points import (
+    PointState,
+    RestorePoint,
+    RestorePoints,
+    TargetJournal,
+)
+from llmtune.tuning.server_facts import NO_RISKS, Risks
+from llmtune.tuning.session import new_id
+from llmtune.tuning.store import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """How one run treats a server that is not ours.
+
+    Attributes:
+        run_id: what the run's original settings are kept under: its session's id,
+            or a name of its own.
+        yes: put an earlier run's leftovers back without asking.
+        risks: what the user accepts.
+        read_only: the run changes nothing; it only says when a restore is due.
+    """
+
+    points: RestorePoints
+    run_id: str
+    reporter: Reporter
+    yes: bool = False
+    risks: Risks = NO_RISKS
+    read_only: bool = False
+
+    @contextmanager
+    def guard(self, target: Target) -> Iterator[Journal | None]:
+        """Keep other tuners away and the originals safe while the block runs.
+
+        Gives the journal for whatever changes settings; None for a throw-away
+        server, which needs none. Afterwards the originals are back, but for a
+        point that is marked KEPT.
+
+        Raises:
+            SessionError: an earlier run's leftovers must be put back first.
+            TargetError: another tuner works on the server, or it is a standby.
+        """
+        if not isinstance(target, DsnTarget):
+            yield None
+            return
+        if self.read_only:
+            warn_of(self.points.due(identity(target)))
+            yield None
+            return
+        if target.report.standby and not self.risks.standby:
+            raise TargetError(f"{target.name} is a standby; --allow-standby tunes it nevertheless")
+        with TunerLock(target) as lock:
+            self._clear_leftovers(target)
+            with self._putting_back(target):
+                yield TargetJournal(self.points, self.run_id, lock)
+
+    def apply_for_good(
+        self, target: DsnTarget, space: KnobSpace, configuration: Configuration
+    ) -> None:
+        """Leave a configuration in force; `llmtune restore` can still take it back.
+
+        Raises:
+            TargetError: the server refuses it; the originals are put back.
+        """
+        self._put_back(target)
+        # A lock of its own is not needed: the guard around this run holds it.
+        journal = TargetJournal(self.points, self.run_id)
+        SettingsApplier(target, space, journal, lasting=True).apply(configuration)
+        self.points.mark(self.run_id, PointState.KEPT)
+        target.settle()
+
+    def _clear_leftovers(self, target: DsnTarget) -> None:
+        """Put back what earlier runs left, this one's own without asking."""
+        for point in self.points.due(identity(target)):
+            if point.id != self.run_id and not (self.yes or _agrees(point)):
+                raise SessionError(f"{due_notice(point)}; nothing was changed now")
+            done = restore(target, self.points, point)
+            if not done.complete:
+                raise TargetError(waiting_notice(done))
+            self.reporter.say(restored_notice(done))
+            target.inspect()  # what was found on entering were the leftovers
+        target.settle()
+
+    @contextmanager
+    def _putting_back(self, target: DsnTarget) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            try:
+                self._put_back(target)
+            except LLMTuneError as failure:
+                error.add_note(f"{failure}\n{self._how()}")
+            raise
+        try:
+            self._put_back(target)
+        except LLMTuneError as failure:
+            failure.add_note(self._how())
+            raise
+
+    def _put_back(self, target: DsnTarget) -> None:
+        mine = [point for point in self.points.due() if point.id == self.run_id]
+        for point in mine:
+            try:
+                done = restore(target, self.points, point)
+            except TargetError:
+                target.recover()
+                done = restore(target, self.points, point)
+            target.settle()
+            if done.foreign or not done.complete:
+                self.reporter.say(restored_notice(done))
+
+    def _how(self) -> str:
+        return f"Put the settings back with: llmtune restore {self.run_id}"
+
+
+def own_safety(
+    name: str, reporter: Reporter, *, yes: bool = False, risks: Risks = NO_RISKS
+) -> Safety:
+    """For a run without a session in the user's store: the originals are kept there too."""
+    points = RestorePoints(SessionStore())
+    return Safety(points, f"{name}-{new_id()}", reporter, yes=yes, risks=risks)
+
+
+def looking_on(reporter: Reporter) -> Safety:
+    """For a command that changes nothing."""
+    return Safety(RestorePoints(SessionStore()), "", reporter, read_only=True)
+
+
+def identity(target: Target) -> ServerIdentity:
+    """Which server a target leads to."""
+    with target.connect() as connection:
+        return read_identity(connection, target.name)
+
+
+def warn_of(points: Iterable[RestorePoint]) -> None:
+    """Say on standard error, also where little is said, which restores are due."""
+    for point in points:
+        typer.secho(f"llmtune: {due_notice(point)}", fg="yellow", err=True)
+
+
+def due_notice(point: RestorePoint) -> str:
+    """What to tell whoever works on a server that is not put back."""
+    what = f"{point.server.address} still has settings of the run {point.id}"
+    if point.state is PointState.PARTIAL:
+        what = f"{point.server.address} waits for a restart to lose {', '.join(point.waiting)}"
+    return f"{what}; put them back with `llmtune restore {point.id}`"
+
+
+def waiting_notice(done: Restored) -> str:
+    """What to tell when only a restart makes the original settings hold again."""
+    return (
+        f"{', '.join(done.waiting)}: the original values are in the file again, and in force "
+        "after a restart; restart the server, then `llmtune restore` once more to be sure"
+    )
+
+
+def restored_notice(done: Restored) -> str:
+    """What restoring did, in words."""
+    said = [f"{done.point_id}: {_count(done.put_back)} put back"]
+    said += [
+        f"{name} was set to {now or 'no value'} by somebody else and is left so (--force overrides)"
+        for name, now in done.foreign
+    ]
+    said += [waiting_notice(done)] if done.waiting else []
+    said += ["the server was restarted"] if done.restarted else []
+    return "; ".join(said)
+
+
+def confirmed(question: str) -> bool:
+    """Ask where somebody can answer; nobody there is a no."""
+    return sys.stdin.isatty() and typer.confirm(question, err=True)
+
+
+def _agrees(point: RestorePoint) -> bool:
+    return confirmed(f"{due_notice(point)}. Do so now?")
+
+
+def _count(names: tuple[str, ...]) -> str:
+    return (
+        f"{len(names)} setting{'' if len(names) == 1 else 's'} ({', '.join(names)})"
+        if names
+        else "nothing"
+    )

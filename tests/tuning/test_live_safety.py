@@ -1,0 +1,167 @@
+"""The commands on a server that outlives them: due notices, refusals, dry run, apply, restore."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from llmtune.cli.app import app
+from llmtune.tuning.restore_points import PointState, RestorePoints
+from llmtune.tuning.store import SessionStore
+from tests.tuning.test_restore import ROOT, Place
+
+SMALL = ("--cores", "2", "--memory", "1GB", "--warm-start", "rules", "--trials", "3")
+QUERIES = "SELECT count(*) FROM pg_class;\n"
+
+
+class Live(Place):
+    """The server by its address, and the command line on it."""
+
+    def __init__(self, embedded, cache, folder):
+        super().__init__(embedded, cache, f"sqlite:///{folder / 'sessions.db'}")
+        self.folder = folder
+        (folder / "queries.sql").write_text(QUERIES)
+        self.address = f"postgresql://postgres@/postgres?host={self.arguments[1]}"
+        self.environment = {"XDG_DATA_HOME": str(folder), "COLUMNS": "200"}
+
+    def call(self, *arguments):
+        done = CliRunner(env=self.environment).invoke(app, [*map(str, arguments)])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    def tune_options(self):
+        where = ("--target", self.address, "--store", self.url, "--out", self.folder / "out")
+        return ["tune", *where, "--workload", self.folder / "queries.sql", *SMALL]
+
+    def tune(self, *options):
+        return self.call(*self.tune_options(), *options)
+
+    def restore(self, *options):
+        return self.call("restore", *options, "--store", self.url)
+
+
+@pytest.fixture
+def live(embedded, cache, tmp_path):
+    live = Live(embedded, cache, tmp_path)
+    live.execute("ALTER SYSTEM SET checkpoint_timeout = '7min'", "SELECT pg_reload_conf()")
+    live.before = live.entries()
+    yield live
+    embedded.recover()
+
+
+def leave_behind(live):
+    """What a killed tuner leaves."""
+    live.kill_tuner("reloaded")
+    assert "max_wal_size = '2048'" in live.entries()
+
+
+def test_the_next_commands_say_that_a_restore_is_due(live):
+    leave_behind(live)
+    listed = live.call("sessions", "--store", live.url, "--json")
+    assert json.loads(listed.stdout)["restore_due"] == ["killed"]
+    assert "llmtune restore killed" in listed.stderr
+    refused = live.tune()
+    assert refused.exit_code == 1
+    assert "llmtune restore killed" in refused.stderr
+    assert "max_wal_size = '2048'" in live.entries()
+
+
+def test_restore_puts_back_and_then_has_nothing_to_do(live):
+    leave_behind(live)
+    first = live.restore("--json")
+    (facts,) = json.loads(first.stdout)["restored"]
+    assert (facts["session"], facts["complete"]) == ("killed", True)
+    assert set(facts["put_back"]) == {"checkpoint_timeout", "max_wal_size", "wal_compression"}
+    assert live.entries() == live.before
+    for again in ([], ["killed"], ["--target", live.address]):
+        assert "Nothing to do" in live.restore(*again).stdout
+
+
+def test_a_stranger_is_told_that_there_is_nothing(live):
+    done = live.restore("nosuch")
+    assert done.exit_code == 1
+    assert "left nothing to restore" in done.stderr
+
+
+def test_tune_with_yes_restores_first_and_leaves_nothing(live):
+    leave_behind(live)
+    done = live.tune("--yes", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert live.entries() == live.before
+    assert RestorePoints(SessionStore(live.url)).due() == ()
+
+
+def test_a_dry_run_only_reads(live):
+    done = live.tune("--dry-run")
+    assert done.exit_code == 0, done.stderr
+    assert "SELECT count(*) FROM pg_class;" in done.stdout
+    assert 'SET "' in done.stdout
+    assert live.entries() == live.before
+    assert not (live.folder / "out").exists()
+    assert SessionStore(live.url).sessions() == ()
+
+
+def test_a_dry_run_loads_nothing(live):
+    with live.target.connect() as connection:
+        query = "SELECT count(*) FROM pg_database"
+        before = connection.execute(query).fetchone()
+        where = ("--target", live.address, "--store", live.url, *SMALL)
+        refused = live.call("tune", *where, "--workload", "tpch", "--scale", "0.02", "--dry-run")
+        assert connection.execute(query).fetchone() == before
+    assert refused.exit_code == 2
+    assert "loads nothing" in refused.stderr
+
+
+def test_a_kept_configuration_can_be_taken_back(live):
+    live.kill_tuner("reloaded")
+    live.points.mark("killed", PointState.KEPT)
+    assert live.tune("--json").exit_code == 0
+    assert "max_wal_size = '2048'" in live.entries()
+    assert live.restore("killed").exit_code == 1
+    assert live.restore("killed", "--yes").exit_code == 0
+    assert live.entries() == live.before
+
+
+def test_apply_is_for_servers_that_stay(live):
+    done = live.call("tune", "--target", "embedded", "--apply", "--warm-start", "none")
+    assert done.exit_code == 2
+    assert "--apply" in done.stderr
+
+
+def test_two_tuners_do_not_share_a_server(live):
+    from llmtune.postgres.tuner_lock import TunerLock
+
+    with TunerLock(live.target):
+        refused = live.tune()
+    assert refused.exit_code == 1
+    assert "another llmtune" in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_tuner_that_is_ended_can_be_resumed(live, number):
+    (live.folder / "queries.sql").write_text("SELECT count(*), pg_sleep(0.2) FROM pg_class;\n")
+    command = [str(Path(sys.executable).with_name("llmtune")), *map(str, live.tune_options())]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **live.environment}, stderr=subprocess.PIPE, text=True
+    )
+    seen = ""
+    for line in process.stderr:
+        seen += line
+        if "rules" in line:
+            break
+    process.send_signal(number)
+    seen += process.communicate(timeout=60)[1]
+    (session,) = (one.record.id for one in SessionStore(live.url).sessions())
+    done = live.call("resume", session, "--optimizer", "random", "--store", live.url, "--json")
+    assert done.exit_code == 0, (seen, done.stderr)
+    result = json.loads(done.stdout)
+    assert (result["session"], result["optimizer"]) == (session, "random")
+    assert live.entries() == live.before
