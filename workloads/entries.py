@@ -93,6 +93,15 @@ QUERIES = (
         takes=GENERATED,
         build=_builder("workloads.ssb", "ssb_workload"),
     ),
+    WorkloadEntry(
+        name="job",
+        summary="Join Order Benchmark: 113 queries of up to 17 joins over the IMDb",
+        needs="nothing: a synthetic IMDb is generated, 8 GB at scale 1; or the real one by --data",
+        scale=0.03,
+        takes=("scale", "data", "database", "leave_out", "query_timeout_s"),
+        build=_builder("workloads.job", "job_workload"),
+        published=True,
+    ),
 )
 
 _YCSB = {
