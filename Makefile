@@ -2,6 +2,7 @@
 # make demo    tune an embedded PostgreSQL on TPC-H, from a trained model's suggestion
 # make test    every test; formatting, types and layers are among them
 # make lint    only those checks
+# make docker-image   a Docker engine and the image that the Docker tests need, if possible
 # make clean   remove .venv, the caches of the tools and out/
 #
 # PYTHON=...       the interpreter to build .venv with (3.11 to 3.13)
@@ -22,7 +23,7 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_in
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint docker-image clean
 
 setup: $(STAMP)
 
@@ -46,6 +47,9 @@ test: setup
 
 lint: setup
 	$(BIN)/python -m pytest --quiet tests/test_quality.py
+
+docker-image:
+	.ci/docker
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache out *.egg-info
