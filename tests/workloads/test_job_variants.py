@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 import sqlglot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmtune.postgres.target import Connection, Target
@@ -31,6 +31,7 @@ def shape(family: Family, variant: Variant) -> tuple[set[str], set[str]]:
     return filtered, {".".join(column) for column in variant.outputs}
 
 
+@settings(deadline=None)
 @given(family=families, seed=seeds)
 def test_a_seed_draws_one_variant(family: Family, seed: int) -> None:
     drawn = draw_variant(family, Random(seed), 7)
@@ -38,6 +39,7 @@ def test_a_seed_draws_one_variant(family: Family, seed: int) -> None:
     assert drawn.id == f"{family.number}.7"
 
 
+@settings(deadline=None)
 @given(family=families, seed=seeds)
 def test_a_drawn_variant_is_a_new_one_of_its_family(family: Family, seed: int) -> None:
     drawn = draw_variant(family, Random(seed))
@@ -48,6 +50,7 @@ def test_a_drawn_variant_is_a_new_one_of_its_family(family: Family, seed: int) -
     assert render(family, drawn).startswith("SELECT MIN(")
 
 
+@settings(deadline=None)
 @given(family=families, seed=seeds)
 def test_no_drawn_filter_contradicts_another(family: Family, seed: int) -> None:
     comparisons = [
@@ -62,6 +65,7 @@ def test_no_drawn_filter_contradicts_another(family: Family, seed: int) -> None:
     assert all(c.values[0] <= c.values[1] for c in comparisons if c.operator == "BETWEEN")  # type: ignore[operator]
 
 
+@settings(deadline=None)
 @given(family=families, seed=seeds)
 def test_an_info_keeps_the_type_that_it_has_in_the_benchmark(family: Family, seed: int) -> None:
     drawn = draw_variant(family, Random(seed))
