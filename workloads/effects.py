@@ -14,6 +14,10 @@ _WRITES = {"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CreateTableAs
 _WRITING_CLAUSES = {"IntoClause", "LockingClause"}
 """SELECT INTO makes a table; SELECT FOR UPDATE and its like mark the rows they lock."""
 
+_BEGINNINGS = {"SELECT", "WITH", "VALUES", "TABLE", "ASCII_40", "CREATE"}
+_BEGINNINGS |= {"INSERT", "UPDATE", "DELETE_P", "MERGE"}
+"""First words of queries as the parser names them; `ASCII_40` is a parenthesis."""
+
 _REASONS = {
     "TransactionStmt": "every query runs by itself, in a transaction of its own if it writes",
     "VariableSetStmt": "settings are what LLMTune changes; give others to the role or the "
@@ -87,6 +91,18 @@ def effect_of(statement: Node) -> Effect:
     inside = {type(node).__name__ for node in nodes}
     nextval = any(called(node) == "nextval" for node in nodes)
     return Effect(writes=bool(inside & (_WRITES | _WRITING_CLAUSES)) or nextval)
+
+
+def may_be_query(sql: str) -> bool:
+    """Whether a text begins as a query does; the server shows `SET a TO $1`, which is no SQL."""
+    from pglast import scan
+    from pglast.parser import ParseError
+
+    try:
+        words = (token.name for token in scan(sql) if not token.name.endswith("_COMMENT"))
+        return next(words, "") in _BEGINNINGS
+    except ParseError:
+        return True
 
 
 def called(node: Node) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.markup import escape
 
 from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.transactions import TransactionBenchmark
+from llmtune.cli.own_queries import CAPTURED, captured, check_data, measure_options, tried
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.server_report import summary
@@ -49,6 +50,7 @@ class Bench:
         space: the part of it that the workload responds to.
         journal: told before each change of a server that outlives us.
         facts: what the guards know of such a server.
+        measure: how its queries are measured where a command does not say it.
     """
 
     target: Target
@@ -59,6 +61,7 @@ class Bench:
     profile: Profile
     journal: Journal | None = None
     facts: ServerFacts | None = None
+    measure: MeasureOptions = field(default_factory=MeasureOptions)
 
     def restart_clock(self) -> float:
         """Seconds that the target has spent restarting so far."""
@@ -72,7 +75,7 @@ class Bench:
                 self.space,
                 self.workload,
                 self.database,
-                options,
+                options or self.measure,
                 journal=self.journal,
             )
         return self.query_benchmark(options)
@@ -84,8 +87,9 @@ class Bench:
             UsageError: the workload is a transaction mix.
         """
         wanted = query_workload(self.workload)
+        chosen = options or self.measure
         return Benchmark(
-            self.target, self.space, wanted, self.database, options, journal=self.journal
+            self.target, self.space, wanted, self.database, chosen, journal=self.journal
         )
 
 
@@ -98,6 +102,7 @@ def open_bench(
     *,
     queries_only: bool = False,
     load: bool = True,
+    measured: bool = True,
 ) -> Iterator[Bench]:
     """Open the target, load the workload's data set once, and profile it.
 
@@ -108,22 +113,37 @@ def open_bench(
         safety: keeps what a server that outlives us had before.
         queries_only: a transaction mix is a wrong request.
         load: False refuses where the data set is not there yet.
+        measured: the user's own queries are tried once, as they will be run; else planned.
     """
-    wanted = workload(workload_request.name, workload_request.options)
-    if queries_only:
-        query_workload(wanted)
+    options = workload_request.options
+    known = _known(target_request, workload_request)
+    if queries_only and known is not None:
+        query_workload(known)
     with open_target(target_request) as target, safety.guard(target) as journal:
         _announce(target, reporter)
         whole = _space(target, safety.risks)
+        wanted = known or captured(target, options, reporter)
         if not load:
             _check_loaded(target, wanted)
         database = _database(target, wanted, reporter)
         with target.connect(database) as connection:
+            wanted = tried(connection, wanted, options, reporter, measured=measured and load)
             profile = profile_workload(connection, wanted, target.hardware, target.version)
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
         space = relevant(whole, profile.kind, jit=jit)
         facts = _facts(target, wanted, safety.risks)
-        yield Bench(target, whole, space, wanted, database, profile, journal, facts)
+        measure = measure_options(options)
+        yield Bench(target, whole, space, wanted, database, profile, journal, facts, measure)
+
+
+def _known(target: TargetRequest, request: WorkloadRequest) -> AnyWorkload | None:
+    """The workload, checked against the target; None when only the server can tell it."""
+    if request.name == CAPTURED:
+        check_data(target.target, CAPTURED, ExistingDatabase(database=request.options.database))
+        return None
+    wanted = workload(request.name, request.options)
+    check_data(target.target, request.name, wanted.data_set)
+    return wanted
 
 
 def _facts(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts | None:

@@ -28,7 +28,9 @@ from llmtune.tuning.result import TuningResult, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, default_url
+from workloads.entries import SQL_FILES
 from workloads.options import WorkloadOptions
+from workloads.registry import entry
 
 
 def run_new(
@@ -114,9 +116,15 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
         "bindir": None if target.bindir is None else str(target.bindir.absolute()),
         "image": target.image,
         "restart": asdict(target.restart, dict_factory=_json_values),
-        "workload": workload.name,
+        "workload": _from_anywhere(workload.name),
         **asdict(workload.options, dict_factory=_json_values),
     }
+
+
+def _from_anywhere(workload: str) -> str:
+    """The workload's name; the full path of files."""
+    path = entry(workload) is SQL_FILES
+    return str(Path(workload).absolute()) if path else workload
 
 
 def _json_values(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def suggest(
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )
-    with open_bench(target_request, request, reporter, looking_on(reporter)) as bench:
+    safety = looking_on(reporter)
+    with open_bench(target_request, request, reporter, safety, measured=False) as bench:
         made = ask_model(model, bench, candidates, seed, reporter)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
     _print(changes, form, bench.workload.name)

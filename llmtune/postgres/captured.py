@@ -10,6 +10,7 @@ from random import Random
 import psycopg
 
 from llmtune.errors import UsageError
+from llmtune.postgres.column_values import OURS
 from llmtune.postgres.heavy_statements import HIDDEN, HeavyStatement, heavy_statements
 from llmtune.postgres.parameters import ParameterValues
 from llmtune.postgres.plans import explain
@@ -18,7 +19,7 @@ from workloads.captured.log import Reservoir, logged_statements
 from workloads.captured.places import places_in
 from workloads.captured.scope import TableName, tables_of
 from workloads.digest import digest
-from workloads.effects import effect_of
+from workloads.effects import effect_of, may_be_query
 from workloads.options import WorkloadOptions
 from workloads.sqlfiles.statements import Statement, parse_statements
 from workloads.workload import ExistingDatabase, Query, Workload
@@ -102,6 +103,7 @@ class _Capture:
     def look_at(self, heavy: HeavyStatement) -> None:
         """Take the statement, note why not, or pass over what is no query on tables."""
         try:
+            self._check_visible(heavy)
             statement = _query_on_tables(heavy)
             if statement is None:
                 return
@@ -111,6 +113,15 @@ class _Capture:
             return
         self.taken += 1
         self.queries += self._queries(heavy, statement, texts)
+
+    def _check_visible(self, heavy: HeavyStatement) -> None:
+        if heavy.sql == HIDDEN:
+            row = self.connection.execute("SELECT quote_ident(current_user)").fetchone()
+            role = row[0] if row else ""
+            raise UsageError(
+                f"the role {role} may not see what other roles run: "
+                f"GRANT pg_read_all_stats TO {role}"
+            )
 
     def _texts(self, heavy: HeavyStatement, statement: Statement) -> list[str]:
         """Up to `SETS` texts with values that the server can plan.
@@ -170,22 +181,22 @@ class _Capture:
 
 
 def _query_on_tables(heavy: HeavyStatement) -> Statement | None:
-    """The statement, parsed; None when it is no query, or reads nothing but the catalogs.
+    """The statement, parsed; None when it is no query on tables of the user's.
 
     Raises:
-        UsageError: our role may not see it, or it cannot be parsed.
+        UsageError: it cannot be parsed.
     """
-    if heavy.sql == HIDDEN:
-        raise UsageError("our role may not see it: GRANT pg_read_all_stats to it")
+    if OURS in heavy.sql or not may_be_query(heavy.sql):
+        return None
     parsed = parse_statements(heavy.sql, f"query id {heavy.query_id}")
     if len(parsed) != 1 or effect_of(parsed[0].tree).refusal:
         return None
-    own = [table for table in tables_of(parsed[0].tree) if not _in_catalog(table)]
-    return parsed[0] if own else None
+    return parsed[0] if any(map(_is_own, tables_of(parsed[0].tree))) else None
 
 
-def _in_catalog(table: TableName) -> bool:
-    return table.schema in _CATALOGS or (not table.schema and table.name.startswith("pg_"))
+def _is_own(table: TableName) -> bool:
+    """Whether it is neither a catalog nor a view for watching the server."""
+    return table.schema not in _CATALOGS and not table.name.startswith("pg_")
 
 
 def _logged(

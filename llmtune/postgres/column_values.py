@@ -27,8 +27,11 @@ _STATISTICS = """
     FROM pg_stats WHERE schemaname = %s AND tablename = %s AND attname = %s
     ORDER BY inherited DESC LIMIT 1
 """
+OURS = "/* llmtune */"
+"""Marks what we run on the user's tables, for the server counts it among the statements."""
+
 _LOOK = """
-    SELECT v::text FROM (
+    SELECT /* llmtune */ v::text FROM (
         SELECT {column} AS v FROM {table} {sample} WHERE {column} IS NOT NULL LIMIT {rows}
     ) AS some ORDER BY some.v
 """

@@ -1,0 +1,91 @@
+"""Queries that are the user's own: where they come from, and whether they run."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+from llmtune.benchmark.benchmark import MeasureOptions
+from llmtune.benchmark.check import CheckOptions, check_queries
+from llmtune.cli.progress import Reporter
+from llmtune.errors import UsageError
+from llmtune.postgres.captured import captured_workload
+from llmtune.postgres.target import Connection, Target
+from workloads.options import WorkloadOptions
+from workloads.workload import AnyWorkload, ExistingDatabase, Workload
+
+CAPTURED = "captured"
+THROW_AWAY = ("embedded", "docker")
+TOLD_SKIPPED = 5
+"""Heavy statements that are told of when they cannot be used."""
+
+
+def check_data(target: str, wanted: str, data: object) -> None:
+    """Refuse a throw-away server as the place of the user's own database.
+
+    Args:
+        wanted: the workload's name.
+        data: its data set or existing database.
+
+    Raises:
+        UsageError: the target has no database of the user's.
+    """
+    if not isinstance(data, ExistingDatabase) or data.database is not None:
+        return
+    if target in THROW_AWAY:
+        other = "" if wanted == CAPTURED else ", or generated data by --data-set, such as tpch"
+        raise UsageError(
+            f"{wanted} needs a database of yours, and the {target} server has none: name your "
+            f"server by --target postgresql://...{other}"
+        )
+
+
+def captured(target: Target, options: WorkloadOptions, reporter: Reporter) -> Workload:
+    """The heaviest statements of the target's database; what they lack is said."""
+    with target.connect(options.database) as connection:
+        found = captured_workload(connection, options)
+    templates = len({query.template for query in found.workload.queries})
+    reporter.say(
+        f"Captured {templates} statements with {len(found.workload.queries)} sets of values."
+    )
+    for one in found.skipped[:TOLD_SKIPPED]:
+        text = " ".join(one.sql.split())[:60]
+        reporter.say(escape(f"  left out, {one.seconds:.3g} s so far: {text}: {one.reason}"))
+    if len(found.skipped) > TOLD_SKIPPED:
+        reporter.say(f"  left out as well: {len(found.skipped) - TOLD_SKIPPED} lighter ones")
+    return found.workload
+
+
+def tried(
+    connection: Connection,
+    wanted: AnyWorkload,
+    options: WorkloadOptions,
+    reporter: Reporter,
+    *,
+    measured: bool,
+) -> AnyWorkload:
+    """The workload once its queries are sure to run; those of our own making are.
+
+    Args:
+        measured: they will be run, so that each is tried once; else they are planned.
+
+    Raises:
+        QueryFailed: one does not run, and is not to be left out.
+        UsageError: none is left.
+    """
+    own = isinstance(wanted.data_set, ExistingDatabase) or options.data_set is not None
+    if not isinstance(wanted, Workload) or not (own or options.leave_out):
+        return wanted
+    limit = measure_options(options).query_timeout_s
+    check = CheckOptions(limit if measured else None, options.leave_out, options.writes)
+    with reporter.bar("Trying the queries") as progress:
+        checked = check_queries(connection, wanted, check, progress)
+    for one in checked.left_out:
+        reporter.say(escape(f"left out: {one.reason}"))
+    return checked.workload
+
+
+def measure_options(options: WorkloadOptions) -> MeasureOptions:
+    """How the workload's queries are measured."""
+    if options.query_timeout_s is None:
+        return MeasureOptions()
+    return MeasureOptions(query_timeout_s=options.query_timeout_s)

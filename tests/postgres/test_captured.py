@@ -1,0 +1,238 @@
+"""Capturing from a server that counts and logs statements as a live one does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from llmtune.benchmark.check import CheckOptions, check_queries
+from llmtune.errors import UsageError
+from llmtune.postgres.captured import Captured, captured_workload
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.target import Connection
+from workloads.options import WorkloadOptions
+from workloads.workload import ExistingDatabase
+
+SETTINGS = {
+    "shared_preload_libraries": "pg_stat_statements",
+    "logging_collector": "on",
+    "log_destination": "csvlog,jsonlog",
+    "log_filename": "statements.log",
+    "log_min_duration_statement": "0",
+    "compute_query_id": "on",
+}
+SCHEMA = """
+    CREATE SCHEMA statistics;
+    CREATE EXTENSION pg_stat_statements SCHEMA statistics;
+    CREATE TABLE sale (id int PRIMARY KEY, state text, price numeric, sold date, note text,
+        extra jsonb);
+    INSERT INTO sale SELECT g, CASE WHEN g % 10 = 0 THEN 'open' ELSE 'done' END, g / 10.0,
+        DATE '2020-01-01' + g % 1000, 'note ' || g, '{}' FROM generate_series(1, 5000) g;
+    CREATE TABLE secret AS SELECT 1 AS a;
+    CREATE ROLE reader;
+    GRANT SELECT ON sale TO reader;
+    GRANT USAGE ON SCHEMA statistics TO reader;
+    ANALYZE;
+"""
+RESET = "SELECT statistics.pg_stat_statements_reset()"
+STATE = "SELECT count(*) FROM sale WHERE state = %s"
+SPAN = "SELECT sum(price) FROM sale WHERE sold >= %s AND sold < %s AND price > %s - 1"
+LIST = "SELECT note FROM sale WHERE id IN (1, 2, 3) ORDER BY id LIMIT 2"
+NOTED = "SELECT id FROM sale WHERE note LIKE 'note 1%%' AND upper(state) = 'OPEN'"
+YEARS = "SELECT extract(year FROM sold), count(*) FROM sale GROUP BY 1 HAVING count(*) > 3"
+UNKNOWN = "SELECT count(*) FROM sale WHERE extra ->> 'colour' = 'red'"
+WRITE = "UPDATE sale SET price = 5 WHERE id = 7"
+
+
+@pytest.fixture(scope="module")
+def server(cache: Path) -> Iterator[EmbeddedTarget]:
+    with EmbeddedTarget(cache=cache) as target:
+        with target.connect() as control:
+            for name, value in SETTINGS.items():
+                control.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+        target.restart()
+        with target.connect() as control:
+            control.execute("CREATE DATABASE shop")
+        with target.connect("shop") as connection:
+            connection.execute(SCHEMA.encode())
+        yield target
+        with target.connect() as control:
+            control.execute("DROP DATABASE shop WITH (FORCE)")
+            control.execute("DROP ROLE reader")
+
+
+@pytest.fixture
+def shop(server: EmbeddedTarget) -> Iterator[Connection]:
+    """The shop's database with the statements of an application, counted afresh."""
+    with server.connect("shop") as application:
+        application.execute(RESET)
+        application.execute("SET application_name = 'shop'")
+        for state in ("open", "done", "done"):
+            application.execute(STATE, [state], prepare=True)
+        application.execute(SPAN, ["2020-03-01", "2020-04-01", 7])
+        for plain in (LIST, NOTED.replace("%%", "%"), YEARS, UNKNOWN):
+            application.execute(plain.encode())
+        application.execute("SHOW work_mem")
+        application.execute("SELECT count(*) FROM pg_class WHERE relkind = 'r'")
+        application.execute("SELECT 1")
+    with server.connect("shop") as connection:
+        yield connection
+
+
+@pytest.fixture
+def capture(shop: Connection) -> Callable[..., Captured]:
+    def run(**options: object) -> Captured:
+        return captured_workload(shop, WorkloadOptions(**{"seed": 1, **options}))
+
+    return run
+
+
+def texts(captured: Captured, part: str) -> list[str]:
+    return [q.sql for q in captured.workload.queries if part in q.sql]
+
+
+def test_parameters_get_values_of_their_columns(shop, capture):
+    found = capture()
+    assert len(texts(found, "WHERE state = ")) == 2, "there are but two states"
+    assert {sql[-6:] for sql in texts(found, "WHERE state = ")} == {"'open'", "'done'"}
+    for sql in texts(found, "sum(price)"):
+        check = sql.replace("sum(price)", "count(*) > 0 AND bool_and(sold < current_date)")
+        assert shop.execute(check.encode()).fetchone() is not None
+        low, high = (sql.partition(op)[2][1:13] for op in (">= ", "sold < "))
+        assert low <= high
+    for sql in texts(found, "note LIKE"):
+        assert "LIKE '%" in sql
+        assert sql.endswith(("'OPEN'", "'DONE'"))
+    assert all("LIMIT 100" in sql for sql in texts(found, "SELECT note"))
+    assert texts(found, "HAVING count(*) > 1")
+
+
+def test_a_captured_workload_runs_and_changes_nothing(shop, capture):
+    found = capture()
+    before = shop.execute("SELECT count(*), sum(price) FROM sale").fetchone()
+    checked = check_queries(shop, found.workload, CheckOptions(10.0))
+    assert checked.left_out == ()
+    assert len(checked.workload.queries) >= 10
+    assert shop.execute("SELECT count(*), sum(price) FROM sale").fetchone() == before
+    assert found.workload.data_set == ExistingDatabase(database="shop")
+
+
+def test_weights_are_in_proportion_to_calls(capture):
+    queries = capture().workload.queries
+    by_template: dict[str, float] = {}
+    for query in queries:
+        by_template[query.template] = by_template.get(query.template, 0) + query.weight
+    assert max(by_template.values()) == pytest.approx(3 * min(by_template.values()), rel=0.01)
+    assert sum(query.weight for query in queries) == pytest.approx(len(queries), rel=0.01)
+    assert all(query.place.startswith("query id ") for query in queries)
+
+
+def test_what_has_no_value_is_listed_and_what_is_no_query_is_not(capture):
+    found = capture()
+    (one,) = found.skipped
+    assert "extra ->>" in one.sql
+    assert "no value is known for $1 (text)" in one.reason
+    assert "--data" in one.reason
+    assert one.seconds > 0
+    again = capture()
+    for strange in ("pg_", "EXPLAIN", "llmtune", "SHOW"):
+        assert not texts(again, strange)
+    assert len(again.skipped) == 1
+
+
+def test_the_seed_decides(shop, capture):
+    first = capture()
+    shop.execute("SELECT 1")
+    assert [q.sql for q in capture().workload.queries] == [q.sql for q in first.workload.queries]
+    assert capture(seed=2).workload.name != first.workload.name
+
+
+def test_the_heaviest_come_first_and_the_limit_holds(shop, capture):
+    shop.execute(b"SELECT count(*), pg_sleep(0.3) FROM sale WHERE id = 5")
+    found = captured_workload(shop, WorkloadOptions(seed=1), limit=2)
+    assert {query.id.partition(".")[0] for query in found.workload.queries} == {"s1", "s2"}
+    assert "pg_sleep" in found.workload.queries[0].sql
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_values_come_from_the_log_where_it_has_them(server, shop, form):
+    with server.connect("shop") as application:
+        application.execute("SET application_name = 'shop'")
+        for number in (4711, 4712):
+            application.execute("SELECT sold FROM sale WHERE id = %s", [number], prepare=True)
+    log = server.data_folder / "log" / f"statements.{form}"
+    wait_for(log, "4712")
+    found = captured_workload(shop, WorkloadOptions(seed=1, data=log))
+    assert {sql[-6:] for sql in texts(found, "SELECT sold")} == {"'4711'", "'4712'"}
+    assert texts(found, "->> 'colour' = 'red'")
+    assert found.skipped == ()
+
+
+def wait_for(log: Path, text: str) -> None:
+    """The server's log collector writes a moment after the statement."""
+    for _ in range(100):
+        if log.exists() and text in log.read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{text} never came to {log}")
+
+
+def test_writes_are_taken_only_where_they_are_allowed(shop, capture):
+    shop.execute(WRITE.encode())
+    before = shop.execute("SELECT sum(price) FROM sale").fetchone()
+    (refused,) = (one for one in capture().skipped if one.sql.startswith("UPDATE"))
+    assert "--allow-writes" in refused.reason
+    allowed = capture(writes=True)
+    writing = [query for query in allowed.workload.queries if query.writes]
+    assert len(writing) == 3
+    assert all(query.sql.startswith("UPDATE") for query in writing)
+    assert check_queries(shop, allowed.workload, CheckOptions(10.0)).left_out == ()
+    assert shop.execute("SELECT sum(price) FROM sale").fetchone() == before
+
+
+def test_a_role_that_sees_nothing_is_told_what_it_lacks(shop, capture):
+    shop.execute("SET SESSION AUTHORIZATION reader")
+    with pytest.raises(UsageError, match="GRANT pg_read_all_stats TO reader"):
+        capture()
+
+
+def test_statements_of_others_and_tables_out_of_reach_are_listed(shop, capture):
+    shop.execute(b"SELECT a FROM secret WHERE a = 1")
+    shop.execute("SET SESSION AUTHORIZATION reader")
+    shop.execute(b"SELECT max(price) FROM sale")
+    found = capture()
+    assert [query.sql for query in found.workload.queries] == ["SELECT max(price) FROM sale"]
+    (hidden,) = found.skipped
+    assert hidden.reason.endswith("GRANT pg_read_all_stats TO reader")
+    shop.execute("RESET SESSION AUTHORIZATION")
+    shop.execute("GRANT pg_read_all_stats TO reader")
+    shop.execute("SET SESSION AUTHORIZATION reader")
+    reasons = {one.sql: one.reason for one in capture().skipped}
+    assert "permission denied for table secret" in reasons["SELECT a FROM secret WHERE a = $1"]
+    shop.execute("RESET SESSION AUTHORIZATION")
+    shop.execute("REVOKE pg_read_all_stats FROM reader")
+
+
+def test_a_database_without_statements_says_what_to_do(server, shop):
+    shop.execute(RESET)
+    with pytest.raises(UsageError, match="no query on the tables of shop yet"):
+        captured_workload(shop, WorkloadOptions())
+    shop.execute(UNKNOWN.encode())
+    with pytest.raises(UsageError, match="none of the 1 heaviest statements of shop can be used"):
+        captured_workload(shop, WorkloadOptions())
+
+
+def test_a_server_without_it_says_what_to_do(server, embedded):
+    with (
+        server.connect() as connection,
+        pytest.raises(UsageError, match="run CREATE EXTENSION pg_stat_statements in it"),
+    ):
+        captured_workload(connection, WorkloadOptions())
+    with embedded.connect() as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+        with pytest.raises(UsageError, match="shared_preload_libraries, restart"):
+            captured_workload(connection, WorkloadOptions())
+        connection.execute("DROP EXTENSION pg_stat_statements")
