@@ -50,6 +50,8 @@ class DsnTarget:
         dsn: str,
         hardware: StatedHardware = Stated(),  # noqa: B008  it is immutable
         restarter: Restarter | None = None,
+        *,
+        start_patience_s: float = START_PATIENCE_S,
     ) -> None:
         """Read the address; nothing is connected yet.
 
@@ -58,6 +60,7 @@ class DsnTarget:
                 `service=...`; the PG* variables and pgpass give what it leaves open.
             hardware: what the server may use, as far as the user says it.
             restarter: how it may be restarted; None: not at all.
+            start_patience_s: how long it may take to answer after a restart.
 
         Raises:
             UsageError: the address cannot be read.
@@ -69,6 +72,7 @@ class DsnTarget:
         }
         self._stated = hardware
         self._restarter = restarter
+        self._start_patience_s = start_patience_s
         self._report: ServerReport | None = None
         self._entries: OwnersEntries | None = None
         self._last: dict[str, str] = {}
@@ -125,11 +129,10 @@ class DsnTarget:
             UsageError: what it may use is not known, or the restarter is another server's.
             TargetError: a connection pooler is in between.
         """
-        report = self.inspect()
+        self.settle()
         _ = self.hardware
         if self._restarter is not None:
-            self._restarter.check(report.started)
-        self.settle()
+            self._restarter.check(self.report.started, self.report.system)
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -167,20 +170,21 @@ class DsnTarget:
             TargetError: there is none.
         """
         reachable = set(self.report.reachable)
-        if not reachable:
+        names = [name for name in space.names if name in reachable]
+        if not names:
             raise TargetError(
-                f"the role {self.report.rights.role} can change no knob on {self.name}; "
+                f"the role {self.report.rights.role} can change none of the knobs on {self.name}; "
                 "`llmtune doctor` tells what is in the way of each"
             )
-        names = [name for name in space.names if name in reachable]
         return space.subset(names).running(self.report.present)
 
     def settle(self) -> None:
         """Take the settings as they are now for the owner's: leaving keeps them.
 
         For whoever changed them to stay: an answer that is applied for good, or
-        settings that were put back after another run.
+        settings that were put back after another run. The report is made anew.
         """
+        self.inspect()
         with self.connect() as connection, loss_is_failure():
             self._entries = OwnersEntries.read(connection, self.report.reachable)
 
@@ -211,7 +215,7 @@ class DsnTarget:
         try:
             self._restarter.restart()
             self._started = await_start(
-                self.connect, self._started, self._restarter, START_PATIENCE_S
+                self.connect, self._started, self._restarter, self._start_patience_s
             )
         except ServerDidNotStart:
             self._down = True
@@ -242,7 +246,8 @@ class DsnTarget:
         except ConnectionFailed:
             if self._restarter is None or self._entries is None:
                 raise
-            file = self._restarter.settings_file or self._local_file()
+            folder = self.data_folder
+            file = self._restarter.settings_file or (FolderFile(folder) if folder else None)
             self._entries.undo_outside(file, self._last)
             self.restart()
             self._down = False
@@ -254,9 +259,6 @@ class DsnTarget:
             return
         with self.connect() as connection, loss_is_failure():
             self._last = read_entries(connection, self._entries.names)
-
-    def _local_file(self) -> FolderFile | None:
-        return None if self._folder is None else FolderFile(self._folder)
 
     def _pin(self, connection: Connection) -> None:
         """Stay with the server that answered: of several hosts, or when variables change."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from llmtune.postgres.docker.engine import (
     find_container,
     log_tail,
 )
+from llmtune.postgres.docker.files import ContainerFile, read_file, write_file
 from llmtune.postgres.live.present import AUTO_CONF
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 DATA_FOLDER = "/var/lib/postgresql/data"
 """Of the official image up to version 17, where its variable PGDATA says nothing."""
 
+CLOCKS_AGREE_S = 5.0
+"""How far the engine's and the server's clocks may differ."""
+
 STOP_PATIENCE_S = 60
 """Seconds that the server has to shut down before its container kills it."""
 
 
-class ContainerFile:
+class ContainerSettings:
     """ALTER SYSTEM's file in a container, which may be stopped."""
 
     def __init__(self, name: str) -> None:
@@ -38,19 +41,14 @@ class ContainerFile:
     def read(self) -> bytes:
         """See `AutoConfFile.read`."""
         with closing(connect_engine()) as engine:
-            return _fetch(find_container(engine, self._name))[1]
+            return _content(_file(find_container(engine, self._name), AUTO_CONF))
 
     def write(self, content: bytes) -> None:
         """See `AutoConfFile.write`; owner and rights stay as they are."""
+        text = content.decode("utf-8", "surrogateescape")
         with closing(connect_engine()) as engine:
             container = find_container(engine, self._name)
-            member, _ = _fetch(container)
-            member.size = len(content)
-            packed = io.BytesIO()
-            with tarfile.open(fileobj=packed, mode="w") as archive:
-                archive.addfile(member, io.BytesIO(content))
-            with engine_errors(f"write {AUTO_CONF} in the container {self._name}"):
-                container.put_archive(str(_data_folder(container)), packed.getvalue())
+            write_file(container, replace(_file(container, AUTO_CONF), text=text))
 
 
 class ContainerRestarter:
@@ -72,9 +70,9 @@ class ContainerRestarter:
         return f"docker restart {self._name}"
 
     @property
-    def settings_file(self) -> ContainerFile:
+    def settings_file(self) -> ContainerSettings:
         """In the container's data folder."""
-        return ContainerFile(self._name)
+        return ContainerSettings(self._name)
 
     @property
     def hardware(self) -> Hardware:
@@ -87,15 +85,17 @@ class ContainerRestarter:
         memory = int(host.get("Memory") or 0)
         return Hardware(cores or int(machine["NCPU"]), memory or int(machine["MemTotal"]))
 
-    def check(self, started: float) -> None:
-        """See `Restarter.check`: the container must run, and have started before the server."""
+    def check(self, started: float, system: str) -> None:
+        """See `Restarter.check`: the container must run since before, and hold that cluster."""
         with closing(connect_engine()) as engine:
-            state = container_state(find_container(engine, self._name))
-        if not state.running or state.started > started + 5.0:
-            raise UsageError(
-                f"the server that is to be tuned does not run in the container {self._name}, "
-                "which is stopped or started later"
-            )
+            container = find_container(engine, self._name)
+            state = container_state(container)
+            since_before = state.running and state.started < started + CLOCKS_AGREE_S
+            if not since_before or system not in ("", _system(container)):
+                raise UsageError(
+                    f"the server that is to be tuned does not run in the container {self._name}; "
+                    "`docker ps` lists those that run"
+                )
 
     def restart(self) -> None:
         """See `Restarter.restart`."""
@@ -121,14 +121,18 @@ def _data_folder(container: Container) -> PurePosixPath:
     return PurePosixPath(variables.get("PGDATA") or DATA_FOLDER)
 
 
-def _fetch(container: Container) -> tuple[tarfile.TarInfo, bytes]:
-    path = _data_folder(container) / AUTO_CONF
-    with engine_errors(f"read {path} in the container {container.name}"):
-        chunks, _ = container.get_archive(str(path))
-        packed = io.BytesIO(b"".join(chunks))
-    with tarfile.open(fileobj=packed) as archive:
-        member = archive.getmembers()[0]
-        file = archive.extractfile(member)
-        if file is None:
-            raise TargetError(f"{path} in the container {container.name} is no file")
-        return member, file.read()
+def _system(container: Container) -> str:
+    """The system identifier of the cluster in the container; see `auto_conf.system_identifier`."""
+    return str(int.from_bytes(_content(_file(container, "global/pg_control"))[:8], "little"))
+
+
+def _file(container: Container, name: str) -> ContainerFile:
+    path = _data_folder(container) / name
+    file = read_file(container, path)
+    if file is None:
+        raise TargetError(f"there is no {path} in the container {container.name}")
+    return file
+
+
+def _content(file: ContainerFile) -> bytes:
+    return file.text.encode("utf-8", "surrogateescape")

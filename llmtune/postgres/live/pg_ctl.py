@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmtune.errors import UsageError
 from llmtune.postgres.account import Account
+from llmtune.postgres.auto_conf import system_identifier
 from llmtune.postgres.live.restarter import FolderFile, failed_restart, run_command, tail
 
 PATIENCE_S = 120
@@ -53,10 +54,11 @@ class PgCtlRestarter:
         """The data folder's own."""
         return FolderFile(self._folder)
 
-    def check(self, started: float) -> None:
-        """See `Restarter.check`: the folder's pid file must tell of the same start."""
+    def check(self, started: float, system: str) -> None:
+        """See `Restarter.check`: the folder's files must tell of the same cluster and start."""
         lines = _pid_file(self._folder)
-        if len(lines) < 3 or abs(float(lines[2]) - started) > STARTS_AGREE_S:
+        starts_agree = len(lines) > 2 and abs(float(lines[2]) - started) < STARTS_AGREE_S
+        if not starts_agree or system not in ("", system_identifier(self._folder)):
             raise UsageError(
                 f"the server that is to be tuned does not run in {self._folder}; "
                 "give the folder that `SHOW data_directory` names there"

@@ -13,6 +13,7 @@ from llmtune.postgres.live.provider import read_provider
 from llmtune.postgres.live.reach import Means, reach
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.rights import read_rights
+from llmtune.postgres.originals import read_identity
 from llmtune.postgres.target import Connection
 
 ABOUT = """
@@ -50,6 +51,7 @@ def read_report(
     space = _space(version)
     return ServerReport(
         name=name,
+        system=read_identity(connection, name).system,
         release=release,
         started=started,
         standby=standby,
@@ -66,4 +68,4 @@ def read_report(
 
 
 def _space(version: int) -> KnobSpace:
-    return resolve_space(load_catalogue(), version, ANY_HARDWARE)
+    return resolve_space(load_catalogue(), version, ANY_HARDWARE, durability=True)

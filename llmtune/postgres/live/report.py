@@ -19,6 +19,7 @@ class ServerReport:
 
     Attributes:
         name: the resolved address, without a password.
+        system: the cluster's system identifier; empty where this role is not told.
         release: the full version, such as `18.6`.
         started: when the server started, seconds since 1970.
         provider: None for a server of one's own.
@@ -31,6 +32,7 @@ class ServerReport:
     """
 
     name: str
+    system: str
     release: str
     started: float
     standby: bool

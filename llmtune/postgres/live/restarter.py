@@ -53,11 +53,12 @@ class Restarter(Protocol):
         """ALTER SYSTEM's file, where this way of restarting leads to it."""
         ...
 
-    def check(self, started: float) -> None:
-        """Refuse to restart what is evidently another server.
+    def check(self, started: float, system: str) -> None:
+        """Refuse to restart what is evidently another server than the one that we tune.
 
         Args:
-            started: when the server that we tune started, seconds since 1970.
+            started: when ours started, seconds since 1970.
+            system: our cluster's system identifier; empty where it was not told.
 
         Raises:
             UsageError: it is another one, or there is none.
@@ -128,7 +129,7 @@ class CommandRestarter:
         """Not known."""
         return
 
-    def check(self, started: float) -> None:
+    def check(self, started: float, system: str) -> None:
         """Take it on trust: a command does not tell what it restarts."""
 
     def restart(self) -> None:
@@ -179,7 +180,7 @@ class FakeRestarter:
         self.restarts = 0
         self._action = action
 
-    def check(self, started: float) -> None:
+    def check(self, started: float, system: str) -> None:
         """Any server will do."""
 
     def restart(self) -> None:

@@ -1,0 +1,53 @@
+"""For tests: a server's address for a role, and a server to be restarted at will."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from llmtune.postgres.embedded import EmbeddedTarget
+
+
+def socket_of(server: EmbeddedTarget) -> str:
+    with server.connect() as connection:
+        row = connection.execute("SHOW unix_socket_directories").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def address(server: EmbeddedTarget, user: str = "postgres", database: str = "postgres") -> str:
+    return f"host={socket_of(server)} port=5432 user={user} dbname={database} password=hunter2"
+
+
+def run(server: EmbeddedTarget, *statements: str) -> None:
+    with server.connect() as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def shown(server: EmbeddedTarget, name: str) -> str:
+    with server.connect() as connection:
+        row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def entries(server: EmbeddedTarget) -> list[str]:
+    lines = (server.data_folder / "postgresql.auto.conf").read_text().splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def new_role(server: EmbeddedTarget, name: str, *grants: str) -> None:
+    run(server, f"DROP ROLE IF EXISTS {name}", f"CREATE ROLE {name} LOGIN", *grants)
+
+
+def drop_role(server: EmbeddedTarget, name: str) -> None:
+    run(server, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+def grant_alter_system(server: EmbeddedTarget, role: str, names: Iterable[str]) -> None:
+    granted = sql.SQL("GRANT ALTER SYSTEM ON PARAMETER {} TO {}")
+    with server.connect() as connection:
+        for name in names:
+            connection.execute(granted.format(sql.Identifier(name), sql.Identifier(role)))

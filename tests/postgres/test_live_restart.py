@@ -1,0 +1,199 @@
+"""Restarting a server that is not ours, and getting it back when it does not start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llmtune.cli.targets import RestartRequest, TargetRequest, live_target
+from llmtune.errors import ServerDidNotStart, TargetError, UsageError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.live.pg_ctl import PgCtlRestarter
+from llmtune.postgres.live.restarter import (
+    CommandRestarter,
+    FakeRestarter,
+    FolderFile,
+    parse_command,
+    run_command,
+    unit_restarter,
+)
+from llmtune.postgres.settings import SettingsApplier
+from tests.postgres.live_server import address, entries, run, shown
+
+HARDWARE = Hardware(cores=2, memory=1 << 30)
+IMPOSSIBLE = "8000GB"
+"""Of shared memory: more than any machine has."""
+
+
+@pytest.fixture(scope="module")
+def server(cache: Path) -> Iterator[EmbeddedTarget]:
+    with EmbeddedTarget(cache=cache) as target:
+        yield target
+
+
+@pytest.fixture(autouse=True)
+def clean(server: EmbeddedTarget) -> Iterator[None]:
+    run(server, "ALTER SYSTEM SET checkpoint_timeout = '7min'", "SELECT pg_reload_conf()")
+    yield
+    server.recover()
+
+
+def whole(target: DsnTarget) -> KnobSpace:
+    return target.tunable(resolve_space(load_catalogue(), target.version, HARDWARE))
+
+
+def test_pg_ctl_restarts_and_leaving_restarts_back(server: EmbeddedTarget) -> None:
+    with DsnTarget(address(server), HARDWARE, PgCtlRestarter(server.data_folder)) as target:
+        assert target.can_restart
+        space = whole(target)
+        applier = SettingsApplier(target, space)
+        assert applier.apply(space.configuration({"shared_buffers": 32768})).restarted
+        assert shown(server, "shared_buffers") == "256MB"
+        assert 0 < target.restart_seconds < 60
+    assert shown(server, "shared_buffers") == "128MB"
+    assert entries(server) == ["checkpoint_timeout = '7min'"]
+
+
+def unstartable(server: EmbeddedTarget, target: DsnTarget) -> None:
+    """What no guard of ours would let through: the server refuses to start with it."""
+    run(server, f"ALTER SYSTEM SET shared_buffers = '{IMPOSSIBLE}'")
+    with pytest.raises(ServerDidNotStart, match="did not restart") as failure:
+        target.restart()
+    assert "FATAL" in failure.value.log
+
+
+def test_a_server_that_does_not_start_is_mended_in_its_file(server: EmbeddedTarget) -> None:
+    with DsnTarget(address(server), HARDWARE, PgCtlRestarter(server.data_folder)) as target:
+        unstartable(server, target)
+        target.recover()
+        assert shown(server, "shared_buffers") == "128MB"
+    assert entries(server) == ["checkpoint_timeout = '7min'"]
+
+
+def test_a_command_is_enough_where_the_data_folder_is_on_this_machine(
+    server: EmbeddedTarget,
+) -> None:
+    inner = PgCtlRestarter(server.data_folder)
+    fake = FakeRestarter(inner.restart)
+    with DsnTarget(address(server), HARDWARE, fake) as target:
+        unstartable(server, target)
+        target.recover()
+    assert fake.restarts == 2
+    assert shown(server, "shared_buffers") == "128MB"
+
+
+def test_out_of_reach_the_lines_to_remove_are_named(server: EmbeddedTarget) -> None:
+    inner = PgCtlRestarter(server.data_folder)
+
+    class Remote(DsnTarget):
+        """Its folder cannot be looked into, as on another machine."""
+
+        data_folder = None
+
+    target = Remote(address(server), HARDWARE, FakeRestarter(inner.restart)).__enter__()
+    run(server, "ALTER SYSTEM SET max_wal_size = '3GB'")
+    unstartable(server, target)
+    with pytest.raises(ServerDidNotStart) as failure:
+        target.recover()
+    said = str(failure.value)
+    assert f"shared_buffers = '{IMPOSSIBLE}'" in said
+    assert "max_wal_size = '3GB'" in said
+    assert "checkpoint_timeout" not in said
+    FolderFile(server.data_folder).write(b"checkpoint_timeout = '7min'\n")
+    inner.restart()
+    assert shown(server, "checkpoint_timeout") == "7min"
+
+
+def test_a_restart_that_restarts_nothing_is_noticed(server: EmbeddedTarget) -> None:
+    with DsnTarget(
+        address(server), HARDWARE, FakeRestarter(lambda: None), start_patience_s=0.2
+    ) as target:
+        with pytest.raises(ServerDidNotStart, match="runs on as before") as failure:
+            target.restart()
+        assert "the fake's log" in failure.value.log
+        target.recover()
+
+
+def test_another_servers_folder_is_refused(
+    server: EmbeddedTarget, embedded: EmbeddedTarget
+) -> None:
+    with pytest.raises(UsageError, match="does not run in"):
+        DsnTarget(address(server), HARDWARE, PgCtlRestarter(embedded.data_folder)).__enter__()
+
+
+def test_a_folder_without_a_server_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not the data folder of a server that ran"):
+        PgCtlRestarter(tmp_path)
+
+
+def test_a_command_runs_without_a_shell_and_without_passwords(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    program = "import os, sys; print(sys.argv[1:], os.environ.get('PGPASSWORD'))"
+    assert run_command([sys.executable, "-c", program, "a; b", "$HOME"], 30.0) == (
+        0,
+        "['a; b', '$HOME'] None",
+    )
+
+
+def test_a_command_that_fails_says_why() -> None:
+    program = [sys.executable, "-c", "import sys; print('no such unit'); sys.exit(5)"]
+    with pytest.raises(ServerDidNotStart, match="ended with code 5") as failure:
+        CommandRestarter(program, [sys.executable, "-c", "print('too many starts')"]).restart()
+    assert "no such unit" in failure.value.log
+
+
+def test_the_servers_own_reason_leads() -> None:
+    program = [sys.executable, "-c", "print('FATAL:  no space left'); raise SystemExit(1)"]
+    with pytest.raises(ServerDidNotStart, match="did not restart: no space left"):
+        CommandRestarter(program).restart()
+
+
+def test_a_command_that_does_not_end_is_ended() -> None:
+    program = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(ServerDidNotStart, match="did not end within"):
+        CommandRestarter(program, patience_s=0.2).restart()
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    with pytest.raises(ServerDidNotStart, match="No such file"):
+        parse_command("/nowhere/restart --now").restart()
+
+
+@pytest.mark.parametrize("text", ["", "'unclosed"])
+def test_a_command_must_be_readable(text: str) -> None:
+    with pytest.raises(UsageError, match="restart command"):
+        parse_command(text)
+
+
+def test_a_units_name_is_checked() -> None:
+    assert unit_restarter("postgresql@15-main").description.endswith("postgresql@15-main")
+    with pytest.raises(UsageError, match="systemd unit"):
+        unit_restarter("--help")
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"unit": "postgresql"}, "--allow-restart"),
+        ({"allow": True}, "needs a way"),
+        ({"allow": True, "unit": "a", "command": "b"}, "one way"),
+    ],
+)
+def test_ways_to_restart_are_asked_for_in_full(request_: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        RestartRequest(**request_)  # type: ignore[arg-type]
+
+
+def test_without_a_way_nothing_is_restarted(server: EmbeddedTarget) -> None:
+    target = live_target(TargetRequest(address(server), cores=2, memory="1GB"))
+    with target, pytest.raises(TargetError, match="--restart-unit"):
+        target.restart()
