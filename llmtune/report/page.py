@@ -18,6 +18,7 @@ from llmtune.report.table import (
 )
 from llmtune.report.wording import Verdict, decision_text, headline, number_text, ratio_text
 from llmtune.tuning.result import TuningResult
+from workloads.objective import LATENCY
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,6 +37,7 @@ def page(result: TuningResult, queries: Sequence[QueryChange] = ()) -> str:
         decided=decision_text(result),
         knobs=knob_table(result.knobs),
         conf=conf(result.knobs, f"{result.workload}: {said.title}"),
+        by_query=result.objective.name == LATENCY.name,
         queries=queries,
         longest=max((max(q.default_s, q.best_s) for q in queries), default=1.0),
         trials=trial_table(result),
