@@ -49,7 +49,8 @@ def draw(key: np.uint64, ids: Ints) -> Words:
 
 def level(words: Words, number: int) -> Ints:
     """The 12-bit field `number` (0 to 4) of each draw: 0 to `LEVELS` - 1."""
-    return ((words >> np.uint64(_LEVEL_BITS * number)) & np.uint64(LEVELS - 1)).astype(np.int64)
+    field = (words >> np.uint64(_LEVEL_BITS * number)) & np.uint64(LEVELS - 1)
+    return field.astype(np.int64)
 
 
 def choice_table(weights: Sequence[float], slots: int = LEVELS) -> Ints:
@@ -59,12 +60,21 @@ def choice_table(weights: Sequence[float], slots: int = LEVELS) -> Ints:
     """
     ends = np.cumsum(np.asarray(weights, dtype=np.float64))
     cuts = np.round(ends * (slots / ends[-1])).astype(np.int64)
-    return np.searchsorted(cuts, np.arange(slots), side="right").astype(np.int64)
+    places: Ints = np.searchsorted(cuts, np.arange(slots), side="right").astype(np.int64)
+    return places
 
 
 def choice_tables(rows: Sequence[Sequence[float]]) -> Ints:
     """One `choice_table` for each row of weights: shape (rows, LEVELS)."""
     return np.stack([choice_table(weights) for weights in rows])
+
+
+def spaced(words: Words, numbers: Ints) -> Words:
+    """The draws that follow each of `words`, spaced so that a few of them never lie close.
+
+    Source: the additive recurrence with the golden section (Weyl's sequence).
+    """
+    return words + numbers.astype(np.uint64) * _GOLDEN
 
 
 class Skew:
@@ -74,7 +84,7 @@ class Skew:
     falls with 1 / (rank + size / spread).
     """
 
-    def __init__(self, size: int, spread: int = 1000) -> None:
+    def __init__(self, size: int, spread: int) -> None:
         self._last = size - 1
         parts = [((1 + spread) ** (k / LEVELS) - 1) / spread for k in range(LEVELS + 1)]
         knots = np.array([round(part * (size << 16)) for part in parts], dtype=np.uint64)
@@ -83,6 +93,7 @@ class Skew:
     def pick(self, words: Words) -> Ints:
         """One number for each draw, by inversion of the distribution between its knots."""
         knot = words >> np.uint64(52)
-        part = (words >> np.uint64(20)) & np.uint64(0xFFFFFFFF)
-        value = self._starts[knot] + ((self._widths[knot] * part) >> np.uint64(32))
-        return np.minimum((value >> np.uint64(16)).astype(np.int64), self._last)
+        part = (words >> np.uint64(28)) & np.uint64(0xFFFFFF)
+        value = self._starts[knot] + ((self._widths[knot] * part) >> np.uint64(24))
+        picked: Ints = np.minimum((value >> np.uint64(16)).astype(np.int64), self._last)
+        return picked

@@ -22,11 +22,12 @@ from workloads.job.synthetic.info_texts import (
     RUNTIMES,
     SENTENCES,
     VOTES_FIELDS,
+    YEARS,
     index_info_texts,
     movie_info_texts,
 )
 from workloads.job.synthetic.movies import EPISODE, MOVIE, Movies, fame_weights, rating
-from workloads.job.synthetic.topics import TOPICS
+from workloads.job.synthetic.topics import HORROR, TOPICS
 from workloads.job.synthetic.world import World, nearby_slot
 
 _INFO_WEIGHTS = fame_weights(
@@ -148,11 +149,12 @@ def _colors(told: _Told) -> Ints:
 def _runtimes(told: _Told) -> Ints:
     bits = level(told.words, 1)
     typical = _RUNTIME_OF_KIND[told.movies.kind[told.parent] - 1]
-    return np.clip(typical + bits % 16 + bits // 256 - 16, 1, RUNTIMES) - 1
+    minutes: Ints = np.clip(typical + bits % 16 + bits // 256 - 16, 1, RUNTIMES)
+    return minutes - 1
 
 
 def _certificates(told: _Told) -> Ints:
-    horror = told.movies.topic[told.parent] == 4
+    horror = told.movies.topic[told.parent] == HORROR
     bits = level(told.words, 3) % len(CERTIFICATES)
     return _country(told) * len(CERTIFICATES) + np.where(horror, bits | 3, bits)
 
@@ -170,7 +172,8 @@ def _release_dates(told: _Told) -> Ints:
     country = COUNTRY_OF_SLOT[np.where(at_home, told.movies.slot[told.parent], any_slot)]
     delay = np.where(at_home, bits // 3072, bits // 1366)
     year = np.maximum(told.movies.year[told.parent], FIRST_YEAR) - FIRST_YEAR + delay
-    return (country * 130 + year) * DAYS + level(told.words, 4) % DAYS
+    days: Ints = (country * YEARS + year) * DAYS + level(told.words, 4) % DAYS
+    return days
 
 
 def _sentences(told: _Told) -> Ints:

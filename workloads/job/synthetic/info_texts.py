@@ -58,8 +58,6 @@ class InfoTexts(NamedTuple):
 def movie_info_texts() -> InfoTexts:
     """What `movie_info` says; `plot` stands for every kind that is a sentence."""
     countries = [country.name for country in COUNTRIES]
-    days = [f"{day} {month}" for month in _MONTHS for day in (5, 14, 26)]
-    years = range(FIRST_YEAR, FIRST_YEAR + YEARS)
     return _vocabulary(
         {
             "genres": GENRES,
@@ -69,7 +67,7 @@ def movie_info_texts() -> InfoTexts:
             "runtimes": [str(minutes) for minutes in range(1, RUNTIMES + 1)],
             "certificates": [f"{c}:{mark}" for c, mark in product(countries, CERTIFICATES)],
             "budget": [f"${250 * (step + 1) ** 2:,}" for step in range(BUDGETS)],
-            "release dates": [f"{c}:{d} {y}" for c, y, d in product(countries, years, days)],
+            "release dates": [f"{c}:{date}" for c, date in product(countries, dates())],
             "plot": sentences(),
         }
     )
@@ -88,6 +86,12 @@ def index_info_texts() -> InfoTexts:
             "rank": [str(rank + 1) for rank in range(RANKS)],
         }
     )
+
+
+def dates() -> list[str]:
+    """`DAYS` dates of each of `YEARS` years from `FIRST_YEAR`, in this order."""
+    years = range(FIRST_YEAR, FIRST_YEAR + YEARS)
+    return [f"{day} {month} {year}" for year, month, day in product(years, _MONTHS, (5, 14, 26))]
 
 
 def sentences() -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from workloads.job.synthetic.columns import Column, join, take, texts
 from workloads.job.synthetic.dimensions import LINKS
-from workloads.job.synthetic.draws import LEVELS, Ints, Skew, choice_tables, level
+from workloads.job.synthetic.draws import LEVELS, Ints, Skew, choice_tables, level, spaced
 from workloads.job.synthetic.fanout import Children, blocks
 from workloads.job.synthetic.movies import SUBTOPICS, Movies, fame_weights
 from workloads.job.synthetic.names import CULTURES, sound_code
@@ -103,14 +103,18 @@ def _named_keywords(world: World, movies: Movies, rows: Children) -> Ints:
 
 
 def _other_keywords(world: World, movies: Movies, rows: Children) -> Ints:
-    """A keyword without a name: of the movie's subtopic first, then of its topic, or of any."""
+    """A keyword without a name: of the movie's subtopic first, then of its topic, or of any.
+
+    Spaced draws make it unlikely that a movie has one twice.
+    """
+    start = world.draw("keyword rank", movies.ids)[rows.parent]
     words = world.draw("keyword of movie", rows.ids)
     shift = np.where(rows.slot < 2 * SUBTOPICS, 0, rows.slot)
     subtopic = (movies.subtopic[rows.parent] + shift) % SUBTOPICS
     own = movies.topic[rows.parent] * SUBTOPICS + subtopic
     anything = level(words, 0) % world.keywords.classes
     classes = np.where(level(words, 1) < LEVELS // 5, anything, own)
-    return world.keywords.pick(classes, world.draw("keyword rank", rows.ids))
+    return world.keywords.pick(classes, spaced(start, rows.slot))
 
 
 def movie_link_columns(world: World) -> Iterator[list[Column]]:
@@ -121,7 +125,7 @@ def movie_link_columns(world: World) -> Iterator[list[Column]]:
         factor = 1 + (_SEQUEL_FACTOR - 1) * movies.sequel
         return _LINK_WEIGHTS[movies.kind - 1, movies.fame] * factor
 
-    groups = Skew(world.movies.size // 64)
+    groups = Skew(world.movies.groups, spread=1000)
     for ids, rows in world.of_movies("movie_link", weigh):
         movies = world.movies.block(ids)
         words = world.draw("link", rows.ids)

@@ -47,7 +47,8 @@ def _years(spans: Sequence[tuple[int, int, float]]) -> Ints:
     """A choice table of years; a span is first, last and the weight of all its years."""
     years = [year for first, last, _ in spans for year in range(first, last + 1)]
     weights = [w / (last - first + 1) for first, last, w in spans for _ in range(first, last + 1)]
-    return np.array(years, dtype=np.int64)[choice_table(weights)]
+    table: Ints = np.array(years, dtype=np.int64)[choice_table(weights)]
+    return table
 
 
 _OLD_AND_NEW = ((0, 0, 3), (1894, 1919, 4), (1920, 1959, 14), (1960, 1989, 22), (1990, 1999, 12))
@@ -108,7 +109,8 @@ class MovieSource:
         self._own = stream_key(seed, "movie")
         self._shared = stream_key(seed, "production")
         self._episode = stream_key(seed, "series of episode")
-        self._series = Skew(size // _GROUP)
+        self.groups = size // _GROUP
+        self._series = Skew(self.groups, spread=1000)
 
     def block(self, ids: Ints) -> Movies:
         """The attributes of these movies."""
@@ -137,7 +139,7 @@ class MovieSource:
     def place_like(self, ids: Ints, others: Ints) -> Ints:
         """Ids of movies of the same kind as `ids`, taken from the groups that `others` name."""
         place = (ids - self.first) % _GROUP
-        return self.first + others % (self.size // _GROUP) * _GROUP + place
+        return self.first + others % self.groups * _GROUP + place
 
     def _series_of(self, ids: Ints) -> Ints:
         words = draw(self._episode, ids)
@@ -149,7 +151,8 @@ def rating(movies: Movies, bits: Ints) -> Ints:
     """The rating in tenths: by topic, a little by fame, and by `bits` (of 12) of chance."""
     noise = (bits & 63) % 33 - 16 + (bits >> 6) % 33 - 16
     fame = movies.fame * 8 // LEVELS
-    return np.clip(RATING_OF_TOPIC[movies.topic] - 3 + fame + noise, 10, 98)
+    tenths: Ints = np.clip(RATING_OF_TOPIC[movies.topic] - 3 + fame + noise, 10, 98)
+    return tenths
 
 
 def fame_weights(exponent: float, kinds: Mapping[str, tuple[int, float]]) -> Ints:

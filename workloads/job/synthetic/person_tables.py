@@ -13,7 +13,7 @@ from workloads.job.synthetic.countries import SLOTS
 from workloads.job.synthetic.dimensions import INFO
 from workloads.job.synthetic.draws import LEVELS, Ints, Words, choice_table, level
 from workloads.job.synthetic.fanout import blocks
-from workloads.job.synthetic.info_texts import SENTENCES, sentences
+from workloads.job.synthetic.info_texts import DAYS, SENTENCES, dates, sentences
 from workloads.job.synthetic.names import CULTURES, sound_code
 from workloads.job.synthetic.world import GENDERS, REGIONS, World, culture_of_slot
 
@@ -141,19 +141,27 @@ _AUTHORS = (
 def person_info_columns(world: World) -> Iterator[list[Column]]:
     """The ordinary rows of `person_info`: a man is taller, a biography has an author."""
     heights = [f"{feet}' {inches}\"" for feet in (4, 5, 6) for inches in range(12)]
-    vocabulary = texts([*sentences(), *heights])
+    vocabulary = texts([*sentences(), *heights, *dates()])
     authors = texts(_AUTHORS)
     for ids, rows in world.of_persons("person_info"):
         words = world.draw("person info", rows.ids)
         persons = _persons(world, ids, world.draw("name", ids))
         kind = _INFO_TABLE[level(words, 0)]
         height = 12 + 8 - 5 * persons.female[rows.parent] + level(words, 1) % 8
-        tall = kind == INFO["height"]
-        place = np.where(tall, SENTENCES + height, level(words, 2) % SENTENCES)
+        place = level(words, 2) % SENTENCES
+        place = np.where(kind == INFO["height"], SENTENCES + height, place)
+        born = SENTENCES + len(heights) + _birth_date(words)
+        place = np.where(kind == INFO["birth date"], born, place)
         author = np.maximum(level(words, 3) % (2 * len(_AUTHORS)) - len(_AUTHORS), 0)
         unsigned = kind != INFO["mini biography"]
         note = take(authors, author, unsigned)
         yield [rows.ids, ids[rows.parent], kind, take(vocabulary, place), note]
+
+
+def _birth_date(words: Words) -> Ints:
+    """Indices into `dates`: most were born in the middle of their span."""
+    year = (level(words, 1) + level(words, 2)) * 100 // (2 * LEVELS)
+    return year * DAYS + level(words, 3) % DAYS
 
 
 def char_name_columns(world: World) -> Iterator[list[Column]]:

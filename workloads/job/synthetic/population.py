@@ -10,17 +10,17 @@ from workloads.job.synthetic.draws import Ints, Skew, Words
 class Population:
     """Ids 1 to `total`: the first `named` are listed by hand, the rest are ordinary.
 
-    An ordinary member's rank says its class (rank modulo `classes`) and how often
-    it is picked (low ranks most). Ids are a permutation of the ranks, so that an id
-    tells nothing, as in the real tables.
+    An ordinary member's rank says its class (rank modulo `classes`) and how often it is
+    picked: the lowest of a class `spread` times as often as the highest. Ids are a
+    permutation of the ranks, so that an id tells nothing, as in the real tables.
     """
 
-    def __init__(self, total: int, named: int, classes: int = 1) -> None:
+    def __init__(self, total: int, named: int, classes: int, spread: int) -> None:
         self.named = named
         self.size = total - named
         self.classes = classes
         self.groups = -(-self.size // classes)
-        self._skew = Skew(self.groups)
+        self._skew = Skew(self.groups, spread)
         self._step = _coprime(self.size)
         self._inverse = pow(self._step, -1, self.size)
 
@@ -37,9 +37,9 @@ class Population:
         return (ids - (self.named + 1)) * self._inverse % self.size
 
     def weights(self, ids: Ints) -> Ints:
-        """How much there is to tell of each ordinary member: 1 to 31, falling with its rank."""
+        """How much there is to tell of each ordinary member: 1 to 301, falling with its rank."""
         groups = self.ranks(ids) // self.classes
-        return 1 + (30 * self.groups) // (self.groups + 100 * groups)
+        return 1 + 300 * self.groups // (self.groups + 300 * groups)
 
 
 def _coprime(size: int) -> int:

@@ -35,8 +35,8 @@ def _words(text: str) -> list[str]:
 _ARTICLES = ("The ", "A ", "Our ", "", "My ")
 _ADJECTIVES = _words(
     "Silent Broken Last Golden Hidden Distant Burning Forgotten Second Crimson Lonely Frozen "
-    "Secret Wild Empty Blue Perfect Strange Midnight Borrowed Endless Little Bitter Hollow "
-    "Restless Stolen Sacred Paper Savage Gentle Invisible Crooked Northern Velvet Iron Unknown "
+    "Secret Wild Barren Blue Perfect Strange Midnight Borrowed Tireless Little Bitter Hollow "
+    "Restless Stolen Sacred Paper Savage Gentle Vanished Crooked Northern Velvet Rusty Nameless "
     "Quiet Painted Wandering Final"
 )
 _SEQUEL_ENDINGS = (" 2", " II", " 3", ": The Return", " Strikes Back", " III", " 4", " Reloaded")

@@ -131,5 +131,5 @@ NAMED_KEYWORDS = tuple(
 )
 """Keywords that are the same at any scale; their ids count from 1 in this order."""
 
-ANIMATION = 8
-"""The topic whose cast are voices."""
+HORROR, ANIMATION = 4, 8
+"""Topics that more depends on: certificates and companies; the cast are voices."""

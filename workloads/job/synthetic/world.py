@@ -44,10 +44,10 @@ class World:
         self._seed = seed
         first, size = self.ordinary("title")
         self.movies = MovieSource(seed, first, size)
-        self.persons = self._population("name", REGIONS * len(GENDERS))
-        self.companies = self._population("company_name", SLOTS)
-        self.keywords = self._population("keyword", len(TOPICS) * SUBTOPICS)
-        self.characters = self._population("char_name", CHARACTER_GENDERS)
+        self.persons = self._population("name", REGIONS * len(GENDERS), spread=1000)
+        self.companies = self._population("company_name", SLOTS, spread=1000)
+        self.keywords = self._population("keyword", len(TOPICS) * SUBTOPICS, spread=30)
+        self.characters = self._population("char_name", CHARACTER_GENDERS, spread=1000)
 
     def ordinary(self, table: str) -> tuple[int, int]:
         """The first id and the number of the rows that are not about notable entities."""
@@ -75,9 +75,9 @@ class World:
 
         return weigh
 
-    def _population(self, table: str, classes: int) -> Population:
+    def _population(self, table: str, classes: int, spread: int) -> Population:
         first, size = self.ordinary(table)
-        return Population(first + size - 1, first - 1, classes)
+        return Population(first + size - 1, first - 1, classes, spread)
 
 
 def culture_of_slot(slots: Ints) -> Ints:
