@@ -110,7 +110,7 @@ def what_if(
         TargetError: the server refuses a setting in a session.
     """
     with connection.transaction(force_rollback=True):
-        _set_locally(connection, settings)
+        set_locally(connection, settings)
         return {query.id: _explain_query(connection, query) for query in queries}
 
 
@@ -131,7 +131,12 @@ def planner_defaults(connection: Connection) -> dict[str, str]:
     return dict(rows)
 
 
-def _set_locally(connection: Connection, settings: Mapping[str, str]) -> None:
+def set_locally(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Put session settings in force until the connection's transaction ends.
+
+    Raises:
+        TargetError: the server refuses one in a session.
+    """
     try:
         connection.execute(
             "SELECT set_config(s.name, s.value, true)"
