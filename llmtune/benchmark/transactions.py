@@ -15,6 +15,7 @@ from llmtune.benchmark.fresh_copy import FreshCopies, template_copy
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.pgbench_run import MixRun, run_mix
 from llmtune.benchmark.under_configuration import UnderConfiguration
+from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
@@ -26,6 +27,9 @@ from workloads.workload import TransactionMix
 
 WARM_SHARE = 0.2
 """How long a warm run is, as a share of the timed one."""
+
+OWN_CONNECTIONS = 3
+"""Of ours beside the clients': two while a mix runs, and one that drops its copy."""
 
 
 class TransactionBenchmark:
@@ -58,7 +62,9 @@ class TransactionBenchmark:
 
         Raises:
             TargetError: there is no pgbench.
+            UsageError: the mix has more clients than the server lets in.
         """
+        _check_connections(target, mix)
         self.space = space
         self.mix = mix
         self._target = target
@@ -146,6 +152,20 @@ class TransactionBenchmark:
     def _means(self, run: MixRun) -> tuple[QueryTime, ...]:
         means = ((one.id, run.latencies.mean(at)) for at, one in enumerate(self.mix.transactions))
         return tuple(QueryTime(name, mean / 1000) for name, mean in means if mean is not None)
+
+
+def _check_connections(target: Target, mix: TransactionMix) -> None:
+    with target.connect() as connection:
+        (allowed,) = connection.execute(
+            "SELECT current_setting('max_connections')::int"
+            " - current_setting('superuser_reserved_connections')::int"
+        ).fetchone() or (0,)
+    free = allowed - OWN_CONNECTIONS
+    if mix.clients > free:
+        raise UsageError(
+            f"{mix.name} has {mix.clients} clients, but the server's max_connections leaves room "
+            f"for {free}; take fewer --clients, or raise it"
+        )
 
 
 def _alive(connection: Connection) -> bool:

@@ -12,7 +12,7 @@ from llmtune.benchmark.benchmark import MeasureOptions
 from llmtune.benchmark.fresh_copy import SUFFIX, template_copy
 from llmtune.benchmark.pgbench_run import run_mix
 from llmtune.benchmark.transactions import TransactionBenchmark
-from llmtune.errors import ConnectionFailed, TargetError
+from llmtune.errors import ConnectionFailed, TargetError, UsageError
 from llmtune.knobs.catalogue import parse_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
@@ -212,6 +212,11 @@ def test_every_trial_starts_on_the_same_database(measure, tiny, embedded, name, 
     assert starts == [loaded] * trials
     assert all(end != loaded for end in ends), "the mix does change its data"
     assert fingerprint(embedded, database) == loaded
+
+
+def test_more_clients_than_the_server_lets_in_are_refused(embedded, space):
+    with pytest.raises(UsageError, match="98 clients, but .* leaves room for 94"):
+        TransactionBenchmark(embedded, space, script("SELECT 1;", clients=98), "postgres")
 
 
 def test_a_server_that_does_not_start_is_crashed(measure, embedded):
