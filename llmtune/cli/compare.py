@@ -62,7 +62,7 @@ def compare(
     from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
-    from llmtune.cli.session_run import origin_of
+    from llmtune.cli.session_run import kept_request, origin_of
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import TargetRequest
     from llmtune.cli.warm_start import open_warm_start
@@ -96,7 +96,7 @@ def compare(
     )
     safety = own_safety("compare", reporter, yes=yes)
     with open_bench(target_request, workload_wanted, reporter, safety) as bench:
-        origin = origin_of(target_request, workload_wanted)
+        origin = origin_of(target_request, kept_request(workload_wanted, bench, out))
         plan = Plan(trials=trials, clients=bench.workload.clients)
         comparison = Comparison(bench, out, origin, plan, reporter)
         comparison.run(arms, range(seed, seed + seeds))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
@@ -31,6 +32,7 @@ from llmtune.tuning.store import SessionStore, default_url
 from workloads.entries import SQL_FILES
 from workloads.options import WorkloadOptions
 from workloads.registry import entry
+from workloads.sqlfiles import sql_text
 
 
 def run_new(
@@ -105,6 +107,19 @@ def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
     queries = query_changes(trials, default, result.best.configuration)
     (out / "report.html").write_text(page(result, queries), encoding="utf-8")
     (out / "curve.png").write_bytes(png(session_chart(session_curve(result), said.title)))
+
+
+def kept_request(request: WorkloadRequest, bench: Bench, out: Path) -> WorkloadRequest:
+    """The request with which a session finds its queries again.
+
+    A database goes on counting statements: what was captured is kept in `out`.
+    """
+    if request.name != CAPTURED:
+        return request
+    file = out / f"{CAPTURED}.sql"
+    file.write_text(sql_text(bench.workload.queries), encoding="utf-8")
+    options = replace(request.options, data=None, database=bench.database)
+    return WorkloadRequest(str(file), options)
 
 
 def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def tune(
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
-    from llmtune.cli.session_run import finish, origin_of, run_new
+    from llmtune.cli.session_run import finish, kept_request, origin_of, run_new
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.cli.warm_start import open_warm_start, proposals
@@ -140,7 +140,8 @@ def tune(
         ready_folder(out)
     with open_bench(target_request, workload_wanted, reporter, safety, load=not dry_run) as bench:
         busy = 1 if bench.facts is None else bench.facts.clients
-        origin = origin_of(target_request, workload_wanted)
+        kept = workload_wanted if dry_run else kept_request(workload_wanted, bench, out)
+        origin = origin_of(target_request, kept)
         request = Request(
             bench.target.name,
             bench.workload.name,

@@ -78,10 +78,8 @@ def captured_workload(
     if not capture.queries:
         raise _nothing(connection, capture.skipped)
     queries = _scaled(capture.queries)
-    database = connection.info.dbname
-    workload = Workload(
-        f"captured-{database}-{digest(queries)}", queries, ExistingDatabase(database=database)
-    )
+    existing = ExistingDatabase(database=connection.info.dbname)
+    workload = Workload(f"captured-{digest(queries)}", queries, existing)
     return Captured(workload, tuple(capture.skipped))
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from llmtune.errors import UnknownName, UsageError
 from workloads import registry
+from workloads.digest import digest
 from workloads.options import WorkloadOptions
-from workloads.sqlfiles import is_sql_path, sqlfiles_workload
+from workloads.sqlfiles import is_sql_path, sql_text
 from workloads.tpch import tpch_workload
 from workloads.workload import ExistingDatabase, Workload
 
@@ -162,12 +163,18 @@ def test_queries_can_run_over_the_data_of_a_registered_workload(folder: Path) ->
     )
 
 
+def test_queries_written_to_a_file_are_read_back(folder: Path, tmp_path: Path) -> None:
+    queries = build(folder).queries
+    again = made_of(tmp_path, sql_text(queries)).queries
+    assert [(q.id, q.sql, q.weight) for q in again] == [(q.id, q.sql, q.weight) for q in queries]
+    assert digest(again) == digest(queries)
+
+
 def test_what_names_a_file_or_a_folder(tmp_path: Path) -> None:
     assert is_sql_path("report.sql")
     assert is_sql_path(str(tmp_path))
     assert is_sql_path("./queries")
     assert not is_sql_path("tpch")
-    assert sqlfiles_workload.__doc__
 
 
 def test_a_folder_named_like_a_workload_does_not_hide_it(

@@ -25,13 +25,13 @@ class Directives:
 
 
 def read_directives(comments: Iterable[Comment], file: str) -> Directives:
-    """The directives among a statement's comments; the last of a kind counts.
+    """The directives among a statement's comments; the first of a kind counts.
 
     Raises:
         UsageError: an empty name, or a weight that is no positive number.
     """
     name, weight = None, 1.0
-    for comment in comments:
+    for comment in reversed(tuple(comments)):
         key, colon, value = (part.strip() for part in comment.text.partition(":"))
         place = f"{file}:{comment.line}"
         if colon and key == "name":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +46,13 @@ def sqlfiles_workload(
     existing = ExistingDatabase(database=options.database)
     name = f"{path.resolve().stem}-{digest(queries)}"
     return Workload(name, queries, data_set or existing)
+
+
+def sql_text(queries: Iterable[Query]) -> str:
+    """The queries as a `.sql` file from which the same workload comes, but for its name."""
+    return "\n".join(
+        f"-- name: {query.id}\n-- weight: {query.weight!r}\n{query.sql};\n" for query in queries
+    )
 
 
 def _files(path: Path) -> list[Path]:

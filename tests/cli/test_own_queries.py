@@ -1,0 +1,87 @@
+"""The command line on a user's own queries, from files and from a live database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.tuning.result import read_result
+from workloads.registry import workload
+
+SHORT = ("--warm-start", "none", "--trials", "1")
+OVER_TPCH = ("--data-set", "tpch", "--scale", "0.01")
+ROWS = "SELECT count(*) FROM lineitem"
+
+
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    """Two queries that run, one that writes, one that does not end, one that fails."""
+    folder = tmp_path / "queries"
+    folder.mkdir()
+    (folder / "count.sql").write_text(f"-- weight: 2\n{ROWS}")
+    (folder / "writes.sql").write_text("DELETE FROM region WHERE r_regionkey > 100")
+    (folder / "slow.sql").write_text("SELECT pg_sleep(60)")
+    (folder / "wrong.sql").write_text("\nSELECT colour FROM lineitem")
+    return folder
+
+
+def test_a_folder_is_tuned_for_without_the_queries_that_fail(run, queries, tmp_path) -> None:
+    call = ("tune", "--workload", queries, *OVER_TPCH, *SHORT, "--out", tmp_path / "out")
+    done = run(*call, "--allow-writes", "--query-timeout", "500ms", "--leave-out-failing")
+    assert done.exit_code == 0, done.stderr
+    assert "query slow" in done.message
+    assert "did not end within 0.5 s" in done.message
+    assert 'column "colour" does not exist' in done.message
+    assert (tmp_path / "out" / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "said"),
+    [
+        ((), 2, "writes.sql:1: this changes data; --allow-writes"),
+        (("--allow-writes", "--query-timeout", "500ms"), 1, "slow.sql:1) failed: it did not end"),
+    ],
+)
+def test_a_query_that_cannot_be_run_is_named(run, queries, options, exit_code, said) -> None:
+    done = run("tune", "--workload", queries, *OVER_TPCH, *SHORT, *options)
+    assert done.exit_code == exit_code
+    assert said in done.message
+
+
+def test_a_throw_away_server_has_no_database_of_the_user_s(run, queries) -> None:
+    done = run("tune", "--workload", queries / "count.sql", *SHORT)
+    assert done.exit_code == 2
+    assert "--target postgresql://" in done.message
+    assert "--data-set" in done.message
+    captured = run("tune", "--workload", "captured", *SHORT)
+    assert captured.exit_code == 2
+    assert "--data-set" not in captured.message
+
+
+@pytest.fixture
+def live(embedded: EmbeddedTarget, tpch_tiny: str) -> Iterator[str]:
+    """The address of a server that counts its statements; some have run."""
+    with embedded.connect() as control:
+        control.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+    embedded.restart()
+    with embedded.connect(tpch_tiny) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+        for key in (3, 5):
+            connection.execute(f"{ROWS} WHERE l_orderkey > {key}".encode())
+        yield f"postgresql://postgres@/{tpch_tiny}?host={connection.info.host}"
+        connection.execute("DROP EXTENSION pg_stat_statements")
+    embedded.recover()
+
+
+def test_what_was_captured_is_kept_for_the_session(run, live, tmp_path) -> None:
+    call = ("tune", "--workload", "captured", "--target", live, *SHORT, "--out", tmp_path)
+    done = run(*call, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "Captured 1 statements with 3 sets of values" in done.message
+    kept = tmp_path / "captured.sql"
+    assert kept.read_text().count("-- name: s1.") == 3
+    assert kept.read_text().count(f"{ROWS} WHERE l_orderkey > ") == 3
+    assert workload(str(kept)).name == read_result(tmp_path).workload, "as a resumed session needs"
