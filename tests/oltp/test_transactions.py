@@ -215,7 +215,7 @@ def test_every_trial_starts_on_the_same_database(measure, tiny, embedded, name, 
 
 
 def test_more_clients_than_the_server_lets_in_are_refused(embedded, space):
-    with pytest.raises(UsageError, match="98 clients, but .* leaves room for 94"):
+    with pytest.raises(UsageError, match=r"98 clients, but .* leaves room for 94"):
         TransactionBenchmark(embedded, space, script("SELECT 1;", clients=98), "postgres")
 
 
