@@ -2,43 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
 
-from llmtune.errors import UnknownName
+from llmtune.errors import UnknownName, UsageError
 from llmtune.knobs.space import KnobSpace
 from optimizers.base import Optimizer
 from optimizers.projection import Projection, memory_projection
 from workloads.objective import Objective
 
-Build: TypeAlias = Callable[[KnobSpace, Objective, int, Projection], Optimizer]
+
+class Build(Protocol):
+    """An optimizer's class."""
+
+    def __call__(
+        self, space: KnobSpace, objective: Objective, seed: int, project: Projection
+    ) -> Optimizer:
+        """A new optimizer whose asks `project` brings into what may be applied."""
+        ...
 
 
-def _random(space: KnobSpace, objective: Objective, seed: int, project: Projection) -> Optimizer:
-    from optimizers.random_search import RandomSearch
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where an optimizer's class is.
 
-    return RandomSearch(space, objective, seed, project)
+    Attributes:
+        extra: what must be installed for it beyond LLMTune's own dependencies.
+    """
+
+    module: str
+    name: str
+    extra: str | None = None
+
+    def load(self) -> Build:
+        """Import the class; only now is the library behind it loaded.
+
+        Raises:
+            UsageError: its extra is not installed.
+        """
+        try:
+            build: Build = getattr(import_module(f"optimizers.{self.module}"), self.name)
+        except ModuleNotFoundError as error:
+            if self.extra is None:
+                raise
+            raise UsageError(
+                f"this optimizer needs the package {error.name}; "
+                f"install it with: pip install 'llmtune[{self.extra}]'"
+            ) from error
+        return build
 
 
-def _tpe(space: KnobSpace, objective: Objective, seed: int, project: Projection) -> Optimizer:
-    from optimizers.tpe import TPE
-
-    return TPE(space, objective, seed, project)
-
-
-# Each entry imports its backend when it is built, so that naming one costs nothing.
-_BUILDERS: dict[str, Build] = {"random": _random, "tpe": _tpe}
+_BACKENDS = {
+    "cmaes": Backend("cmaes", "CMAES"),
+    "gp": Backend("gp", "GP"),
+    "hebo": Backend("hebo", "HEBO", "hebo"),
+    "random": Backend("random_search", "RandomSearch"),
+    "smac": Backend("smac", "SMAC", "smac"),
+    "sobol": Backend("sobol", "SobolSearch"),
+    "tpe": Backend("tpe", "TPE"),
+    "turbo": Backend("turbo", "TuRBO", "turbo"),
+}
 
 
 def names() -> tuple[str, ...]:
     """The optimizers' names, sorted."""
-    return tuple(sorted(_BUILDERS))
+    return tuple(sorted(_BACKENDS))
 
 
 def check_name(name: str) -> None:
     """Raise UnknownName unless `name` is an optimizer; loads nothing."""
-    if name not in _BUILDERS:
-        raise UnknownName("optimizer", name, _BUILDERS)
+    if name not in _BACKENDS:
+        raise UnknownName("optimizer", name, _BACKENDS)
 
 
 def optimizer(
@@ -48,6 +83,8 @@ def optimizer(
 
     Raises:
         UnknownName: there is no optimizer of this name.
+        UsageError: its extra is not installed.
     """
     check_name(name)
-    return _BUILDERS[name](space, objective, seed, memory_projection(space, clients))
+    build = _BACKENDS[name].load()
+    return build(space, objective, seed, memory_projection(space, clients))

@@ -15,9 +15,8 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.projection import memory_projection
-from workloads.objective import LATENCY, Direction, Objective
+from workloads.objective import LATENCY, THROUGHPUT, Objective
 
-THROUGHPUT = Objective("throughput", "1/s", Direction.MAXIMIZE)
 WITHOUT_VALUE = [
     TrialStatus.CRASHED,
     TrialStatus.REJECTED,
@@ -35,7 +34,14 @@ def succeeded(number: int, configuration: Configuration, value: float) -> Trial:
 
 
 class OptimizerConformance(ABC):
-    """Inheritable suite: one test for each promise of `Optimizer`."""
+    """Inheritable suite: one test for each promise of `Optimizer`.
+
+    Attributes:
+        trials: how many trials a test drives; beyond the random start, but a slow
+            backend may stop soon behind it.
+    """
+
+    trials = 14
 
     @abstractmethod
     def build(self, space: KnobSpace, objective: Objective, seed: int) -> Optimizer:
@@ -60,13 +66,13 @@ class OptimizerConformance(ABC):
 
     def test_every_ask_is_valid_and_fits_the_memory(self, space):
         optimizer = self.build(space, LATENCY, 1)
-        for trial in self.drive(optimizer, 15):
+        for trial in self.drive(optimizer, self.trials):
             space.validate(trial.configuration)
             assert fits(trial.configuration, space)
 
     def test_the_same_seed_gives_the_same_asks(self, space):
-        first = self.drive(self.build(space, LATENCY, 5), 14)
-        second = self.drive(self.build(space, LATENCY, 5), 14)
+        first = self.drive(self.build(space, LATENCY, 5), self.trials)
+        second = self.drive(self.build(space, LATENCY, 5), self.trials)
         assert [t.configuration for t in first] == [t.configuration for t in second]
 
     def test_another_seed_gives_other_asks(self, space):
@@ -79,7 +85,7 @@ class OptimizerConformance(ABC):
 
     def test_a_replayed_journal_goes_on_as_if_never_stopped(self, space):
         whole = self.build(space, LATENCY, 3)
-        journal = self.drive(whole, 14)
+        journal = self.drive(whole, self.trials)
         resumed = self.build(space, LATENCY, 3)
         for trial in journal:
             resumed.tell(trial)
@@ -89,7 +95,7 @@ class OptimizerConformance(ABC):
     @pytest.mark.parametrize("status", WITHOUT_VALUE)
     def test_failures_are_told_and_never_become_the_incumbent(self, space, status):
         optimizer = self.build(space, LATENCY, 4)
-        for number in range(12):
+        for number in range(self.trials):
             optimizer.tell(Trial(number, "test", optimizer.ask(), status))
         assert optimizer.best is None
         space.validate(optimizer.ask())
@@ -118,7 +124,7 @@ class OptimizerConformance(ABC):
 
     def test_a_space_of_one_knob_is_enough(self):
         optimizer = self.build(knob_space().subset(["work_mem"]), LATENCY, 8)
-        trials = self.drive(optimizer, 12)
+        trials = self.drive(optimizer, self.trials)
         assert {tuple(trial.configuration) for trial in trials} == {("work_mem",)}
 
 

@@ -1,0 +1,71 @@
+"""Evidence: trials as points and losses, for backends that know complete measurements only.
+
+This is the one place that decides what a failure and a bound are worth to a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+
+import numpy as np
+
+from llmtune.trial import Trial
+from optimizers.space import Floats
+from workloads.objective import Direction, Objective
+
+
+class Evidence:
+    """What the trials of one session say about the places that they tried.
+
+    A loss is the logarithm of the value, its sign such that less is better. Times and
+    rates are positive and vary by factors, and so do the effects of knobs on them.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._points: list[Floats] = []
+        self._trials: list[Trial] = []
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def add(self, point: Floats, trial: Trial) -> None:
+        """One trial and the point, shape (d,), at which it was made."""
+        self._points.append(point)
+        self._trials.append(trial)
+
+    @property
+    def points(self) -> Floats:
+        """Where the trials were, in their order: shape (n, d)."""
+        return np.array(self._points)
+
+    @property
+    def losses(self) -> Floats:
+        """One loss for each trial, shape (n,), none of them infinite.
+
+        A CAPPED trial's real loss lies beyond its bound: it counts as the mean of the
+        measured losses beyond that bound, or as the bound where none is. A trial
+        without a value counts as the worst loss that is known, bounds included, so a
+        model keeps away from it and is not bent by an invented extreme.
+        """
+        measured = np.array([self._loss(t) for t in self._trials if t.succeeded])
+        known = [self._loss(t) for t in self._trials if t.value is not None]
+        worst = max(known, default=0.0)
+        return np.array([self._worth(trial, measured, worst) for trial in self._trials])
+
+    @property
+    def measured(self) -> Sequence[bool]:
+        """For each trial whether its loss is a measurement."""
+        return [trial.succeeded for trial in self._trials]
+
+    def _worth(self, trial: Trial, measured: Floats, worst: float) -> float:
+        if trial.value is None:
+            return worst
+        loss = self._loss(trial)
+        beyond = measured[measured > loss]
+        return loss if trial.succeeded or not beyond.size else float(beyond.mean())
+
+    def _loss(self, trial: Trial) -> float:
+        value = log(max(trial.value or 0.0, 1e-9))
+        return value if self._objective.direction is Direction.MINIMIZE else -value

@@ -1,0 +1,104 @@
+"""What all optimizers with a model of the trials have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import Trial
+from optimizers.base import Optimizer
+from optimizers.evidence import Evidence
+from optimizers.projection import Projection, unchanged
+from optimizers.space import Floats, UnitCube
+from workloads.objective import Objective
+
+STARTUP_TRIALS = 10
+"""Trials, warm starts among them, before a model takes over from random draws."""
+
+REDRAWS = 20
+"""How often a configuration that was tried already is moved before it is asked again."""
+
+
+class ModelBased(Optimizer):
+    """Draws at random first, then asks `propose`, a function of the trials so far.
+
+    Nothing else is state: the same seed and the same tells give the same asks,
+    whether they were told one by one or replayed from a journal. Open asks count as
+    trials that went as badly as any, so that several asks in a row spread.
+    """
+
+    def __init__(
+        self,
+        space: KnobSpace,
+        objective: Objective,
+        seed: int,
+        project: Projection = unchanged,
+        startup_trials: int = STARTUP_TRIALS,
+    ) -> None:
+        super().__init__(space, objective, seed)
+        self.cube = UnitCube(space)
+        self._project = project
+        self._startup_trials = startup_trials
+        self._evidence = Evidence(objective)
+        self._tried: set[Configuration] = set()
+        self._pending: list[Configuration] = []
+
+    @abstractmethod
+    def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
+        """The next point of the unit cube.
+
+        Args:
+            points: shape (n, d), n >= 1, axes in the knob space's order.
+            losses: shape (n,), less is better.
+            seed: for whatever is random in it.
+
+        Returns:
+            Shape (d,), each coordinate from 0 to 1.
+        """
+
+    def ask(self) -> Configuration:
+        """The model's choice, moved a little if that was tried already."""
+        rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
+        if len(self._evidence) < self._startup_trials or not any(self._evidence.measured):
+            point = rng.uniform(size=len(self.cube.axes))
+        else:
+            point = self.propose(*self._known(), int(rng.integers(2**31)))
+        configuration = self._fresh(point, rng)
+        self._pending.append(configuration)
+        return configuration
+
+    def learn(self, trial: Trial) -> None:
+        """Add it to the evidence; it answers the open ask of its configuration, if any."""
+        self._evidence.add(self.cube.vector(trial.configuration), trial)
+        self._tried.add(trial.configuration)
+        if trial.configuration in self._pending:
+            self._pending.remove(trial.configuration)
+
+    def _known(self) -> tuple[Floats, Floats]:
+        points, losses = self._evidence.points, self._evidence.losses
+        if not self._pending:
+            return points, losses
+        waiting = np.array([self.cube.vector(one) for one in self._pending])
+        feared = np.full(len(waiting), losses.max())
+        return np.concatenate([points, waiting]), np.concatenate([losses, feared])
+
+    def _fresh(self, point: Floats, rng: np.random.Generator) -> Configuration:
+        """The configuration at `point`, or near it if that one was tried or is asked.
+
+        Rounding and the memory's limits map many points to one configuration, and
+        measuring it again teaches a model that believes in noise nothing.
+        """
+        configuration = self._at(point)
+        for attempt in range(REDRAWS):
+            if configuration not in self._tried and configuration not in self._pending:
+                break
+            width = 0.05 * 1.3**attempt
+            point = np.clip(point + rng.normal(scale=width, size=point.shape), 0.0, 1.0)
+            configuration = self._at(point)
+        return configuration
+
+    def _at(self, point: Floats) -> Configuration:
+        return self._project(self.cube.at(point))

@@ -1,0 +1,113 @@
+"""TuRBO: a Gaussian process that is trusted only in a box around the best point.
+
+Source: D. Eriksson et al., "Scalable Global Optimization via Local Bayesian
+Optimization" (arXiv 1910.01739). Import lazily; BoTorch is in the extra `turbo`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from botorch.fit import fit_gpytorch_mll
+from botorch.generation import MaxPosteriorSampling
+from botorch.models import SingleTaskGP
+from gpytorch.mlls import ExactMarginalLogLikelihood
+
+from optimizers.model_based import ModelBased
+from optimizers.space import Floats
+
+CANDIDATES = 1000
+MOVED_AXES = 20
+"""About how many coordinates of the centre a candidate changes."""
+LEAST_GAIN = 1e-3
+"""A loss must fall by this much to count as a success; losses are logarithms."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRegion:
+    """The box's side after a run of trials.
+
+    It grows after a row of successes and shrinks after a row of failures. The paper
+    waits for as many failures as there are axes; a session of some sixty trials over
+    forty knobs would then never shrink it, so a sixth of that has to do.
+
+    Attributes:
+        length: side of the box in the unit cube, before the axes' own scales.
+    """
+
+    length: float = 0.8
+    successes: int = 0
+    failures: int = 0
+
+    SMALLEST, LARGEST, ROW = 0.5**7, 1.6, 3
+
+    def after(self, *, better: bool, axes: int) -> TrustRegion:
+        """The region once another trial was better than the best before it, or was not."""
+        successes = self.successes + 1 if better else 0
+        failures = 0 if better else self.failures + 1
+        if successes == self.ROW:
+            return TrustRegion(min(2 * self.length, self.LARGEST))
+        if failures == max(4, axes // 6):
+            shorter = self.length / 2
+            return TrustRegion(shorter if shorter >= self.SMALLEST else TrustRegion().length)
+        return TrustRegion(self.length, successes, failures)
+
+
+def region_after(losses: Floats, axes: int) -> TrustRegion:
+    """The trust region that a sequence of losses, shape (n,), leads to."""
+    region, best = TrustRegion(), losses[0]
+    for loss in losses[1:]:
+        region = region.after(better=loss < best - LEAST_GAIN, axes=axes)
+        best = min(best, loss)
+    return region
+
+
+class TuRBO(ModelBased):
+    """One trust region, one Thompson sample an ask; choices are slots of an axis."""
+
+    name = "turbo"
+
+    def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
+        """The candidate in the box that is best in one draw from the posterior."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = _fitted(points, losses)
+            side = region_after(losses[self._startup_trials - 1 :], points.shape[1]).length
+            centre = points[int(np.argmin(losses))]
+            box = _box(centre, side * _axis_scales(model))
+            candidates = torch.from_numpy(_candidates(centre, *box, np.random.default_rng(seed)))
+            with torch.no_grad():
+                best = MaxPosteriorSampling(model=model, replacement=False)(candidates, 1)
+        return np.asarray(best[0].numpy())
+
+
+def _fitted(points: Floats, losses: Floats) -> Any:
+    """A Gaussian process of the negated losses: it maximises."""
+    spread = losses.std() or 1.0
+    targets = torch.from_numpy(-(losses - losses.mean()) / spread)[:, None]
+    model = SingleTaskGP(torch.from_numpy(points), targets)
+    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    return model
+
+
+def _axis_scales(model: Any) -> Floats:
+    """The length scales, shape (d,), with a geometric mean of 1."""
+    kernel = model.covar_module
+    lengths = getattr(kernel, "base_kernel", kernel).lengthscale.detach().numpy().ravel()
+    return np.asarray(lengths / np.exp(np.log(lengths).mean()))
+
+
+def _box(centre: Floats, sides: Floats) -> tuple[Floats, Floats]:
+    return np.clip(centre - sides / 2, 0.0, 1.0), np.clip(centre + sides / 2, 0.0, 1.0)
+
+
+def _candidates(centre: Floats, low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
+    """Points of the box that differ from its centre on some axes, at least one each."""
+    axes = len(centre)
+    drawn = rng.uniform(low, high, size=(CANDIDATES, axes))
+    moved = rng.uniform(size=drawn.shape) <= min(MOVED_AXES / axes, 1.0)
+    moved[np.arange(CANDIDATES), rng.integers(axes, size=CANDIDATES)] = True
+    return np.where(moved, drawn, centre)

@@ -1,0 +1,102 @@
+"""Every backend keeps the promises of `Optimizer`, and none is worse than chance."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from optimizers import registry
+from optimizers.cmaes import CMAES
+from optimizers.gp import GP
+from optimizers.hebo import HEBO
+from optimizers.smac import SMAC
+from optimizers.sobol import SobolSearch
+from optimizers.turbo import TuRBO
+from tests.optimizers.conformance import OptimizerConformance, knob_space, projected
+from workloads.objective import LATENCY
+
+MEMORY_AND_CHOICES = (
+    "work_mem",
+    "hash_mem_multiplier",
+    "shared_buffers",
+    "wal_buffers",
+    "enable_nestloop",
+    "wal_compression",
+)
+"""Numbers, special values, a joint constraint and choices."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small matrices are faster without threads, most of all beside other tests."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class TestSobol(OptimizerConformance):
+    def build(self, space, objective, seed):
+        return SobolSearch(space, objective, seed, projected(space))
+
+
+class TestCMAES(OptimizerConformance):
+    trials = 34
+
+    def build(self, space, objective, seed):
+        return CMAES(space, objective, seed, projected(space))
+
+
+class SlowConformance(OptimizerConformance):
+    """The same promises on a small space, and no further than the model's first asks."""
+
+    trials = 7
+
+    @pytest.fixture
+    def space(self):
+        return knob_space().subset(MEMORY_AND_CHOICES)
+
+
+class TestGP(SlowConformance):
+    def build(self, space, objective, seed):
+        return GP(space, objective, seed, projected(space), startup_trials=5)
+
+
+class TestHEBO(SlowConformance):
+    def build(self, space, objective, seed):
+        return HEBO(space, objective, seed, projected(space), startup_trials=5)
+
+
+class TestSMAC(SlowConformance):
+    def build(self, space, objective, seed):
+        return SMAC(space, objective, seed, projected(space), startup_trials=5)
+
+
+class TestTuRBO(SlowConformance):
+    def build(self, space, objective, seed):
+        return TuRBO(space, objective, seed, projected(space), startup_trials=5)
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_name_builds_an_optimizer_of_that_name(name):
+    space = knob_space().subset(MEMORY_AND_CHOICES)
+    assert registry.optimizer(name, space, LATENCY, 0).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("hebo", "leanhebo"), ("smac", "smac"), ("turbo", "botorch")]
+)
+def test_a_missing_extra_is_named(name, package):
+    """Run apart, where the package cannot be imported."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from llmtune.errors import UsageError\n"
+        "from optimizers.registry import optimizer\n"
+        f"try: optimizer({name!r}, None, None, 0)\n"
+        "except UsageError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"pip install 'llmtune[{name}]'" in done.stdout
+    assert package in done.stdout
