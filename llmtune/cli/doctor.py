@@ -50,11 +50,16 @@ def doctor(
 
 def _inspected(request: TargetRequest) -> ServerReport | None:
     """The report of the server behind an address; None for a target of our own."""
+    from llmtune.cli.progress import Reporter
+    from llmtune.cli.safety import looking_on
     from llmtune.cli.targets import live_target, open_target
     from llmtune.postgres.live.address import is_address
 
     if is_address(request.target):
-        return live_target(request).inspect()
+        server = live_target(request)
+        report = server.inspect()
+        looking_on(Reporter()).warn(server)
+        return report
     open_target(request)  # only to refuse what is no target; it is not started
     return None
 

@@ -10,10 +10,13 @@ import typer
 from llmtune.cli import options
 
 if TYPE_CHECKING:
-    from llmtune.postgres.dsn import DsnTarget
+    from llmtune.cli.targets import RestartRequest, TargetRequest
+    from llmtune.errors import ConnectionFailed
     from llmtune.postgres.originals import ServerIdentity
     from llmtune.tuning.restore import Restored
     from llmtune.tuning.restore_points import RestorePoint, RestorePoints
+
+START_PATIENCE_S = 60.0
 
 
 def restore(
@@ -42,6 +45,11 @@ def restore(
         bool,
         typer.Option(help="Also replace what somebody else set meanwhile on knobs that we tuned."),
     ] = False,
+    allow_restart: options.AllowRestart = False,
+    restart_command: options.RestartCommand = None,
+    restart_container: options.RestartContainer = None,
+    restart_unit: options.RestartUnit = None,
+    restart_pgdata: options.RestartPgdata = None,
     yes: options.Yes = False,
     store: options.Store = None,
     json: options.Json = False,
@@ -52,12 +60,19 @@ def restore(
     """
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.safety import restored_notice
+    from llmtune.cli.targets import RestartRequest
+    from llmtune.tuning.restore import restore_files
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.store import SessionStore
 
+    restart = RestartRequest(
+        allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
+    )
     points = RestorePoints(SessionStore(store))
     done = [
-        _restore(points, point, target, pgdata, force=force)
+        restore_files(pgdata, points, point, force=force)
+        if pgdata is not None
+        else _restore(points, point, _target(target or point.server.address, restart), force=force)
         for point in _wanted(points, session, target, pgdata, yes=yes)
     ]
     if json:
@@ -100,37 +115,58 @@ def _wanted(
 
 
 def _restore(
-    points: RestorePoints,
-    point: RestorePoint,
-    address: str | None,
-    pgdata: Path | None,
-    *,
-    force: bool,
+    points: RestorePoints, point: RestorePoint, request: TargetRequest, *, force: bool
 ) -> Restored:
+    """Through the server; where it does not come up, through its file first."""
+    from llmtune.cli.targets import live_target
+    from llmtune.errors import ConnectionFailed
     from llmtune.postgres.tuner_lock import TunerLock
     from llmtune.tuning.restore import restore as put_back
-    from llmtune.tuning.restore import restore_files
 
-    if pgdata is not None:
-        return restore_files(pgdata, points, point, force=force)
-    with _open(address or point.server.address) as target, TunerLock(target):
+    try:
+        target = live_target(request)
+        target.connect().close()
+    except ConnectionFailed as error:
+        _bring_up(request, point, error, force=force)
+    with live_target(request) as target, TunerLock(target):
         done = put_back(target, points, point, force=force)
         target.settle()
     return done
 
 
-def _open(address: str) -> DsnTarget:
-    """The server that is to be put back; what it may use does not matter for that."""
-    from llmtune.knobs.hardware import Hardware
-    from llmtune.postgres.dsn import DsnTarget
+def _bring_up(
+    request: TargetRequest, point: RestorePoint, error: ConnectionFailed, *, force: bool
+) -> None:
+    """Mend the file of a server that is down and start it, where the owner gave a way."""
+    from llmtune.cli.targets import live_target
+    from llmtune.postgres.live.waiting import connect_patiently
+    from llmtune.tuning.restore import mend_file
 
-    return DsnTarget(address, Hardware(cores=1, memory=1 << 30))
+    restarter = request.restart.restarter()
+    file = None if restarter is None else restarter.settings_file
+    if restarter is None or file is None:
+        error.add_note(
+            "If it does not start any more: --pgdata with its data folder mends its settings, "
+            "and so do --allow-restart with --restart-pgdata or --restart-container"
+        )
+        raise error
+    mend_file(file, point, force=force)
+    restarter.restart()
+    connect_patiently(live_target(request).connect, START_PATIENCE_S).close()
+
+
+def _target(address: str, restart: RestartRequest) -> TargetRequest:
+    """The server that is to be put back; what it may use does not matter for that."""
+    from llmtune.cli.targets import TargetRequest
+
+    return TargetRequest(address, 1, "1GB", None, restart)
 
 
 def _identity(address: str) -> ServerIdentity:
     from llmtune.cli.safety import identity
+    from llmtune.cli.targets import RestartRequest, live_target
 
-    with _open(address) as target:
+    with live_target(_target(address, RestartRequest())) as target:
         return identity(target)
 
 

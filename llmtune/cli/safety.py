@@ -65,7 +65,7 @@ class Safety:
             yield None
             return
         if self.read_only:
-            warn_of(self.points.due(identity(target)))
+            self.warn(target)
             yield None
             return
         if target.report.standby and not self.risks.standby:
@@ -74,6 +74,10 @@ class Safety:
             self._clear_leftovers(target)
             with self._putting_back(target):
                 yield TargetJournal(self.points, self.run_id, lock)
+
+    def warn(self, target: Target) -> None:
+        """Say on standard error what is due on this server."""
+        warn_of(self.points.due(identity(target)))
 
     def apply_for_good(
         self, target: DsnTarget, space: KnobSpace, configuration: Configuration

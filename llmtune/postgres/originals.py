@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
@@ -53,11 +54,19 @@ class ServerIdentity:
     system: str
     address: str
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Host (or the socket's folder) and port: the address without user and database."""
+        parts = urlsplit(self.address)
+        asked = parse_qs(parts.query)
+        host, _, port = parts.netloc.rpartition("@")[2].partition(":")
+        return host or asked.get("host", [""])[0], port or asked.get("port", ["5432"])[0]
+
     def may_be(self, other: ServerIdentity) -> bool:
         """Whether both are the same server, or copies of one cluster."""
         if self.system and other.system:
             return self.system == other.system
-        return self.address == other.address
+        return self.place == other.place
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -11,6 +11,7 @@ import psycopg
 
 from llmtune.errors import SessionError, TargetError
 from llmtune.postgres import auto_conf
+from llmtune.postgres.live.restarter import AutoConfFile, FolderFile
 from llmtune.postgres.originals import (
     ServerIdentity,
     Standing,
@@ -72,7 +73,7 @@ def restore(
         here = _check_identity(connection, target, point)
         done = _put_back(connection, point, force=force)
         waiting = _waiting(connection, point, done)
-    if here.address != point.server.address and not (done.put_back or waiting or force):
+    if here.place != point.server.place and not (done.put_back or waiting or force):
         raise SessionError(
             f"{target.name} has nothing of {point.id}, which changed {point.server.address}; if "
             "this is a copy of that server, give the other's address; else use --force"
@@ -95,14 +96,24 @@ def restore_files(
         TargetError: the server runs, or its file cannot be read or written.
     """
     _check_folder(folder, point)
-    content = auto_conf.read_auto_conf(folder)
+    done = mend_file(FolderFile(folder), point, force=force)
+    # What a crash leaves behind looks like a server that runs in a container.
+    waiting = done.put_back if (folder / PID_FILE).exists() else ()
+    points.mark(point.id, PointState.PARTIAL if waiting else PointState.RESTORED, waiting)
+    return replace(done, waiting=waiting)
+
+
+def mend_file(file: AutoConfFile, point: RestorePoint, *, force: bool = False) -> Restored:
+    """Put the touched knobs back in ALTER SYSTEM's file; nothing is marked.
+
+    Raises:
+        TargetError: it cannot be read or written.
+    """
+    content = file.read()
     changes, foreign = _decide(point, auto_conf.entries(content, point.touched), force=force)
     if changes:
-        auto_conf.write_auto_conf(folder, auto_conf.edited(content, changes))
-    # What a crash leaves behind looks like a server that runs in a container.
-    waiting = tuple(changes) if (folder / PID_FILE).exists() else ()
-    points.mark(point.id, PointState.PARTIAL if waiting else PointState.RESTORED, waiting)
-    return Restored(point.id, tuple(changes), foreign, waiting)
+        file.write(auto_conf.edited(content, changes))
+    return Restored(point.id, tuple(changes), foreign)
 
 
 def _decide(

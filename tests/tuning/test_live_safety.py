@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from llmtune.cli.app import app
+from llmtune.cli.progress import Reporter
+from llmtune.cli.safety import Safety
+from llmtune.errors import SessionError, TargetError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.space import resolve_space
+from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.settings import SettingsApplier
+from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.restore_points import PointState, RestorePoints
 from llmtune.tuning.store import SessionStore
 from tests.tuning.test_restore import ROOT, Place
@@ -137,8 +147,6 @@ def test_apply_is_for_servers_that_stay(live):
 
 
 def test_two_tuners_do_not_share_a_server(live):
-    from llmtune.postgres.tuner_lock import TunerLock
-
     with TunerLock(live.target):
         refused = live.tune()
     assert refused.exit_code == 1
@@ -147,7 +155,7 @@ def test_two_tuners_do_not_share_a_server(live):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_tuner_that_is_ended_can_be_resumed(live, number):
-    (live.folder / "queries.sql").write_text("SELECT count(*), pg_sleep(0.2) FROM pg_class;\n")
+    (live.folder / "queries.sql").write_text("SELECT count(*), pg_sleep(0.05) FROM pg_class;\n")
     command = [str(Path(sys.executable).with_name("llmtune")), *map(str, live.tune_options())]
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **live.environment}, stderr=subprocess.PIPE, text=True
@@ -165,3 +173,85 @@ def test_a_tuner_that_is_ended_can_be_resumed(live, number):
     result = json.loads(done.stdout)
     assert (result["session"], result["optimizer"]) == (session, "random")
     assert live.entries() == live.before
+
+
+def test_a_server_that_our_settings_keep_down_is_brought_up_again(live):
+    live.kill_tuner("restarting")
+    assert live.target.cluster.postmaster() is None
+    told = live.restore("killed")
+    assert told.exit_code == 1
+    assert "--pgdata" in told.stderr
+    done = live.restore("--pgdata", live.data, "--json")
+    (facts,) = json.loads(done.stdout)["restored"]
+    assert "shared_buffers" in facts["put_back"]
+    assert live.entries() == live.before
+    live.target.recover()
+    assert live.show("shared_buffers") == "128MB"
+    assert "Nothing to do" in live.restore().stdout
+
+
+def test_a_restart_is_left_to_the_owner_who_can_give_a_way(live):
+    live.kill_tuner("restarted")
+    waits = live.restore()
+    assert waits.exit_code == 1
+    assert "shared_buffers: the original values are in the file again" in waits.stdout
+    assert "waits for a restart" in live.call("sessions", "--store", live.url).stderr
+    live.target.restart()
+    assert live.restore().exit_code == 0
+    assert live.restore("killed").exit_code == 0
+
+
+def test_the_best_configuration_is_left_in_force_until_it_is_taken_back(live):
+    with DsnTarget(live.address, live.target.hardware) as target:
+        names = ["work_mem", "checkpoint_timeout"]
+        space = target.tunable(resolve_space(load_catalogue(), 18, target.hardware, names))
+        points = RestorePoints(SessionStore(live.url))
+        safety = Safety(points, "kept", Reporter(quiet=True))
+        with safety.guard(target) as journal:
+            applier = SettingsApplier(target, space, journal)
+            applier.apply(space.configuration({"checkpoint_timeout": 1800}))
+            best = space.configuration({"work_mem": 8192, "checkpoint_timeout": 900})
+            safety.apply_for_good(target, space, best)
+    kept = ["checkpoint_timeout = '900'", "work_mem = '8192'"]
+    assert live.entries() == kept
+    assert live.show("work_mem") == "8MB"
+    assert RestorePoints(SessionStore(live.url)).due() == ()
+    assert live.restore("kept", "--yes").exit_code == 0
+    assert live.entries() == live.before
+
+
+def fail_in_the_middle(live):
+    with DsnTarget(live.address, live.target.hardware) as target:
+        names = ["checkpoint_timeout", "max_wal_size"]
+        space = target.tunable(resolve_space(load_catalogue(), 18, target.hardware, names))
+        safety = Safety(RestorePoints(SessionStore(live.url)), "run", Reporter(quiet=True))
+        with safety.guard(target) as journal:
+            changes = {"checkpoint_timeout": 1800, "max_wal_size": 2048}
+            SettingsApplier(target, space, journal).apply(space.configuration(changes))
+            live.execute("ALTER SYSTEM SET max_wal_size = '3GB'")
+            raise SessionError("in the middle")
+
+
+def test_an_error_in_the_middle_leaves_the_originals_and_others_changes(live):
+    with pytest.raises(SessionError, match="in the middle"):
+        fail_in_the_middle(live)
+    assert live.entries() == [*live.before, "max_wal_size = '3GB'"]
+    assert RestorePoints(SessionStore(live.url)).due() == ()
+
+
+def test_a_standby_is_refused(live):
+    with DsnTarget(live.address, live.target.hardware) as target:
+        target._report = replace(target.report, standby=True)
+        safety = Safety(RestorePoints(SessionStore(live.url)), "run", Reporter(quiet=True))
+        with pytest.raises(TargetError, match="--allow-standby"), safety.guard(target):
+            raise AssertionError
+
+
+def test_doctor_says_that_a_restore_is_due(live):
+    live.kill_tuner("reloaded")
+    home = live.environment["XDG_DATA_HOME"]
+    default = Path(home, "llmtune", "sessions.db")
+    default.parent.mkdir()
+    shutil.copy(live.folder / "sessions.db", default)
+    options = ("--target", live.address, "--cores", "2", "--memory", "1GB")
+    assert "llmtune restore killed" in live.call("doctor", *options).stderr
