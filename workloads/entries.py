@@ -153,6 +153,14 @@ MIXES = (
 
 LIVE = (
     WorkloadEntry(
+        name="synthesized",
+        summary="new analytic queries, drawn from the schema and statistics of any database",
+        needs="a database of yours, or another workload's data by --data-set",
+        scale=None,
+        takes=(*OWN, "queries"),
+        build=None,
+    ),
+    WorkloadEntry(
         name="captured",
         summary="the heaviest statements of your database, with real values in them",
         needs="a live server with pg_stat_statements; its statement log by --data helps",

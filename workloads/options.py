@@ -22,6 +22,7 @@ class WorkloadOptions:
         writes: statements that change data may run, each in a rolled back transaction.
         leave_out: queries that fail or do not end are left out, not an error.
         query_timeout_s: limit for one query, seconds.
+        queries: how many are synthesized.
     """
 
     scale: float | None = None
@@ -35,3 +36,4 @@ class WorkloadOptions:
     writes: bool = False
     leave_out: bool = False
     query_timeout_s: float | None = None
+    queries: int | None = None

@@ -23,6 +23,7 @@ FLAGS: Mapping[str, str] = {
     "writes": "--allow-writes",
     "leave_out": "--leave-out-failing",
     "query_timeout_s": "--query-timeout",
+    "queries": "--queries",
 }
 """Field of `WorkloadOptions` to the option that sets it."""
 
@@ -52,6 +53,16 @@ def entry(name: str) -> WorkloadEntry:
     if is_sql_path(name):
         return SQL_FILES
     raise UnknownName("workload", name, names())
+
+
+def is_live(name: str) -> bool:
+    """Whether only a running server can tell the workload of this name.
+
+    Raises:
+        UnknownName: no such workload.
+    """
+    found = entry(name)
+    return found.build is None and found is not SQL_FILES
 
 
 def workload(name: str, options: WorkloadOptions | None = None) -> AnyWorkload:

@@ -15,6 +15,7 @@ from llmtune.cli.own_queries import CAPTURED, captured, check_data, measure_opti
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.server_report import summary
+from llmtune.cli.synthesized import live_data, synthesized
 from llmtune.cli.targets import TargetRequest, open_target
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import check, load_catalogue
@@ -29,8 +30,8 @@ from llmtune.postgres.target import Target
 from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.server_facts import Risks, server_facts
 from workloads.options import WorkloadOptions
-from workloads.registry import workload
-from workloads.workload import AnyWorkload, ExistingDatabase, TransactionMix, Workload
+from workloads.registry import is_live, workload
+from workloads.workload import AnyWorkload, DataSet, ExistingDatabase, TransactionMix, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,10 @@ def open_bench(
     with open_target(target_request) as target, safety.guard(target) as journal:
         _announce(target, reporter)
         whole = _space(target, safety.risks)
-        wanted = known or captured(target, options, reporter)
+        wanted = known or _live(target, workload_request, reporter, load=load)
         if not load:
-            _check_loaded(target, wanted)
-        database = _database(target, wanted, reporter)
+            _check_loaded(target, wanted.data_set)
+        database = _database(target, wanted.data_set, reporter)
         with target.connect(database) as connection:
             wanted = tried(connection, wanted, options, reporter, measured=measured and load)
             profile = profile_workload(connection, wanted, target.hardware, target.version)
@@ -138,12 +139,23 @@ def open_bench(
 
 def _known(target: TargetRequest, request: WorkloadRequest) -> AnyWorkload | None:
     """The workload, checked against the target; None when only the server can tell it."""
-    if request.name == CAPTURED:
-        check_data(target.target, CAPTURED, ExistingDatabase(database=request.options.database))
+    if is_live(request.name):
+        check_data(target.target, request.name, live_data(request.options))
         return None
     wanted = workload(request.name, request.options)
     check_data(target.target, request.name, wanted.data_set)
     return wanted
+
+
+def _live(target: Target, request: WorkloadRequest, reporter: Reporter, *, load: bool) -> Workload:
+    """The workload that only the server can tell, over data that are loaded for it."""
+    if request.name == CAPTURED:
+        return captured(target, request.options, reporter)
+    data = live_data(request.options)
+    if not load:
+        _check_loaded(target, data)
+    with target.connect(_database(target, data, reporter)) as connection:
+        return synthesized(connection, data, request.options, reporter)
 
 
 def _facts(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts | None:
@@ -157,15 +169,15 @@ def _facts(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts | N
         )
 
 
-def _check_loaded(target: Target, wanted: AnyWorkload) -> None:
-    if isinstance(wanted.data_set, ExistingDatabase):
+def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:
+    if isinstance(data, ExistingDatabase):
         return
-    name = database_name(wanted.data_set)
+    name = database_name(data)
     with target.connect() as connection:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, [name]).fetchone() is None:
             raise UsageError(
-                f"the data set {wanted.data_set.name} is not on {target.name} yet, and a dry run "
+                f"the data set {data.name} is not on {target.name} yet, and a dry run "
                 f"loads nothing: tuning would load it into a new database {name}"
             )
 
@@ -191,13 +203,13 @@ def query_workload(wanted: AnyWorkload) -> Workload:
     return wanted
 
 
-def _database(target: Target, wanted: AnyWorkload, reporter: Reporter) -> str:
-    """Where the workload's data lie, loaded now unless they are there already."""
-    if isinstance(wanted.data_set, ExistingDatabase):
-        with target.connect(wanted.data_set.database) as connection:
+def _database(target: Target, data: DataSet | ExistingDatabase, reporter: Reporter) -> str:
+    """Where a workload's data lie, loaded now unless they are there already."""
+    if isinstance(data, ExistingDatabase):
+        with target.connect(data.database) as connection:
             return connection.info.dbname
-    with reporter.bar(f"Loading {wanted.data_set.name}") as progress:
-        return ensure_loaded(target, wanted.data_set, progress)
+    with reporter.bar(f"Loading {data.name}") as progress:
+        return ensure_loaded(target, data, progress)
 
 
 def _space(target: Target, risks: Risks) -> KnobSpace:

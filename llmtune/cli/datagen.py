@@ -59,6 +59,7 @@ def datagen(
     data_set: options.DataSet = None,
     allow_writes: options.AllowWrites = False,
     query_timeout: options.QueryTimeout = None,
+    queries: options.Queries = None,
     leave_out_failing: options.LeaveOutFailing = False,
     drawn: options.Drawn = False,
     cores: options.Cores = None,
@@ -109,6 +110,7 @@ def datagen(
         data_set=data_set,
         allow_writes=allow_writes,
         query_timeout=query_timeout,
+        queries=queries,
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )

@@ -212,6 +212,16 @@ QueryTimeout = Annotated[
         help="Longest time of one query, such as `30s`.",
     ),
 ]
+Queries = Annotated[
+    int | None,
+    typer.Option(
+        "--queries",
+        min=1,
+        rich_help_panel=WORKLOAD,
+        show_default="30",
+        help="How many queries to synthesize.",
+    ),
+]
 LeaveOutFailing = Annotated[
     bool,
     typer.Option(

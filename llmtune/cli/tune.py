@@ -31,6 +31,7 @@ def tune(
     data_set: options.DataSet = None,
     allow_writes: options.AllowWrites = False,
     query_timeout: options.QueryTimeout = None,
+    queries: options.Queries = None,
     leave_out_failing: options.LeaveOutFailing = False,
     drawn: options.Drawn = False,
     cores: options.Cores = None,
@@ -126,6 +127,7 @@ def tune(
         data_set=data_set,
         allow_writes=allow_writes,
         query_timeout=query_timeout,
+        queries=queries,
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )

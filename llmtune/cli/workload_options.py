@@ -23,6 +23,7 @@ def workload_request(
     data_set: str | None = None,
     allow_writes: bool = False,
     query_timeout: str | None = None,
+    queries: int | None = None,
     leave_out_failing: bool = False,
     drawn: bool = False,
 ) -> WorkloadRequest:
@@ -46,6 +47,7 @@ def workload_request(
         writes=allow_writes,
         leave_out=leave_out_failing,
         query_timeout_s=None if query_timeout is None else parse_duration(query_timeout),
+        queries=queries,
     )
     check_options(found, name, options)
     return WorkloadRequest(name, options)

@@ -18,9 +18,9 @@ from llmtune.postgres.target import Connection
 from workloads.synthesis import SchemaFacts, draw_query
 from workloads.workload import DataSet, ExistingDatabase, Query, Workload
 
-SAME_SHAPE = "a plan of the same shape"
-FAILED = "failed"
-TOO_LONG = "ran too long"
+SAME_SHAPE = "the plan of another"
+FAILED = "an error"
+TOO_LONG = "too long a run"
 
 Progress: TypeAlias = Callable[[str, float], None]
 
@@ -148,7 +148,7 @@ class _Search:
 
 
 def _told(dropped: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+    return ", ".join(f"{count} with {reason}" for reason, count in dropped.items())
 
 
 def _silent(_doing: str, _fraction: float) -> None:
