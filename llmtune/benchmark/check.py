@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 
+from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.errors import ConnectionFailed, QueryFailed, UsageError
 from llmtune.postgres.plans import explain
@@ -92,10 +93,11 @@ def _tried(connection: Connection, query: Query, options: CheckOptions) -> Query
         raise QueryFailed(query.id, str(error).strip(), query.place) from error
     if options.timeout_s is None:
         return query
-    outcome = run_query(connection, query, options.timeout_s, may_write=False)
-    if outcome.state == ReadOnlySqlTransaction.sqlstate and options.writes and not query.writes:
-        query = replace(query, writes=True)
-        outcome = run_query(connection, query, options.timeout_s)
+    with machine_lock():  # it would disturb another session's measurement
+        outcome = run_query(connection, query, options.timeout_s, may_write=False)
+        if outcome.state == ReadOnlySqlTransaction.sqlstate and options.writes:
+            query = replace(query, writes=True)
+            outcome = run_query(connection, query, options.timeout_s)
     if outcome.status is TrialStatus.CRASHED:
         raise ConnectionFailed(f"the server went away in query {query.id}: {outcome.message}")
     if outcome.status is not TrialStatus.SUCCEEDED:

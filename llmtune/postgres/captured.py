@@ -14,6 +14,7 @@ from llmtune.postgres.column_values import OURS
 from llmtune.postgres.heavy_statements import HIDDEN, HeavyStatement, heavy_statements
 from llmtune.postgres.parameters import ParameterValues
 from llmtune.postgres.plans import explain
+from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection
 from workloads.captured.log import Reservoir, logged_statements
 from workloads.captured.places import places_in
@@ -69,12 +70,14 @@ def captured_workload(
     Raises:
         UsageError: `pg_stat_statements` cannot be used, the log cannot be read, or
             no statement is left; what to do is said.
+        ConnectionFailed: the server goes away meanwhile.
     """
     heavy = heavy_statements(connection, limit * _LOOKED_AT)
     capture = _Capture(connection, options, _logged(heavy, connection, options))
-    for one in heavy:
-        if capture.taken < limit:
-            capture.look_at(one)
+    with loss_is_failure():
+        for one in heavy:
+            if capture.taken < limit:
+                capture.look_at(one)
     if not capture.queries:
         raise _nothing(connection, capture.skipped)
     queries = _scaled(capture.queries)
@@ -140,7 +143,8 @@ class _Capture:
         places = places_in(statement.tree)
         rng = Random(f"{self.options.seed} {statement.sql}")  # noqa: S311 - not a secret
         values = ParameterValues(self.connection, statement.sql, places, rng)
-        for number, kind in values.unknown.items():
+        if values.unknown:
+            number, kind = next(iter(values.unknown.items()))
             raise UsageError(
                 f"no value is known for ${number}{f' ({kind})' if kind else ''}, which is compared "
                 "with no column; give the statement log by --data"
@@ -159,6 +163,8 @@ class _Capture:
                 explain(self.connection, text)
                 planned[text] = None
             except psycopg.Error as error:
+                if self.connection.broken:
+                    raise
                 reason = f"the server cannot plan it: {str(error).strip()}"
         return list(planned), reason
 

@@ -103,6 +103,8 @@ def _values(connection: Connection, found: _Found, *, ordered: bool) -> ColumnVa
     try:
         seen = _look(connection, found)
     except psycopg.Error:  # a type without an order, or no right to read
+        if connection.broken:
+            raise
         seen = ()
     values = seen or tuple(texts)
     return ColumnValues(common, values, found.numbers) if values else None

@@ -104,6 +104,8 @@ class ParameterValues:
         try:
             self._connection.execute(text.encode(), prepare=False)
         except psycopg.Error:
+            if self._connection.broken:
+                raise
             return {}
         row = self._connection.execute(
             "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = %s", [_PROBE]
