@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
+from workloads.job.synthetic.cast_notes import NOTE_TABLE, NOTES
 from workloads.job.synthetic.columns import Column, optional, take, texts
+from workloads.job.synthetic.countries import SLOTS
 from workloads.job.synthetic.dimensions import ROLE, ROLES
 from workloads.job.synthetic.draws import LEVELS, Ints, Words, choice_tables, level
 from workloads.job.synthetic.fanout import Children
@@ -27,8 +29,9 @@ _CAST_WEIGHTS = fame_weights(
     },
 )
 
-_ACTOR, _ACTRESS = ROLE["actor"], ROLE["actress"]
+_ACTRESS = ROLE["actress"]
 
+_PLAYERS = 55
 _CREW = {
     "producer": 9,
     "writer": 9,
@@ -40,101 +43,28 @@ _CREW = {
     "miscellaneous crew": 11,
     "production designer": 1,
 }
+"""How many parts in a movie are which, in percent: players, and the crew's roles."""
+
 _WOMEN_OF_TOPIC = (45, 42, 25, 38, 45, 30, 22, 25, 40, 10, 12, 45)
 """Actresses among a hundred players, for each topic."""
 
-_ROLE_TABLE = choice_tables(
-    [
-        [
-            _CREW.get(role, {"actor": 55 * (1 - w / 100), "actress": 55 * w / 100}.get(role, 0))
-            for role in ROLES
-        ]
-        for w in _WOMEN_OF_TOPIC
-    ]
-)
 
-_GENDER_TABLE = choice_tables(
-    [
-        {"actor": (33, 33, 33, 1, 0, 0, 0, 0), "actress": (0, 0, 1, 49, 50, 0, 0, 0)}.get(
-            role,
-            (2, 2, 2, 24, 24, 15, 15, 16)
-            if role == "costume designer"
-            else (16, 16, 16, 6, 6, 13, 13, 14),
-        )
-        for role in ROLES
-    ]
-)
+def _role_weights(women: int) -> list[float]:
+    players = {"actor": _PLAYERS * (1 - women / 100), "actress": _PLAYERS * women / 100}
+    weights = {**players, **_CREW}
+    return [weights.get(role, 0) for role in ROLES]
+
+
+_ROLE_TABLE = choice_tables([_role_weights(women) for women in _WOMEN_OF_TOPIC])
+
+_ANYBODY = (16, 16, 16, 6, 6, 13, 13, 14)
+_PLACES_OF_ROLE = {
+    "actor": (33, 33, 33, 1, 0, 0, 0, 0),
+    "actress": (0, 0, 1, 49, 50, 0, 0, 0),
+    "costume designer": (2, 2, 2, 24, 24, 15, 15, 16),
+}
+_GENDER_TABLE = choice_tables([_PLACES_OF_ROLE.get(role, _ANYBODY) for role in ROLES])
 """Places in `GENDERS` for each role."""
-
-_PLAYER_NOTES: Mapping[str | None, float] = {
-    None: 72,
-    "(uncredited)": 14,
-    "(archive footage)": 4,
-    "(voice)": 1.5,
-    "(credit only)": 1.5,
-    "(as Bobby)": 1,
-    "(as The Stranger)": 1,
-    "(singing voice)": 0.5,
-    "(voice) (uncredited)": 0.3,
-    "(also as producer) (producer)": 0.2,
-}
-_VOICE_NOTES: Mapping[str | None, float] = {
-    "(voice)": 60,
-    None: 20,
-    "(voice: English version)": 8,
-    "(voice: Japanese version)": 5,
-    "(voice) (uncredited)": 4,
-    "(singing voice)": 3,
-}
-_CREW_NOTES: Mapping[str, Mapping[str | None, float]] = {
-    "producer": {
-        "(producer)": 40,
-        "(executive producer)": 24,
-        "(co-producer)": 10,
-        "(associate producer)": 11,
-        "(line producer)": 5,
-        None: 10,
-    },
-    "writer": {
-        "(writer)": 26,
-        "(written by)": 21,
-        "(screenplay)": 14,
-        "(story)": 8,
-        "(novel)": 5,
-        "(story editor)": 4,
-        "(head writer)": 3,
-        None: 19,
-    },
-    "miscellaneous crew": {
-        "(script supervisor)": 25,
-        "(production assistant)": 35,
-        "(production coordinator)": 20,
-        None: 20,
-    },
-}
-_OTHER_NOTES: Mapping[str | None, float] = {None: 90, "(uncredited)": 6, "(as Anon)": 4}
-
-_NOTES = tuple(
-    dict.fromkeys(
-        note
-        for notes in (_PLAYER_NOTES, _VOICE_NOTES, _OTHER_NOTES, *_CREW_NOTES.values())
-        for note in notes
-        if note is not None
-    )
-)
-
-
-def _note_rows(players: Mapping[str | None, float]) -> list[list[float]]:
-    """The weights of "no note" and of all notes, for each role."""
-    rows = []
-    for role in ROLES:
-        notes = players if role in ("actor", "actress") else _CREW_NOTES.get(role, _OTHER_NOTES)
-        rows.append([notes.get(note, 0) for note in (None, *_NOTES)])
-    return rows
-
-
-_NOTE_TABLE = choice_tables([*_note_rows(_PLAYER_NOTES), *_note_rows(_VOICE_NOTES)])
-"""By role, then by role in an animated movie; 0 is none, others count from 1."""
 
 _FREQUENT = {
     "actor": ("Himself", "Narrator", "Host", "Policeman", "Doctor", "Man in Bar", "Fisherman"),
@@ -150,14 +80,14 @@ _CHARACTER_TABLE = choice_tables(
 
 def cast_info_columns(world: World) -> Iterator[list[Column]]:
     """The ordinary rows of `cast_info`."""
-    notes = texts(_NOTES)
+    notes = texts(NOTES)
     for ids, rows in world.of_movies("cast_info", world.by_fame(_CAST_WEIGHTS)):
         movies = world.movies.block(ids)
         words = world.draw("part", rows.ids)
         topic = movies.topic[rows.parent]
         role = _ROLE_TABLE[topic, level(words, 0)] + 1
         animated = (topic == ANIMATION).astype(np.int64)
-        note = _NOTE_TABLE[role - 1 + len(ROLES) * animated, level(words, 1)]
+        note = NOTE_TABLE[role - 1 + len(ROLES) * animated, level(words, 1)]
         plays = role <= _ACTRESS
         yield [
             rows.ids,
@@ -174,7 +104,7 @@ def _person(world: World, movies: Movies, rows: Children, role: Ints, words: Wor
     """Somebody of the role's typical gender, mostly (3 of 4) from the movie's region."""
     gender = _GENDER_TABLE[role - 1, level(words, 3)]
     bits = level(words, 4)
-    home = movies.slot[rows.parent] * REGIONS // 256
+    home = movies.slot[rows.parent] * REGIONS // SLOTS
     region = np.where(bits < LEVELS * 3 // 4, home, bits % REGIONS)
     classes = region * len(GENDERS) + gender
     return world.persons.pick(classes, world.draw("person of part", rows.ids))

@@ -13,8 +13,7 @@ from workloads.job.synthetic.columns import Column, digests, join, nulls, take, 
 from workloads.job.synthetic.countries import COUNTRIES, COUNTRY_OF_SLOT, country_number
 from workloads.job.synthetic.draws import LEVELS, Ints, Words, choice_table, choice_tables, level
 from workloads.job.synthetic.fanout import Children, blocks
-from workloads.job.synthetic.info_texts import FIRST_YEAR, YEARS
-from workloads.job.synthetic.movies import Movies, fame_weights
+from workloads.job.synthetic.movies import FIRST_YEAR, YEARS, Movies, fame_weights
 from workloads.job.synthetic.names import CULTURE_NAMES, CULTURES, sound_code
 from workloads.job.synthetic.topics import TOPICS
 from workloads.job.synthetic.world import World, culture_of_slot, nearby_slot

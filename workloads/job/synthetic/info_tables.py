@@ -1,4 +1,4 @@
-"""What is told about movies: `movie_info` and `movie_info_idx`."""
+"""What is told about movies: `movie_info`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workloads.job.synthetic.columns import Column, nulls, take, texts
+from workloads.job.synthetic.columns import Column, take, texts
 from workloads.job.synthetic.countries import COUNTRIES, COUNTRY_OF_SLOT, LANGUAGES, country_number
 from workloads.job.synthetic.dimensions import INFO, INFOS
 from workloads.job.synthetic.draws import LEVELS, Ints, Words, choice_tables, level
@@ -15,18 +15,12 @@ from workloads.job.synthetic.info_texts import (
     BUDGETS,
     CERTIFICATES,
     DAYS,
-    DISTRIBUTIONS,
-    FIRST_YEAR,
     GENRES,
-    RANKS,
     RUNTIMES,
     SENTENCES,
-    VOTES_FIELDS,
-    YEARS,
-    index_info_texts,
     movie_info_texts,
 )
-from workloads.job.synthetic.movies import EPISODE, MOVIE, Movies, fame_weights, rating
+from workloads.job.synthetic.movies import EPISODE, FIRST_YEAR, YEARS, Movies, fame_weights
 from workloads.job.synthetic.topics import HORROR, TOPICS
 from workloads.job.synthetic.world import World, nearby_slot
 
@@ -40,21 +34,6 @@ _INFO_WEIGHTS = fame_weights(
         "video game": (5, 1.0),
         "episode": (4, 0.98),
     },
-)
-_INDEX_WEIGHTS = (
-    fame_weights(
-        0,
-        {
-            "movie": (1, 0.47),
-            "tv series": (1, 0.5),
-            "tv movie": (1, 0.3),
-            "video movie": (1, 0.27),
-            "video game": (1, 0.4),
-            "episode": (1, 0.06),
-        },
-    )
-    // 16
-    * 3
 )
 
 _FIRST_SLOTS: tuple[dict[str, int], ...] = (
@@ -89,7 +68,7 @@ _TYPE_TABLE = choice_tables(
     [
         *([slot.get(info, 0) for info in INFOS] for slot in _FIRST_SLOTS),
         [_MORE_INFOS.get(info, 0) for info in INFOS],
-        [({**_MORE_INFOS, "budget": 6}).get(info, 0) for info in INFOS],
+        [{**_MORE_INFOS, "budget": 6}.get(info, 0) for info in INFOS],
     ]
 )
 _USA = country_number("USA")
@@ -114,7 +93,14 @@ _NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """Some infos of one kind: their movies (one for each info) and their draws."""
+    """Some infos of one kind.
+
+    Attributes:
+        movies: a block of movies.
+        parent: each info's movie, an index into the block.
+        slot: its number among the movie's infos.
+        words: its draws.
+    """
 
     movies: Movies
     parent: Ints
@@ -142,7 +128,8 @@ def _languages(told: _Told) -> Ints:
 
 def _colors(told: _Told) -> Ints:
     year = told.movies.year[told.parent]
-    black = (year < 1960) | (level(told.words, 1) < LEVELS // 50)
+    old = (year > 0) & (year < 1960)
+    black = old | (level(told.words, 1) < LEVELS // 50)
     return black.astype(np.int64)
 
 
@@ -230,36 +217,3 @@ def _notes(kind: Ints, told: _Told) -> Ints:
     note = np.where(bits < LEVELS // 3, special, -1)
     note = np.where(online, 0, note)
     return np.where(dated, note, np.where(bits < LEVELS // 12, 7, -1))
-
-
-def movie_info_idx_columns(world: World) -> Iterator[list[Column]]:
-    """The ordinary rows of `movie_info_idx`: rating, votes, and their distribution or a rank."""
-    vocabulary, starts = index_info_texts()
-    for ids, rows in world.of_movies("movie_info_idx", world.by_fame(_INDEX_WEIGHTS)):
-        movies = world.movies.block(ids)
-        words = world.draw("opinion", ids)
-        tenths = rating(movies, level(words, 0))
-        kind, place = _third(movies, tenths, words)
-        votes = movies.fame * VOTES_FIELDS + level(words, 1) % VOTES_FIELDS
-        kinds = np.stack([_all(ids, "rating"), _all(ids, "votes"), kind], axis=1)
-        places = np.stack([starts["rating"] + tenths, starts["votes"] + votes, place], axis=1)
-        at = (rows.parent, rows.slot % 3)
-        info = take(vocabulary, places[at])
-        yield [rows.ids, ids[rows.parent], kinds[at], info, nulls(len(rows.ids))]
-
-
-def _all(ids: Ints, kind: str) -> Ints:
-    return np.full(len(ids), INFO[kind], dtype=np.int64)
-
-
-def _third(movies: Movies, tenths: Ints, words: Words) -> tuple[Ints, Ints]:
-    """The third info: a rank for famous films that are very good or very bad."""
-    starts = index_info_texts().starts
-    film = movies.kind == MOVIE
-    top = film & (tenths >= 70) & (movies.fame >= LEVELS - 8)
-    bottom = film & (tenths <= 30) & (movies.fame >= LEVELS - 100)
-    kind = np.where(top, INFO["top 250 rank"], INFO["votes distribution"])
-    kind = np.where(bottom, INFO["bottom 10 rank"], kind)
-    rank = level(words, 2) % np.where(bottom, 10, RANKS)
-    distribution = starts["votes distribution"] + level(words, 2) % DISTRIBUTIONS
-    return kind, np.where(top | bottom, starts["rank"] + rank, distribution)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from workloads.job.synthetic.columns import texts
 from workloads.job.synthetic.countries import COUNTRIES, LANGUAGES
+from workloads.job.synthetic.movies import FIRST_YEAR, YEARS
 from workloads.job.synthetic.topics import TOPICS
 
-FIRST_YEAR, YEARS = 1890, 130
 DAYS = 36
 RUNTIMES = 240
 CERTIFICATES = ("G", "PG", "PG-13", "R", "12", "16", "18", "Unrated")

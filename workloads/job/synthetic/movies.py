@@ -28,6 +28,9 @@ from workloads.job.synthetic.topics import TOPIC_OF_KIND, TOPICS
 
 MOVIE, SERIES, EPISODE = KIND["movie"], KIND["tv series"], KIND["episode"]
 
+FIRST_YEAR, YEARS = 1890, 130
+"""Whatever has a year has one of these."""
+
 SUBTOPICS = 8
 """Keywords within a topic go together in this many groups."""
 

@@ -15,7 +15,7 @@ from workloads.job.synthetic.draws import LEVELS, Ints, Words, choice_table, lev
 from workloads.job.synthetic.fanout import blocks
 from workloads.job.synthetic.info_texts import DAYS, SENTENCES, dates, sentences
 from workloads.job.synthetic.names import CULTURES, sound_code
-from workloads.job.synthetic.world import GENDERS, REGIONS, World, culture_of_slot
+from workloads.job.synthetic.world import GENDERS, MEN, REGIONS, WOMEN, World, culture_of_slot
 
 _MIDDLES = (*[""] * 30, *(f" {letter}." for letter in "ABCDEFGHJKLMNPRSTW"))
 
@@ -74,7 +74,7 @@ def _persons(world: World, ids: Ints, words: Words) -> _Persons:
     region, place = classes // len(GENDERS), classes % len(GENDERS)
     slot = region * _SLOTS_OF_REGION + level(words, 4) % _SLOTS_OF_REGION
     unknown = level(words, 4) // 8 % 3 == 0
-    female = np.where(place < 3, False, np.where(place < 5, True, unknown))
+    female = np.where(place < MEN, False, np.where(place < MEN + WOMEN, True, unknown))
     return _Persons(culture_of_slot(slot), female.astype(np.int64), place)
 
 

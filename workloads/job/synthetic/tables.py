@@ -9,7 +9,7 @@ from workloads.job.synthetic.cast_tables import cast_info_columns
 from workloads.job.synthetic.columns import Column, csv_blocks, csv_rows
 from workloads.job.synthetic.company_tables import company_name_columns, movie_companies_columns
 from workloads.job.synthetic.dimensions import DIMENSIONS
-from workloads.job.synthetic.info_tables import movie_info_columns, movie_info_idx_columns
+from workloads.job.synthetic.info_tables import movie_info_columns
 from workloads.job.synthetic.movie_tables import (
     complete_cast_columns,
     keyword_columns,
@@ -17,6 +17,7 @@ from workloads.job.synthetic.movie_tables import (
     movie_link_columns,
 )
 from workloads.job.synthetic.notable import notable_rows
+from workloads.job.synthetic.opinion_tables import movie_info_idx_columns
 from workloads.job.synthetic.person_tables import (
     aka_name_columns,
     char_name_columns,

@@ -20,12 +20,10 @@ from workloads.job.synthetic.columns import (
 from workloads.job.synthetic.countries import COUNTRIES
 from workloads.job.synthetic.draws import LEVELS, Ints, Words, level
 from workloads.job.synthetic.fanout import blocks
-from workloads.job.synthetic.movies import EPISODE, SERIES, Movies, fame_weights
+from workloads.job.synthetic.movies import EPISODE, FIRST_YEAR, SERIES, YEARS, Movies, fame_weights
 from workloads.job.synthetic.names import sound_code
 from workloads.job.synthetic.topics import TOPICS
 from workloads.job.synthetic.world import World
-
-FIRST_YEAR = 1890
 
 
 def _words(text: str) -> list[str]:
@@ -79,7 +77,7 @@ def _endings() -> Any:
 
 @cache
 def _series_years() -> Any:
-    return texts([f"{year}-????" for year in range(FIRST_YEAR, 2030)])
+    return texts([f"{year}-????" for year in range(FIRST_YEAR, FIRST_YEAR + YEARS)])
 
 
 @cache
