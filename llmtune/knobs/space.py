@@ -57,6 +57,11 @@ class KnobSpace:
         return Configuration({knob.name: knob.baseline for knob in self.knobs})
 
     @property
+    def baseline_name(self) -> str:
+        """For people: `current` settings of a running server, or the `default`."""
+        return "default" if self.present is None else "current"
+
+    @property
     def surroundings(self) -> Configuration:
         """Every knob's value while nobody changes it, those outside this space included."""
         return self.server_defaults if self.present is None else self.present

@@ -13,7 +13,7 @@ def conf(changes: Sequence[KnobChange], comment: str) -> str:
     lines = [f"# {line}".rstrip() for line in comment.splitlines()]
     for change in changes:
         restart = ", needs a restart" if change.effect == "restart" else ""
-        lines.append(f"# {change.why} (default {change.default_text}{restart})")
+        lines.append(f"# {change.why} ({change.baseline} {change.default_text}{restart})")
         lines.append(f"{change.name} = {_quoted(change.best_text)}")
     return "\n".join(lines) + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -41,15 +41,15 @@ class QueryChange:
 
 
 def decision_table(result: TuningResult) -> Table:
-    """Default against best, with their intervals and the ratio."""
+    """The baseline against the best, with their intervals and the ratio."""
     unit = result.objective.unit
     default = value_text(result.default.value, result.default.ci95, unit)
     best = value_text(result.best.value, result.best.ci95, unit)
     low, high = map(ratio_text, result.improvement.ci95)
     return Table(
-        ("configuration", f"{result.objective.name} (95% interval)", "against default"),
+        ("configuration", f"{result.objective.name} (95% interval)", f"against {result.baseline}"),
         (
-            ("default", default, "1"),
+            (result.baseline, default, "1"),
             (
                 f"best, from {result.best.source}",
                 best,
@@ -59,10 +59,11 @@ def decision_table(result: TuningResult) -> Table:
     )
 
 
-def knob_table(changes: Iterable[KnobChange]) -> Table:
+def knob_table(changes: Sequence[KnobChange]) -> Table:
     """The changed knobs: from, to, what applying takes, and what the knob does."""
+    baseline = changes[0].baseline if changes else "default"
     return Table(
-        ("knob", "default", "best", "applied by", "what it does"),
+        ("knob", baseline, "best", "applied by", "what it does"),
         tuple((c.name, c.default_text, c.best_text, c.effect, c.why) for c in changes),
     )
 

@@ -31,16 +31,17 @@ class Headline:
 def headline(result: TuningResult) -> Headline:
     """What may honestly be said about a session."""
     times, name = ratio_text(result.improvement.ratio), result.objective.name
+    baseline = "the default" if result.baseline == "default" else "the current settings"
     basis = f"{interval_text(result.improvement.ci95)} from {decision_text(result)}"
     if result.improvement.improved:
-        title = f"{times} better {name} than the default"
+        title = f"{times} better {name} than {baseline}"
         return Headline(Verdict.IMPROVED, title, f"95% interval {basis}.")
     if not result.knobs:
-        title, advice = "Nothing better than the default was found", "Keep the default."
+        title, advice = f"Nothing better than {baseline} was found", f"Keep {baseline}."
         return Headline(Verdict.NOTHING_FOUND, title, advice)
     detail = (
-        f"The best configuration did {times} as well as the default, but the 95% interval, "
-        f"{basis}, includes 1: the difference may be noise. Keep the default, or tune for longer."
+        f"The best configuration did {times} as well as {baseline}, but the 95% interval, "
+        f"{basis}, includes 1: the difference may be noise. Keep {baseline}, or tune for longer."
     )
     return Headline(Verdict.UNPROVEN, "No improvement was proven", detail)
 

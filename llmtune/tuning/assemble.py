@@ -56,6 +56,7 @@ def assemble(outcome: Outcome, space: KnobSpace) -> TuningResult:
         overhead=overhead,
         catalogue_hash=record.catalogue_hash,
         code_version=record.code_version,
+        baseline=space.baseline_name,
     )
 
 
@@ -72,6 +73,7 @@ def knob_changes(configuration: Configuration, space: KnobSpace) -> tuple[KnobCh
             best_text=knob.format(changed[knob.name]),
             effect=knob.effect.value,
             why=knob.knob.why,
+            baseline=space.baseline_name,
         )
         for knob in space.knobs
         if knob.name in changed

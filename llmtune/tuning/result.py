@@ -91,8 +91,10 @@ class KnobChange:
     """A knob that the best configuration changes; texts are in human form, as `64MB`.
 
     Attributes:
+        default: the baseline's value.
         effect: restart, reload or session.
         why: one line on what the knob does.
+        baseline: what the baseline is, as in the result.
     """
 
     name: str
@@ -102,6 +104,7 @@ class KnobChange:
     best_text: str
     effect: str
     why: str
+    baseline: str = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,9 @@ class TuningResult:
 
     Attributes:
         wall_s: seconds of the whole session; measured_s: those in which queries ran.
-        dropped: changes that were put back to default because they did not matter.
+        dropped: changes that were put back to the baseline because they did not matter.
+        baseline: what all is compared with, and called `default` here: the server's
+            `default` settings, or the `current` ones that a live server came with.
     """
 
     session: str
@@ -153,6 +158,7 @@ class TuningResult:
     catalogue_hash: str
     code_version: str
     schema_version: int = RESULT_SCHEMA
+    baseline: str = "default"
 
     def to_json(self) -> str:
         """Indented JSON with the fields in this order."""

@@ -14,6 +14,7 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.levels import DEFAULT_LABEL, LevelCodec
 from llmtune.knobs.memory import memory_budget, memory_demand
 from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.report.export import conf
 from llmtune.tuning.assemble import knob_changes
 from llmtune.tuning.prune import prune
 from optimizers.registry import optimizer
@@ -72,8 +73,10 @@ def test_memory_counts_what_the_server_has_outside_the_space() -> None:
 def test_only_changes_from_the_baseline_are_told_and_pruned() -> None:
     space = live(work_mem=65536)
     best = space.configuration({"work_mem": 4096, "random_page_cost": 1.1})
-    told = {one.name: (one.default_text, one.best_text) for one in knob_changes(best, space)}
+    changes = knob_changes(best, space)
+    told = {one.name: (one.default_text, one.best_text) for one in changes}
     assert told == {"work_mem": ("64MB", "4MB"), "random_page_cost": ("4", "1.1")}
+    assert "(current 64MB)\nwork_mem = '4MB'" in conf(changes, "")
     evaluator = SyntheticEvaluator(space, 1)
     pruned = prune(
         lambda one, cap: evaluator.measure(one, number=1, source="x", cap=cap),
