@@ -53,6 +53,8 @@ _LASTING = {
     "pg_terminate_backend": "it acts on other sessions",
     "pg_advisory_lock": "the lock would outlive the query",
     "pg_advisory_lock_shared": "the lock would outlive the query",
+    "pg_try_advisory_lock": "the lock would outlive the query",
+    "pg_try_advisory_lock_shared": "the lock would outlive the query",
     "pg_stat_reset": "statistics are lost",
     "pg_stat_statements_reset": "statistics are lost",
     "lo_export": "it writes a file on the server",

@@ -170,7 +170,8 @@ Data = Annotated[
         "--data",
         rich_help_panel=WORKLOAD,
         show_default="generated data",
-        help="Folder or archive with your copy of the data: of `job` the real IMDb.",
+        help="Your copy of the data, a folder or an archive: of `job` the real IMDb; of "
+        "`captured` the server's statement log, csv or JSON, or a folder of them.",
     ),
 ]
 Database = Annotated[

@@ -211,17 +211,17 @@ def _logged(
 
     if options.data is None:
         return {}
-    by_text: dict[str, int] = {}
+    ids: dict[str, list[int]] = {}
     for one in heavy:
         with suppress(pglast.parser.ParseError):
-            by_text[pglast.fingerprint(one.sql)] = one.query_id
-    ids = set(by_text.values())
-    rng = Random(options.seed)  # noqa: S311 - not a secret
+            ids.setdefault(pglast.fingerprint(one.sql), []).append(one.query_id)
+    rng = Random(options.seed or 0)  # noqa: S311 - not a secret
     kept: dict[int, Reservoir] = {}
     for logged in logged_statements(options.data, connection.info.dbname):
-        known = logged.query_id in ids
-        query_id = logged.query_id if known else by_text.get(pglast.fingerprint(logged.sql))
-        if query_id is not None:
+        alike = ids.get(pglast.fingerprint(logged.sql))
+        if alike:
+            # Before PostgreSQL 18 lists of another length are another statement.
+            query_id = logged.query_id if logged.query_id in alike else alike[0]
             kept.setdefault(query_id, Reservoir(SETS, rng)).add(logged.sql)
     return {query_id: reservoir.kept for query_id, reservoir in kept.items()}
 

@@ -17,7 +17,7 @@ from workloads.workload import DataSet, ExistingDatabase, Query, Workload
 
 
 def is_sql_path(name: str) -> bool:
-    """Whether a workload of this name is a `.sql` file or a folder: its text tells, or the disk."""
+    """Whether a workload's name is a path: it ends in `.sql`, has a slash or is a folder."""
     return name.endswith(".sql") or "/" in name or Path(name).is_dir()
 
 
