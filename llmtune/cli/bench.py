@@ -64,6 +64,11 @@ class Bench:
     facts: ServerFacts | None = None
     measure: MeasureOptions = field(default_factory=MeasureOptions)
 
+    @property
+    def busy(self) -> int:
+        """Sessions that may work at once: the workload's, or those that are open anyway."""
+        return max(self.workload.clients, 1 if self.facts is None else self.facts.clients)
+
     def restart_clock(self) -> float:
         """Seconds that the target has spent restarting so far."""
         return self.target.restart_seconds

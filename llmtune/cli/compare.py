@@ -99,7 +99,7 @@ def compare(
     safety = own_safety("compare", reporter, yes=yes)
     with open_bench(target_request, workload_wanted, reporter, safety) as bench:
         origin = origin_of(target_request, kept_request(workload_wanted, bench, out))
-        plan = Plan(trials=trials, clients=bench.workload.clients)
+        plan = Plan(trials=trials, clients=bench.busy)
         comparison = Comparison(bench, out, origin, plan, reporter)
         comparison.run(arms, range(seed, seed + seeds))
     figures = comparison.write()

@@ -107,6 +107,7 @@ class Comparison:
 
     def _explore(self, arm: ArmRequest, seed: int, advance: Advance) -> None:
         """Run one session's search, from where an earlier call left it."""
+        facts = self._bench.facts
         on_event = SessionProgress(
             self._reporter,
             advance,
@@ -116,11 +117,13 @@ class Comparison:
         clock, found = self._bench.restart_clock, self._stored(arm, seed)
         if found is None:
             record = self._record(arm, seed)
-            session = TuningSession.start(self._benchmark, self._store, record, on_event, clock)
+            session = TuningSession.start(
+                self._benchmark, self._store, record, on_event, clock, facts
+            )
         else:
             session_id = found.record.id
             session = TuningSession.resume(
-                self._benchmark, self._store, session_id, on_event, clock
+                self._benchmark, self._store, session_id, on_event, clock, facts
             )
         session.explore()
 

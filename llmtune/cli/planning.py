@@ -33,7 +33,7 @@ def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
     for effect, how in WAYS.items():
         names = [knob.name for knob in bench.space.knobs if knob.effect is effect]
         if names:
-            yield f"{len(names)} knobs {how}: {', '.join(names)}"
+            yield f"{len(names)} knob{'s' if len(names) > 1 else ''} {how}: {', '.join(names)}"
     budget = server_budget(bench.space, facts) >> 20 << 20
     yield f"memory: nothing that could need over {format_memory(budget)} ({facts.clients} sessions)"
     runs = 3 * plan.confirm_runs
@@ -101,6 +101,8 @@ def _put_back(bench: Bench, originals: Originals, names: Sequence[str]) -> Itera
     """What brings the present settings back after these proposals."""
     yield "-- at the end, and by `llmtune restore` if it does not come to that:"
     knobs = [bench.space[name] for name in names]
+    if not knobs:
+        yield "-- nothing: what the connections set for themselves ends with them"
     for knob in knobs:
         yield _altered(knob.name, originals.settings[knob.name].altered)
     if knobs:

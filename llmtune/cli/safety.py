@@ -27,7 +27,6 @@ from llmtune.tuning.restore_points import (
 )
 from llmtune.tuning.server_facts import NO_RISKS, Risks
 from llmtune.tuning.session import new_id
-from llmtune.tuning.store import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +141,12 @@ def own_safety(
     name: str, reporter: Reporter, *, yes: bool = False, risks: Risks = NO_RISKS
 ) -> Safety:
     """For a run without a session in the user's store: the originals are kept there too."""
-    points = RestorePoints(SessionStore())
-    return Safety(points, f"{name}-{new_id()}", reporter, yes=yes, risks=risks)
+    return Safety(RestorePoints(), f"{name}-{new_id()}", reporter, yes=yes, risks=risks)
 
 
 def looking_on(reporter: Reporter) -> Safety:
     """For a command that changes nothing."""
-    return Safety(RestorePoints(SessionStore()), "", reporter, read_only=True)
+    return Safety(RestorePoints(), "", reporter, read_only=True)
 
 
 def identity(target: Target) -> ServerIdentity:

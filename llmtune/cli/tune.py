@@ -141,7 +141,6 @@ def tune(
     if not dry_run:
         ready_folder(out)
     with open_bench(target_request, workload_wanted, reporter, safety, load=not dry_run) as bench:
-        busy = 1 if bench.facts is None else bench.facts.clients
         kept = workload_wanted if dry_run else kept_request(workload_wanted, bench, out)
         origin = origin_of(target_request, kept)
         request = Request(
@@ -150,7 +149,7 @@ def tune(
             optimizer,
             warm_start,
             seed,
-            replace(plan, clients=max(busy, bench.workload.clients)),
+            replace(plan, clients=bench.busy),
             {**origin, "out": str(out.absolute()), "risks": asdict(risks)},
         )
         benchmark = bench.benchmark()

@@ -15,6 +15,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.suggesting import CANDIDATES, ModelRequest, ReadyModel, ready_model, suggest
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.memory import repair
 from optimizers.warm_start import Proposal, portfolio, rules_proposal
 
 MODEL_PROPOSALS = 3
@@ -79,10 +80,12 @@ def proposals(
 
 
 def _made(warm_start: WarmStart, bench: Bench, seed: int, reporter: Reporter) -> Sequence[Proposal]:
-    rules = rules_proposal(bench.space, bench.workload.clients)
+    rules = rules_proposal(bench.space, bench.busy)
     if warm_start.model is not None:
         suggested = suggest(warm_start.model, bench, CANDIDATES, seed, reporter)
-        return [*(Proposal("model", one) for one in suggested[:MODEL_PROPOSALS]), rules]
+        # The model knows of the workload's sessions; others may be open on the server.
+        mended = (repair(one, bench.space, bench.busy) for one in suggested[:MODEL_PROPOSALS])
+        return [*(Proposal("model", one) for one in mended), rules]
     if warm_start.values is not None:
         configuration = _configuration(warm_start.source, warm_start.values, bench)
         return [Proposal("file", configuration)]

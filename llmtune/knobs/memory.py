@@ -32,12 +32,13 @@ def memory_demand(configuration: Configuration, space: KnobSpace, clients: int =
     Shared buffers and log buffers; for each process that runs queries (parallel
     workers included) its sorts and hashes; each session's temporary buffers;
     one large maintenance operation; and a base for every process. Knobs outside
-    the space count with what the server has without us.
+    the space count with what the server has without us. On a running server that
+    others use, every autovacuum worker may do such an operation too.
 
     Args:
         clients: sessions that run queries at the same time.
     """
-    return _demand({**space.surroundings, **configuration}, clients)
+    return _demand({**space.surroundings, **configuration}, clients, _cleaned(space))
 
 
 def memory_budget(space: KnobSpace, clients: int = 1) -> int:
@@ -67,7 +68,10 @@ def repair(configuration: Configuration, space: KnobSpace, clients: int = 1) -> 
         return configuration
     values = {**space.surroundings, **configuration}
     shrunk = _shrink(values, space, clients)
-    if _demand(shrunk, clients) > memory_budget(space, clients) and _HASHES in space:
+    if (
+        _demand(shrunk, clients, _cleaned(space)) > memory_budget(space, clients)
+        and _HASHES in space
+    ):
         shrunk = _shrink({**values, _HASHES: space[_HASHES].low}, space, clients)
     return space.configuration({name: shrunk[name] for name in configuration})
 
@@ -78,31 +82,42 @@ def _shrink(values: Mapping[str, Value], space: KnobSpace, clients: int) -> dict
     low, high = 0, space.hardware.memory
     while high - low > _BLOCK:
         cap = (low + high) // 2
-        if _demand(_capped(values, space, cap, clients), clients) <= budget:
+        if _demand(_capped(values, space, cap, clients), clients, _cleaned(space)) <= budget:
             low = cap
         else:
             high = cap
     return _capped(values, space, low, clients)
 
 
-def _demand(values: Mapping[str, Value], clients: int) -> int:
+def _cleaned(space: KnobSpace) -> bool:
+    """Whether autovacuum is at work beside us: a throw-away server's data hardly change."""
+    return space.present is not None
+
+
+def _demand(values: Mapping[str, Value], clients: int, cleaned: bool) -> int:
     wal = _number(values, "wal_buffers") * _BLOCK
     shared = _number(values, "shared_buffers") * _BLOCK
     if wal < 0:  # the server then takes a share of shared_buffers, one log file at most
         wal = min(shared / 32, _WAL_SEGMENT)
     governed = sum(
-        _number(values, name) * unit * count for name, unit, count in _consumers(values, clients)
+        _number(values, name) * unit * count
+        for name, unit, count in _consumers(values, clients, cleaned)
     )
     return int(governed + wal + _processes(values, clients) * PROCESS_BYTES)
 
 
-def _consumers(values: Mapping[str, Value], clients: int) -> Iterator[tuple[str, int, float]]:
+def _consumers(
+    values: Mapping[str, Value],
+    clients: int,
+    cleaned: bool,
+) -> Iterator[tuple[str, int, float]]:
     """Knob, bytes of its unit, and how many times its amount may be taken at once."""
     yield "shared_buffers", _BLOCK, 1
     hashes = _number(values, _HASHES)
     yield "work_mem", 1 << 10, _processes(values, clients) * BUSY_NODES * hashes
     yield "temp_buffers", _BLOCK, clients
-    yield "maintenance_work_mem", 1 << 10, 1
+    workers = _number(values, "autovacuum_max_workers") if cleaned else 0
+    yield "maintenance_work_mem", 1 << 10, 1 + workers
 
 
 def _processes(values: Mapping[str, Value], clients: int) -> float:
@@ -116,7 +131,7 @@ def _capped(
 ) -> dict[str, Value]:
     """The values with no consumer above `cap` bytes, as far as their bounds allow."""
     changed = dict(values)
-    for name, unit, count in _consumers(values, clients):
+    for name, unit, count in _consumers(values, clients, _cleaned(space)):
         if name in space:
             changed[name] = _at_most(space[name], values[name], cap / (unit * count))
     if "wal_buffers" in space:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -59,7 +60,8 @@ class ServerIdentity:
         """Host (or the socket's folder) and port: the address without user and database."""
         parts = urlsplit(self.address)
         asked = parse_qs(parts.query)
-        host, _, port = parts.netloc.rpartition("@")[2].partition(":")
+        match = re.fullmatch(r"(\[.*\]|[^:]*):?(.*)", parts.netloc.rpartition("@")[2])
+        host, port = match.groups() if match else (parts.netloc, "")
         return host or asked.get("host", [""])[0], port or asked.get("port", ["5432"])[0]
 
     def may_be(self, other: ServerIdentity) -> bool:

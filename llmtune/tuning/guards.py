@@ -31,7 +31,6 @@ class ServerFacts:
     Attributes:
         clients: sessions that work at once: the workload's, or as many as are in
             use if those are more.
-        shared: others use the server too, so autovacuum counts in full.
         floors: knob to the least value that what is in use leaves it.
         others: values in force of settings outside the knob space that memory
             depends on, such as `autovacuum_work_mem`.
@@ -40,7 +39,6 @@ class ServerFacts:
     """
 
     clients: int = 1
-    shared: bool = False
     floors: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, Value] = field(default_factory=dict)
     standby: bool = False
@@ -78,26 +76,21 @@ def violations(
 def server_demand(configuration: Configuration, space: KnobSpace, facts: ServerFacts) -> int:
     """Bytes that the server can come to use at its worst.
 
-    On a server that others use, every autovacuum worker may take its memory besides
-    what `memory_demand` counts.
+    `memory_demand`, and what a larger `autovacuum_work_mem` adds to it.
     """
     demand = memory_demand(configuration, space, facts.clients)
-    if not facts.shared:
+    if space.present is None:
         return demand
-    return demand + _autovacuum({**space.surroundings, **configuration}, facts.others)
+    values = {**space.surroundings, **configuration}
+    own = float(facts.others.get("autovacuum_work_mem", -1))
+    more = max(0.0, own - float(values["maintenance_work_mem"]))
+    return demand + (int(more * float(values["autovacuum_max_workers"])) << 10)
 
 
 def server_budget(space: KnobSpace, facts: ServerFacts) -> int:
     """Bytes that a configuration may demand; never less than what runs there already does."""
     share = int(space.hardware.memory * BUDGET_SHARE)
     return max(share, server_demand(space.baseline(), space, facts))
-
-
-def _autovacuum(values: Mapping[str, Value], others: Mapping[str, Value]) -> int:
-    """Bytes of all autovacuum workers; theirs is maintenance_work_mem unless it is set."""
-    own = float(others.get("autovacuum_work_mem", -1))
-    each = own if own >= 0 else float(values["maintenance_work_mem"])
-    return int(float(values["autovacuum_max_workers"]) * each) << 10
 
 
 def _out_of_range(configuration: Configuration, space: KnobSpace) -> Iterator[Violation]:

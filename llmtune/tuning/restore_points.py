@@ -66,8 +66,15 @@ class RestorePoint:
 class RestorePoints:
     """The restore points in a session store; every write is on disk when it returns."""
 
-    def __init__(self, store: SessionStore) -> None:
-        self._store = store
+    def __init__(self, store: SessionStore | None = None) -> None:
+        """Keep them in `store`; None: in the user's own, opened when it is first needed."""
+        self._given = store
+
+    @property
+    def _store(self) -> SessionStore:
+        if self._given is None:
+            self._given = SessionStore()
+        return self._given
 
     def point(self, point_id: str) -> RestorePoint:
         """One restore point.

@@ -43,7 +43,6 @@ def server_facts(
         floors |= {name: int(now[name].value) for name in STANDBY_FLOORS if name in now}
     return ServerFacts(
         clients=max(clients, in_use.connections, 1),
-        shared=True,
         floors=floors,
         others={name: now[name].value for name in OTHERS if name in now},
         standby=standby,

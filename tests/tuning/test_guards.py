@@ -1,7 +1,5 @@
 """No configuration that a guard refuses is ever applied."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +8,7 @@ from llmtune.benchmark.synthetic import SyntheticEvaluator
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.memory import fits, repair
 from llmtune.knobs.space import resolve_space
 from llmtune.trial import TrialStatus
 from llmtune.tuning.guards import ServerFacts, server_budget, server_demand, violations
@@ -22,7 +21,6 @@ SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 1 << 30), durability=Tru
 FACTS = st.builds(
     ServerFacts,
     clients=st.integers(1, 300),
-    shared=st.booleans(),
     floors=st.dictionaries(st.just("max_worker_processes"), st.integers(0, 32)),
     others=st.dictionaries(st.just("autovacuum_work_mem"), st.integers(-1, 1 << 20)),
     standby=st.booleans(),
@@ -110,14 +108,24 @@ def test_what_the_user_accepts_passes():
 
 
 def test_autovacuum_counts_where_others_use_the_server():
-    alone, shared = ServerFacts(), ServerFacts(shared=True)
+    running = SPACE.running(SPACE.default())
     configuration = SPACE.configuration({"maintenance_work_mem": 100 << 10})
     workers = SPACE.default()["autovacuum_max_workers"]
-    more = server_demand(configuration, SPACE, shared) - server_demand(configuration, SPACE, alone)
-    assert more == workers * 100 << 20
-    own = replace(shared, others={"autovacuum_work_mem": 1 << 10})
-    more = server_demand(configuration, SPACE, own) - server_demand(configuration, SPACE, alone)
-    assert more == workers << 20
+    alone = server_demand(configuration, SPACE, ServerFacts())
+    assert server_demand(configuration, running, ServerFacts()) - alone == workers * 100 << 20
+    own = ServerFacts(others={"autovacuum_work_mem": 300 << 10})
+    assert server_demand(configuration, running, own) - alone == workers * 300 << 20
+
+
+@given(configurations(), st.integers(1, 100))
+def test_what_is_repaired_is_not_refused_for_its_memory(configuration, clients):
+    running = SPACE.running(SPACE.default())
+    facts = ServerFacts(clients=clients, allow_durability=True)
+    if not violations(configuration, running, facts) or "nonsense" in configuration.values():
+        return
+    repaired = repair(configuration, running, clients)
+    if fits(repaired, running, clients):
+        assert violations(repaired, running, facts) == ()
 
 
 def test_no_clients_is_a_mistake():
