@@ -48,7 +48,8 @@ def write_script(data_set: DataSet, folder: Path, settings: dict[str, str]) -> P
             file.writelines(table.rows())
         copy = f"\\copy {table.name} from '{rows}' (format csv, freeze)"
         lines += ["BEGIN;", f"{table.create};", copy, "COMMIT;"]
-    lines += [f"{statement};" for statement in data_set.indexes]
+    statements = [one for table in data_set.tables for one in table.indexes]
+    lines += [f"{statement};" for statement in (*statements, *data_set.indexes)]
     lines += ["VACUUM (ANALYZE);", "CHECKPOINT;"]
     script = folder / "load.sql"
     script.write_text("\n".join(lines) + "\n")

@@ -49,6 +49,8 @@ class Table:
         origin: where the rows come from, for messages; empty where they are generated.
         row_count: how many rows there are; a load that finds others is refused.
             None means that it is not known.
+        indexes: statements that complete this table alone, such as its keys; they
+            may run as soon as its rows are there.
     """
 
     name: str
@@ -57,16 +59,18 @@ class Table:
     escape: str = '"'
     origin: str = ""
     row_count: int | None = None
+    indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """Tables and the statements (keys, indexes) that complete them after the COPY.
+    """Tables, and the statements that complete them.
 
     Attributes:
         name: identifies content and scale, such as `tpch-sf0.1`; a data set
             loaded once under this name is reused.
         schema: the schema's family, such as `tpch`; splits by schema use it.
+        indexes: statements that need the rows of all tables, such as foreign keys.
         disk_bytes: an estimate of the loaded size with its indexes.
     """
 

@@ -21,6 +21,7 @@ from psycopg import sql
 
 from llmtune.errors import LoadError
 from llmtune.postgres.copy import copy_table
+from llmtune.postgres.finishing import TableFinisher
 from llmtune.postgres.target import Connection, Target
 from llmtune.units import format_memory
 from workloads.workload import DataSet, Table
@@ -61,7 +62,8 @@ def database_name(data_set: DataSet) -> str:
 
     A data set whose tables or indexes change gets another database, never a stale one.
     """
-    definition = "\n".join([*(table.create for table in data_set.tables), *data_set.indexes])
+    tables = (line for table in data_set.tables for line in (table.create, *table.indexes))
+    definition = "\n".join([*tables, *data_set.indexes])
     digest = sha256(f"{data_set.name}\n{definition}".encode()).hexdigest()[:8]
     slug = re.sub(r"[^a-z0-9]+", "_", data_set.name.lower())[:30]
     return f"{_PREFIX}{slug}_{digest}"
@@ -146,8 +148,13 @@ def _load(target: Target, control: Connection, data_set: DataSet, progress: Prog
     unfinished = database + _UNFINISHED
     try:
         _create(control, unfinished)
-        with target.connect(unfinished, load_settings(target)) as connection:
-            _Load(connection, data_set, progress).run()
+        settings = load_settings(target)
+        with (
+            target.connect(unfinished, settings) as connection,
+            target.connect(unfinished, settings) as second,
+            TableFinisher(second) as finisher,
+        ):
+            _Load(connection, finisher, data_set, progress).run()
         _rename(control, unfinished, database)
     finally:
         # After a crash of the server the next load drops it instead.
@@ -179,9 +186,10 @@ def load_settings(target: Target) -> dict[str, str]:
 
 @dataclass(slots=True)
 class _Load:
-    """One load under way on one connection."""
+    """One load under way: rows go over one connection, a second one finishes the tables."""
 
     connection: Connection
+    finisher: TableFinisher
     data_set: DataSet
     progress: Progress
     sent_bytes: int = 0
@@ -189,25 +197,30 @@ class _Load:
     def run(self) -> None:
         counts = {table.name: self._copy(table) for table in self.data_set.tables}
         _check_counts(self.data_set, counts)
-        self._index()
-        self.progress("vacuum and analyze", _INDEX_END)
-        self.connection.execute("VACUUM (ANALYZE)")
+        self.progress("keys and indexes", _COPY_END)
+        self.finisher.wait()
+        self._join()
+        self.progress("checkpoint", _INDEX_END)
         # Leaves the writing of dirty pages out of whatever is measured next.
         with suppress(psycopg.errors.InsufficientPrivilege):
             self.connection.execute("CHECKPOINT")
 
     def _copy(self, table: Table) -> int:
-        return copy_table(self.connection, table, lambda count: self._sent(table, count))
+        rows = copy_table(self.connection, table, lambda count: self._sent(table, count))
+        self.finisher.submit(table)
+        return rows
 
     def _sent(self, table: Table, count: int) -> None:
         self.sent_bytes += count
         share = min(self.sent_bytes / (self.data_set.disk_bytes * _CSV_SHARE), 1.0)
         self.progress(f"copy {table.name}", share * _COPY_END)
 
-    def _index(self) -> None:
-        step = (_INDEX_END - _COPY_END) / max(len(self.data_set.indexes), 1)
+    def _join(self) -> None:
+        """What needs more than one table: foreign keys."""
+        begin = (_COPY_END + _INDEX_END) / 2
+        step = (_INDEX_END - begin) / max(len(self.data_set.indexes), 1)
         for number, statement in enumerate(self.data_set.indexes):
-            self.progress("keys and indexes", _COPY_END + number * step)
+            self.progress("foreign keys", begin + number * step)
             self.connection.execute(statement.encode())
 
 

@@ -31,9 +31,13 @@ class Rows:
 
 
 def data_set(
-    rows: Rows, name: str = "items", index: str = "ALTER TABLE item ADD PRIMARY KEY (id)"
+    rows: Rows,
+    name: str = "items",
+    index: str = "ALTER TABLE item ADD PRIMARY KEY (id)",
+    last: str = "ALTER TABLE item ADD FOREIGN KEY (id) REFERENCES item",
 ) -> DataSet:
-    return DataSet(name, "items", (Table("item", CREATE, rows),), (index,), 1 << 20)
+    table = Table("item", CREATE, rows, indexes=(index,))
+    return DataSet(name, "items", (table,), (last,), 1 << 20)
 
 
 def databases(target: Target) -> set[str]:
@@ -82,8 +86,9 @@ def test_a_changed_definition_gets_a_database_of_its_own() -> None:
     [
         data_set(Rows(LoadError("the source broke off")), "broken-source"),
         data_set(Rows(), "broken-index", index="CREATE INDEX ON item (nothing)"),
+        data_set(Rows(), "broken-key", last="ALTER TABLE item ADD CHECK (nothing)"),
     ],
-    ids=["source", "index"],
+    ids=["source", "index", "key"],
 )
 def test_a_failed_load_leaves_nothing(embedded: Target, broken: DataSet) -> None:
     before = databases(embedded)
@@ -101,6 +106,16 @@ def test_an_interrupted_load_leaves_nothing(embedded: Target) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         ensure_loaded(embedded, data_set(Rows(), "interrupted"), interrupt)
+    assert databases(embedded) == before
+
+
+def test_a_failed_copy_ends_the_index_under_way(embedded: Target) -> None:
+    before = databases(embedded)
+    first = Table("item", CREATE, Rows(), indexes=("SELECT pg_sleep(600)",))
+    second = Table("thing", "CREATE TABLE thing (id int)", Rows(LoadError("the source broke off")))
+    broken = DataSet("broken-second", "items", (first, second), (), 1 << 20)
+    with pytest.raises(LoadError, match=r"broke off|thing"):
+        ensure_loaded(embedded, broken)
     assert databases(embedded) == before
 
 
@@ -125,7 +140,7 @@ def test_progress_rises_to_one(embedded: Target) -> None:
     fractions = [fraction for _, fraction in seen]
     assert fractions == sorted(fractions)
     assert seen[-1] == ("loaded", 1.0)
-    assert {"copy item", "keys and indexes", "vacuum and analyze"} <= {doing for doing, _ in seen}
+    assert {"copy item", "keys and indexes", "foreign keys"} <= {doing for doing, _ in seen}
 
 
 def test_tpch_arrives_whole(embedded: Target, tpch_tiny: str) -> None:

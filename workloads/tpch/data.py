@@ -8,7 +8,7 @@ from inspect import cleandoc
 
 from llmtune.errors import UsageError
 from workloads.tpch.generator import TABLES, Generator
-from workloads.tpch.schema import CREATE_TABLE, FOREIGN_KEYS, INDEXES, PRIMARY_KEYS
+from workloads.tpch.schema import CREATE_TABLE, FOREIGN_KEYS, INDEXES
 from workloads.workload import DataSet, Table
 
 _DISK_BYTES_PER_SCALE = 1_850_000_000
@@ -44,7 +44,7 @@ def tpch_data_set(scale: float) -> DataSet:
         name=f"tpch-sf{scale:.15g}",
         schema="tpch",
         tables=_tables(scale),
-        indexes=(*PRIMARY_KEYS, *INDEXES, *FOREIGN_KEYS),
+        indexes=FOREIGN_KEYS,
         disk_bytes=_DISK_BYTES_EMPTY + int(_DISK_BYTES_PER_SCALE * scale),
     )
 
@@ -52,6 +52,11 @@ def tpch_data_set(scale: float) -> DataSet:
 def _tables(scale: float) -> tuple[Table, ...]:
     generator = Generator(scale)
     return tuple(
-        Table(name, cleandoc(CREATE_TABLE[name]), GeneratedRows(name, scale, generator))
+        Table(
+            name,
+            cleandoc(CREATE_TABLE[name]),
+            GeneratedRows(name, scale, generator),
+            indexes=INDEXES[name],
+        )
         for name in TABLES
     )

@@ -96,26 +96,36 @@ CREATE_TABLE = {
 }
 """Table to CREATE TABLE statement."""
 
-PRIMARY_KEYS = (
-    "ALTER TABLE region ADD PRIMARY KEY (r_regionkey)",
-    "ALTER TABLE nation ADD PRIMARY KEY (n_nationkey)",
-    "ALTER TABLE supplier ADD PRIMARY KEY (s_suppkey)",
-    "ALTER TABLE customer ADD PRIMARY KEY (c_custkey)",
-    "ALTER TABLE part ADD PRIMARY KEY (p_partkey)",
-    "ALTER TABLE partsupp ADD PRIMARY KEY (ps_partkey, ps_suppkey)",
-    "ALTER TABLE orders ADD PRIMARY KEY (o_orderkey)",
-    "ALTER TABLE lineitem ADD PRIMARY KEY (l_orderkey, l_linenumber)",
-)
-
-INDEXES = (
-    "CREATE INDEX ON nation (n_regionkey)",
-    "CREATE INDEX ON supplier (s_nationkey)",
-    "CREATE INDEX ON customer (c_nationkey)",
-    "CREATE INDEX ON partsupp (ps_suppkey)",
-    "CREATE INDEX ON orders (o_custkey)",
-    "CREATE INDEX ON lineitem (l_partkey, l_suppkey)",
-    "CREATE INDEX ON lineitem (l_suppkey)",
-)
+INDEXES = {
+    "region": ("ALTER TABLE region ADD PRIMARY KEY (r_regionkey)",),
+    "nation": (
+        "ALTER TABLE nation ADD PRIMARY KEY (n_nationkey)",
+        "CREATE INDEX ON nation (n_regionkey)",
+    ),
+    "supplier": (
+        "ALTER TABLE supplier ADD PRIMARY KEY (s_suppkey)",
+        "CREATE INDEX ON supplier (s_nationkey)",
+    ),
+    "customer": (
+        "ALTER TABLE customer ADD PRIMARY KEY (c_custkey)",
+        "CREATE INDEX ON customer (c_nationkey)",
+    ),
+    "part": ("ALTER TABLE part ADD PRIMARY KEY (p_partkey)",),
+    "partsupp": (
+        "ALTER TABLE partsupp ADD PRIMARY KEY (ps_partkey, ps_suppkey)",
+        "CREATE INDEX ON partsupp (ps_suppkey)",
+    ),
+    "orders": (
+        "ALTER TABLE orders ADD PRIMARY KEY (o_orderkey)",
+        "CREATE INDEX ON orders (o_custkey)",
+    ),
+    "lineitem": (
+        "ALTER TABLE lineitem ADD PRIMARY KEY (l_orderkey, l_linenumber)",
+        "CREATE INDEX ON lineitem (l_partkey, l_suppkey)",
+        "CREATE INDEX ON lineitem (l_suppkey)",
+    ),
+}
+"""Table to the statements for its primary key and its other indexes."""
 
 FOREIGN_KEYS = (
     "ALTER TABLE nation ADD FOREIGN KEY (n_regionkey) REFERENCES region",
