@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-HEAVY = ("torch", "transformers", "peft", "sklearn", "scipy", "optuna", "matplotlib", "pyarrow")
+HEAVY = (
+    *("torch", "transformers", "peft", "sklearn", "scipy", "optuna", "matplotlib", "pyarrow"),
+    "docker",
+)
 
 
 def pins() -> dict[str, str]:

@@ -23,7 +23,12 @@ from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, Usa
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
-from llmtune.postgres.docker.engine import connect_engine, container_state, find_container
+from llmtune.postgres.docker.engine import (
+    check_nearby,
+    connect_engine,
+    container_state,
+    find_container,
+)
 from llmtune.postgres.docker.files import read_file, write_file
 from llmtune.postgres.docker.image import find_image
 from llmtune.postgres.docker.readiness import wait_until_ready
@@ -205,6 +210,10 @@ def test_a_session_out_of_memory_is_a_crashed_trial_that_says_so(server):
 
 
 def test_two_at_once_have_data_of_their_own(server, postgres_image, docker_cache, engine):
+    owner = (docker_cache / "docker" / "owner").read_text()
+    half_made = engine.volumes.create(
+        f"{server.container_name[:-1]}1", labels={"llmtune": owner, "half": "made"}
+    )
     with DockerTarget(postgres_image, cache=docker_cache) as other, other.connect() as connection:
         connection.execute("CREATE TABLE here (x int)")
         name = other.container_name
@@ -214,6 +223,9 @@ def test_two_at_once_have_data_of_their_own(server, postgres_image, docker_cache
         with server.connect() as first:
             assert first.execute("SELECT to_regclass('here')").fetchone() == (None,)
     assert not exists(engine, name)
+    volume = engine.volumes.get(name)
+    assert volume.id == half_made.id
+    assert "half" not in volume.attrs["Labels"], "no server ever came up on that one"
 
 
 def test_removes_what_a_killed_process_left_and_nothing_else(
@@ -305,6 +317,18 @@ def test_no_engine_is_said_with_what_to_do(monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such/socket")
     with pytest.raises(TargetError, match="no Docker engine answers"):
         DockerTarget().__enter__()
+
+
+@pytest.mark.parametrize("host", ["tcp://192.0.2.1:2375", "tcp://engine.example:2376"])
+def test_an_engine_of_another_machine_is_refused(host):
+    with pytest.raises(TargetError, match="on another machine"):
+        check_nearby(DockerClient(host, version="1.41"))
+
+
+@pytest.mark.parametrize("host", ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"])
+def test_an_engine_of_this_machine_is_taken(host):
+    engine = DockerClient(host, version="1.41")
+    assert check_nearby(engine) is None
 
 
 def test_a_target_that_was_not_entered_has_no_server():

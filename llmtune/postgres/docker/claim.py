@@ -21,6 +21,7 @@ from llmtune.postgres.slots import Slot, idle_slots, slots_settled, take_slot
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.volumes import Volume
 
 LABEL = "llmtune"
 """On everything that we make; its value is the cache folder's random name."""
@@ -72,30 +73,38 @@ class Claim:
             with engine_errors(f"remove the container {container.name}"), suppress(NotFound):
                 container.remove(force=True, v=True)
 
-    def volume(self, *, afresh: bool) -> Path:
-        """Make the slot's volume where there is none; its folder on the engine's machine.
-
-        Args:
-            afresh: remove the one that there may be, and all data in it.
+    def volume(self) -> Path | None:
+        """The slot's volume, by its folder on the engine's machine; None where there is none.
 
         Raises:
-            TargetError: one of this name is not ours.
+            TargetError: the volume of this name is not ours.
         """
-        from docker.errors import NotFound
+        found = self._volume()
+        return None if found is None else Path(found.attrs["Mountpoint"])
 
+    def new_volume(self) -> Path:
+        """An empty volume in place of the one that there may be; see `volume`."""
+        found = self._volume()
         with engine_errors(f"make the volume {self.name}"):
-            with suppress(NotFound):
-                found = self.engine.volumes.get(self.name)
-                if (found.attrs["Labels"] or {}).get(LABEL) != self.owner:
-                    raise TargetError(
-                        f"there is a volume {self.name} that LLMTune did not make; "
-                        f"rename it, or remove it: docker volume rm {self.name}"
-                    )
-                if not afresh:
-                    return Path(found.attrs["Mountpoint"])
+            if found is not None:
                 found.remove()
             made = self.engine.volumes.create(self.name, labels=self.labels)
-            return Path(made.attrs["Mountpoint"])
+        return Path(made.attrs["Mountpoint"])
+
+    def _volume(self) -> Volume | None:
+        from docker.errors import NotFound
+
+        with engine_errors(f"look for the volume {self.name}"):
+            try:
+                found = self.engine.volumes.get(self.name)
+            except NotFound:
+                return None
+        if (found.attrs["Labels"] or {}).get(LABEL) != self.owner:
+            raise TargetError(
+                f"there is a volume {self.name} that LLMTune did not make; "
+                f"if it is of no use, remove it: docker volume rm {self.name}"
+            )
+        return found
 
 
 @contextmanager

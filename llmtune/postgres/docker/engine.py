@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from llmtune.errors import TargetError
 
@@ -80,6 +81,21 @@ def connect_engine() -> DockerClient:
         client.close()
         raise TargetError(_no_engine(error)) from error
     return client
+
+
+def check_nearby(engine: DockerClient) -> None:
+    """Refuse an engine of another machine: its loopback ports cannot be reached from here.
+
+    Raises:
+        TargetError: it is reached by SSH, or by TCP at another address than this machine's.
+    """
+    address = urlsplit(engine.api.base_url)
+    socket = address.scheme == "http+docker" and address.hostname != "ssh"
+    if not socket and address.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise TargetError(
+            "the Docker engine that DOCKER_HOST names is on another machine, where the docker "
+            "target's server could not be reached; run LLMTune on that machine"
+        )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from llmtune.errors import ConnectionFailed, TargetError
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.cache import default_cache
 from llmtune.postgres.docker.claim import Claim, claim
-from llmtune.postgres.docker.engine import connect_engine, container_state
+from llmtune.postgres.docker.engine import check_nearby, connect_engine, container_state
 from llmtune.postgres.docker.image import DEFAULT_IMAGE, PostgresImage, find_image
 from llmtune.postgres.docker.limits import Limits, container_limits
 from llmtune.postgres.docker.readiness import loss_reason
@@ -168,6 +168,7 @@ class DockerTarget:
     def _open(self) -> None:
         engine = connect_engine()
         self._open_parts.callback(engine.close)
+        check_nearby(engine)
         self._limits = container_limits(engine, *self._asked)
         self._image = find_image(engine, self._reference)
         folder = self._cache / "docker"
@@ -181,12 +182,16 @@ class DockerTarget:
 
     def _make_server(self, held: Claim, image: PostgresImage, limits: Limits) -> ContainerServer:
         """A container on the slot's volume, which is made afresh unless a server once ran on it."""
-        password = _kept_password(held.slot.folder)
-        data = held.volume(afresh=password is None)
+        kept = held.slot.folder / "password"
+        data = held.volume() if kept.exists() else None
+        if data is None:
+            kept.unlink(missing_ok=True)
+            data = held.new_volume()
+        password = kept.read_text() if kept.exists() else secrets.token_urlsafe(24)
         if limits.memory is not None and os.access(data, os.R_OK | os.X_OK):
             # Else the engine's machine is another, or closed to us.
             drop_cached_pages(data)
-        return create_server(held, image, limits, password or secrets.token_urlsafe(24))
+        return create_server(held, image, limits, password)
 
     def _has_system_settings(self) -> bool:
         """Whether ALTER SYSTEM's file, or the server from it, has any setting of ours."""
@@ -207,14 +212,12 @@ def _stop_unless_gone(held: Claim, server: ContainerServer) -> None:
         server.stop()
 
 
-def _kept_password(folder: Path) -> str | None:
-    """The password of the server that once ran on the slot's volume, if one ever did."""
-    file = folder / "password"
-    return file.read_text() if file.exists() else None
-
-
 def _keep_password(folder: Path, password: str) -> None:
-    """Remember it for the next process that has the slot; only this account can read it."""
+    """Remember it for the next process that has the slot; only this account can read it.
+
+    Its file also says that a server once came up on the volume: one that was killed
+    while it made its data folder leaves a volume of no use.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
     part = folder / "password.part"
     part.unlink(missing_ok=True)
