@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from llmtune.cli.bench import WorkloadRequest
+from llmtune.cli.session_run import origin_of
+from llmtune.cli.targets import TargetRequest
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.tuning.result import read_result
+from workloads.options import WorkloadOptions
 from workloads.registry import workload
 
 SHORT = ("--warm-start", "none", "--trials", "1")
@@ -59,6 +63,15 @@ def test_a_throw_away_server_has_no_database_of_the_user_s(run, queries) -> None
     captured = run("tune", "--workload", "captured", *SHORT)
     assert captured.exit_code == 2
     assert "--data-set" not in captured.message
+
+
+def test_a_session_finds_its_files_from_any_folder() -> None:
+    options = WorkloadOptions(data_set="tpch", writes=True, query_timeout_s=2.0)
+    stored = origin_of(TargetRequest("embedded"), WorkloadRequest("mine/x.sql", options))
+    assert stored["workload"] == str(Path("mine/x.sql").absolute())
+    assert (stored["data_set"], stored["writes"], stored["query_timeout_s"]) == ("tpch", True, 2.0)
+    named = origin_of(TargetRequest("embedded"), WorkloadRequest("tpch", WorkloadOptions()))
+    assert named["workload"] == "tpch"
 
 
 @pytest.fixture

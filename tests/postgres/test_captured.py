@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -169,6 +170,18 @@ def test_values_come_from_the_log_where_it_has_them(server, shop, form):
     assert {sql[-6:] for sql in texts(found, "SELECT sold")} == {"'4711'", "'4712'"}
     assert texts(found, "->> 'colour' = 'red'")
     assert found.skipped == ()
+
+
+def test_a_log_without_numbers_of_statements_is_matched_by_text(server, shop, tmp_path):
+    with server.connect("shop") as application:
+        application.execute("SET application_name = 'shop'")
+        application.execute("SELECT sold FROM sale WHERE id = 4321")
+    wait_for(server.data_folder / "log" / "statements.json", "4321")
+    lines = (server.data_folder / "log" / "statements.json").read_text().splitlines()
+    bare = ({**json.loads(line), "query_id": 0} for line in lines)
+    (tmp_path / "old.json").write_text("".join(f"{json.dumps(line)}\n" for line in bare))
+    found = captured_workload(shop, WorkloadOptions(seed=1, data=tmp_path))
+    assert "SELECT sold FROM sale WHERE id = 4321" in texts(found, "SELECT sold")
 
 
 def wait_for(log: Path, text: str) -> None:
