@@ -10,8 +10,8 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -28,25 +28,34 @@ SETTINGS = {"max_parallel_workers_per_gather": "0", "statement_timeout": "120s",
 JOINS = ("Nested Loop", "Hash Join", "Merge Join")
 
 
+@dataclass(frozen=True, slots=True)
+class Join:
+    """One executed join: how many relations lie below it, and its rows in one loop."""
+
+    relations: int
+    estimated: float
+    actual: float
+
+    @property
+    def error(self) -> float:
+        return max(self.estimated / self.actual, self.actual / self.estimated)
+
+
 def main(scale: float) -> None:
     data_set = synthetic_data_set(scale)
-    errors: dict[int, list[float]] = defaultdict(list)
-    worst: dict[str, float] = {}
-    empty, seconds = [], {}
+    joins: dict[str, list[Join]] = {}
+    seconds: dict[str, float] = {}
+    empty: list[str] = []
     with EmbeddedTarget() as target:
         started = time.perf_counter()
         database = ensure_loaded(target, data_set)
         print(f"{data_set.name}: loaded in {time.perf_counter() - started:.1f} s")
         with target.connect(database, SETTINGS) as connection:
             for query in job_queries():
-                seconds[query.id], null = run(connection, query)
-                if null:
-                    empty.append(query.id)
-                joins = list(join_errors(analyzed(connection, query)))
-                worst[query.id] = max((error for _, error in joins), default=1.0)
-                for relations, error in joins:
-                    errors[relations].append(error)
-    report(errors, worst)
+                seconds[query.id], has_null = run(connection, query)
+                empty += [query.id] * has_null
+                joins[query.id] = list(executed_joins(analyzed(connection, query)))
+    report(joins)
     slowest = sorted(seconds, key=seconds.__getitem__, reverse=True)[:5]
     print(f"all queries once: {sum(seconds.values()):.1f} s; slowest:", end=" ")
     print(", ".join(f"{name} {seconds[name]:.1f} s" for name in slowest))
@@ -68,33 +77,35 @@ def analyzed(connection: Connection, query: Query) -> dict[str, Any]:
     return plan
 
 
-def join_errors(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
-    """For each join that was executed: its relations and its q-error, rows of one loop."""
+def executed_joins(node: dict[str, Any]) -> Iterator[Join]:
     for child in node.get("Plans", ()):
-        yield from join_errors(child)
+        yield from executed_joins(child)
     if node["Node Type"] in JOINS and node["Actual Loops"] > 0:
-        estimated, actual = max(node["Plan Rows"], 1.0), max(node["Actual Rows"], 1.0)
-        yield relations(node), max(estimated / actual, actual / estimated)
+        yield Join(relations(node), max(node["Plan Rows"], 1.0), max(node["Actual Rows"], 1.0))
 
 
 def relations(node: dict[str, Any]) -> int:
     return ("Relation Name" in node) + sum(relations(child) for child in node.get("Plans", ()))
 
 
-def report(errors: dict[int, list[float]], worst: dict[str, float]) -> None:
+def report(joins: dict[str, list[Join]]) -> None:
+    every = [join for found in joins.values() for join in found]
     print(f"{'relations':>9} {'joins':>6} {'median':>9} {'p95':>9} {'max':>11}")
-    for relations_joined, found in sorted(errors.items()):
-        print_line(str(relations_joined), found)
-    print_line("all", [error for found in errors.values() for error in found])
+    for depth in sorted({join.relations for join in every}):
+        print_line(str(depth), [join.error for join in every if join.relations == depth])
+    print_line("all", [join.error for join in every])
     for bound in (10, 100, 1000):
-        count = sum(error >= bound for error in worst.values())
-        print(f"queries with a join whose q-error is {bound} or more: {count} of {len(worst)}")
+        low = sum(join.actual >= bound * join.estimated for join in every)
+        high = sum(join.estimated >= bound * join.actual for join in every)
+        queries = sum(any(join.error >= bound for join in found) for found in joins.values())
+        print(f"q-error {bound} or more: {queries} of {len(joins)} queries", end=", ")
+        print(f"{low} joins estimated too low and {high} too high, of {len(every)}")
 
 
-def print_line(label: str, found: list[float]) -> None:
-    p95 = statistics.quantiles(found, n=20)[-1] if len(found) > 1 else found[0]
-    median, largest = statistics.median(found), max(found)
-    print(f"{label:>9} {len(found):6} {median:9.1f} {p95:9.1f} {largest:11.1f}")
+def print_line(label: str, errors: list[float]) -> None:
+    median, largest = statistics.median(errors), max(errors)
+    p95 = sorted(errors)[max(0, round(0.95 * len(errors)) - 1)]
+    print(f"{label:>9} {len(errors):6} {median:9.1f} {p95:9.1f} {largest:11.1f}")
 
 
 if __name__ == "__main__":

@@ -67,13 +67,13 @@ def keyword_columns(world: World) -> Iterator[list[Column]]:
     """The ordinary rows of `keyword`."""
     first = [name.lower() for culture in CULTURES.values() for name in culture.surnames]
     second = [f"-{noun.lower()}" for topic in TOPICS for noun in topic.nouns]
-    starts, ends = texts(first), texts(second)
+    starts, ends, nouns = texts(first), texts(second), len(TOPICS[0].nouns)
     codes = texts([sound_code(word) for word in first])
     for ids in blocks(*world.ordinary("keyword")):
         words = world.draw("keyword", ids)
         start = level(words, 0) % len(first)
         topic = world.keywords.ranks(ids) % world.keywords.classes // SUBTOPICS
-        end = topic * (len(second) // len(TOPICS)) + level(words, 1) % 12
+        end = topic * nouns + level(words, 1) % nouns
         yield [ids, join(take(starts, start), take(ends, end)), take(codes, start)]
 
 
@@ -87,10 +87,10 @@ def movie_keyword_columns(world: World) -> Iterator[list[Column]]:
 
 
 def _named_keywords(world: World, movies: Movies, rows: Children) -> Ints:
-    """A keyword of the movie's topic, 0 where chance wants none; no movie has one twice.
+    """A keyword of the movie's topic, 0 where chance wants none.
 
-    The first of a sequel is `sequel`. Other movies start at a candidate of their own and
-    go once through all of them.
+    A movie starts at a candidate of its own and goes once through all of them, so that it
+    has none twice; but the first keyword of a sequel is always `sequel`.
     """
     start = level(world.draw("first keyword", movies.ids), 0) % _CANDIDATES
     place = (start[rows.parent] + rows.slot) % _CANDIDATES
