@@ -82,6 +82,11 @@ class GeneratedRows:
             yield _lines(self.columns(numbers, Rng(len(numbers), self.table, start)), len(numbers))
 
 
+def no_rows() -> Iterator[bytes]:
+    """The `CsvSource` of a table that begins empty."""
+    yield from ()
+
+
 def _lines(columns: list[Bytes | bytes], rows: int) -> bytes:
     parts: list[Bytes] = []
     for column in columns:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import ceil
 
 from workloads.oltp.mix import Kind, Statement, choices, transaction_mix
-from workloads.oltp.rows import Bytes, GeneratedRows, Integers, Rng, digits
+from workloads.oltp.rows import Bytes, GeneratedRows, Integers, Rng, digits, no_rows
 from workloads.options import WorkloadOptions
 from workloads.workload import DataSet, Table, TransactionMix
 
@@ -78,7 +78,7 @@ def _data_set(scale: float) -> DataSet:
             Table("branches", _BRANCHES, GeneratedRows(0, branches, _branches)),
             Table("tellers", _TELLERS, GeneratedRows(1, branches * TELLERS, _tellers)),
             Table("accounts", _ACCOUNTS, GeneratedRows(2, accounts, _account_columns)),
-            Table("history", _HISTORY, GeneratedRows(3, 0, _branches)),
+            Table("history", _HISTORY, no_rows),
         ),
         indexes=(
             "ALTER TABLE branches ADD PRIMARY KEY (bid)",
