@@ -56,6 +56,7 @@ ONE = {
     "SELECT 1 FROM t WHERE a -> $1 = b": "other",
     "SELECT count(*) FROM t HAVING count(*) > $1": "other",
     "WITH t AS (SELECT 1 AS a) SELECT 1 FROM t WHERE a = $1": "other",
+    "WITH t AS (SELECT 1 FROM t WHERE a = $1) TABLE t": "t.a equal",
     "INSERT INTO t VALUES ($1)": "other",
 }
 
@@ -106,4 +107,5 @@ def test_the_tables_of_a_statement() -> None:
     )
     assert tables(sql) == {".a", "s.b", ".d", ".pg_class"}
     assert tables("SELECT now()") == set()
+    assert tables("WITH a AS (SELECT 1 FROM a), b AS (TABLE a) TABLE b") == {".a"}
     assert tables("MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE") == {".a", ".b"}

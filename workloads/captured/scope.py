@@ -42,10 +42,15 @@ class Scope:
     """
 
     tables: tuple[tuple[str, TableName], ...] = ()
-    ctes: frozenset[str] = frozenset()
+    ctes: frozenset[str | None] = frozenset()
 
     def entered(self, node: Node) -> Scope:
         """The scope inside `node`: more tables when that is a statement."""
+        from pglast.ast import CommonTableExpr
+
+        if isinstance(node, CommonTableExpr):
+            # `WITH t AS (SELECT * FROM t)` reads the table.
+            return replace(self, ctes=self.ctes - {node.ctename})
         if type(node).__name__ not in _STATEMENTS:
             return self
         inner = replace(self, ctes=self.ctes | frozenset(_cte_names(node)))
