@@ -89,6 +89,11 @@ class ContainerRestarter:
         """See `Restarter.check`: the container must run since before, and hold that cluster."""
         with closing(connect_engine()) as engine:
             container = find_container(engine, self._name)
+            if _port_changes(container):
+                raise UsageError(
+                    f"the container {self._name} gets another port when it restarts; publish "
+                    "a fixed one, such as `--publish 127.0.0.1:5432:5432`"
+                )
             state = container_state(container)
             since_before = state.running and state.started < started + CLOCKS_AGREE_S
             if not since_before or system not in ("", _system(container)):
@@ -105,20 +110,34 @@ class ContainerRestarter:
                 with engine_errors(f"restart the container {self._name}"):
                     container.restart(timeout=STOP_PATIENCE_S)
             except TargetError as error:
-                raise ServerDidNotStart(str(error), log_tail(container)) from error
+                raise ServerDidNotStart(str(error)) from error
+
+    def failed(self) -> str:
+        """See `Restarter.failed`: the container ended, or ends and is started again and again."""
+        with closing(connect_engine()) as engine:
+            state = container_state(find_container(engine, self._name))
+        return (
+            "" if state.running and not state.restarts else state.end or "it ends again and again"
+        )
 
     def log_tail(self) -> str:
-        """See `Restarter.log_tail`."""
+        """See `Restarter.log_tail`: since the container's last start."""
         with closing(connect_engine()) as engine:
             container = find_container(engine, self._name)
-            end = container_state(container).end
-            return f"{end}\n{log_tail(container)}".strip()
+            return log_tail(container, max(container_state(container).started, 1.0))
 
 
 def _data_folder(container: Container) -> PurePosixPath:
     words = (word.partition("=") for word in container.attrs["Config"].get("Env") or ())
     variables = {name: value for name, _, value in words}
     return PurePosixPath(variables.get("PGDATA") or DATA_FOLDER)
+
+
+def _port_changes(container: Container) -> bool:
+    """Whether its ports are published, and the engine picks each anew at a start."""
+    published = (container.attrs["HostConfig"].get("PortBindings") or {}).values()
+    ports = [binding.get("HostPort") for bindings in published for binding in bindings or ()]
+    return bool(ports) and all(port in ("", "0", None) for port in ports)
 
 
 def _system(container: Container) -> str:

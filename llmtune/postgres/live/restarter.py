@@ -75,6 +75,10 @@ class Restarter(Protocol):
         """
         ...
 
+    def failed(self) -> str:
+        """Why the server that was restarted will not answer any more; empty while it may."""
+        ...
+
     def log_tail(self) -> str:
         """The last lines of the server's log, where they can be had."""
         ...
@@ -138,6 +142,10 @@ class CommandRestarter:
         if code != 0:
             raise failed_restart(self.description, code, f"{said}\n{self.log_tail()}".strip())
 
+    def failed(self) -> str:
+        """See `Restarter.failed`: a restart that failed has said so by its exit code."""
+        return ""
+
     def log_tail(self) -> str:
         """See `Restarter.log_tail`."""
         return run_command(self._log_command, 10.0)[1] if self._log_command else ""
@@ -187,6 +195,10 @@ class FakeRestarter:
         """See `Restarter.restart`."""
         self.restarts += 1
         self._action()
+
+    def failed(self) -> str:
+        """It may always answer yet."""
+        return ""
 
     def log_tail(self) -> str:
         """A line that a test can look for."""

@@ -48,11 +48,16 @@ def await_start(connect: Connect, before: float, restarter: Restarter, patience_
                 return started
         except (ConnectionFailed, psycopg.OperationalError) as error:
             trouble = str(error)
+            ended = restarter.failed()
+            if ended:
+                raise _not_started(restarter, ended) from error
         time.sleep(0.02)
-    raise ServerDidNotStart(
-        f"`{restarter.description}` ended well, but {patience_s:g} s later: {trouble}",
-        restarter.log_tail(),
-    )
+    raise _not_started(restarter, f"{patience_s:g} s later: {trouble}")
+
+
+def _not_started(restarter: Restarter, trouble: str) -> ServerDidNotStart:
+    message = f"`{restarter.description}` ended well, but the server did not come up: {trouble}"
+    return ServerDidNotStart(message, restarter.log_tail())
 
 
 def _started(connect: Connect) -> float:
