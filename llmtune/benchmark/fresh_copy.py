@@ -47,8 +47,9 @@ class FreshCopies(Protocol):
 def template_copy(target: Target, database: str) -> Iterator[str]:
     """`FreshCopies` on the same server, by CREATE DATABASE ... TEMPLATE.
 
-    The server copies the files and checkpoints, so that neither is left to the trial.
-    Its disk needs room for the data set a second time.
+    The server checkpoints before it copies the files and again after it (its
+    `dbcommands.c`), so that the trial begins with nothing left to write. Its disk needs
+    room for the data set a second time.
     """
     name = database + SUFFIX
     with target.connect(settings=_PATIENCE) as control:
@@ -77,9 +78,6 @@ def _copy(control: Connection, database: str, name: str, version: int) -> None:
     if version >= _STRATEGY_SINCE:
         statement += " STRATEGY FILE_COPY"
     control.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(database)))
-    # What was dirty of other databases is written now, not while the trial is timed.
-    with suppress(psycopg.errors.InsufficientPrivilege):
-        control.execute("CHECKPOINT")
 
 
 def _drop_leftovers(control: Connection) -> None:

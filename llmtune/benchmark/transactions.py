@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -140,7 +141,7 @@ class TransactionBenchmark:
 
     def _environment(self, database: str, settings: Mapping[str, str]) -> dict[str, str]:
         environment = self._target.libpq_environment(database)
-        given = environment.get("PGOPTIONS", "")
+        given = environment.get("PGOPTIONS", os.environ.get("PGOPTIONS", ""))
         ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
         return {**environment, "PGOPTIONS": f"{given} {ours}".strip()}
 
