@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from llmtune.knobs.catalogue import load_catalogue
 from llmtune.postgres.live.report import ServerReport
 from llmtune.report.table import Table
 from llmtune.units import format_memory
@@ -40,13 +41,14 @@ def summary(report: ServerReport) -> Iterator[str]:
 def tables(report: ServerReport) -> Iterator[Table]:
     """Every knob: what it is, where from, and what is in the way; then what outranks them."""
     reaches = {one.name: one for one in report.reaches}
+    risky = {knob.name for knob in load_catalogue().knobs if knob.durability}
     rows = (
         (
             one.name,
-            str(one.value),
+            one.text,
             one.origin,
             reaches[one.name].effect.value,
-            reaches[one.name].obstacle or "yes",
+            reaches[one.name].obstacle or ("only if asked" if one.name in risky else "yes"),
         )
         for one in report.settings
         if one.name in reaches
@@ -61,7 +63,8 @@ def report_json(report: ServerReport) -> dict[str, Any]:
     """The report as JSON values."""
     facts = asdict(report)
     facts["rights"] |= {name: sorted(facts["rights"][name]) for name in ("alters", "sets")}
-    return {**facts, "reachable": list(report.reachable), "problems": list(report.problems)}
+    present = {one.name: one.text for one in report.settings}
+    return {**facts, "present": present, "reachable": list(report.reachable)}
 
 
 def _whose(report: ServerReport) -> str:

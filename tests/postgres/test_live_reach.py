@@ -30,7 +30,7 @@ def setting(
     pending: bool = False,
 ) -> PresentSetting:
     given = SPACE[name].default if value is None else value
-    return PresentSetting(name, given, context, source, None, None, pending)
+    return PresentSetting(name, given, SPACE[name].unit, context, source, None, None, pending)
 
 
 def of(name: str, means: Means, **changed: object) -> KnobReach:

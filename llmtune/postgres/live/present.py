@@ -11,11 +11,12 @@ from psycopg import sql
 from llmtune.knobs.configuration import Value
 from llmtune.postgres.server_settings import parse_value
 from llmtune.postgres.target import Connection
+from llmtune.units import format_setting
 
 AUTO_CONF = "postgresql.auto.conf"
 
 READ = """
-    SELECT name, setting, boot_val, vartype, context, source, sourcefile, sourceline,
+    SELECT name, setting, boot_val, vartype, unit, context, source, sourcefile, sourceline,
            pending_restart
     FROM pg_settings WHERE name = ANY(%s)
 """
@@ -48,7 +49,8 @@ class PresentSetting:
     """One knob as a new session of ours finds it.
 
     Attributes:
-        value: what was asked for, in the setting's own unit.
+        value: what was asked for, in `unit`.
+        unit: as `pg_settings` names it, such as `8kB`.
         context: who may change it: `user`, `superuser`, `sighup` or `postmaster`.
         source: as `pg_settings` names it.
         sourcefile, sourceline: None also where this role may not see them.
@@ -57,11 +59,19 @@ class PresentSetting:
 
     name: str
     value: Value
+    unit: str | None
     context: str
     source: str
     sourcefile: str | None
     sourceline: int | None
     pending_restart: bool
+
+    @property
+    def text(self) -> str:
+        """The value as people write it, such as `64MB` or `on`."""
+        if isinstance(self.value, bool):
+            return "on" if self.value else "off"
+        return self.value if isinstance(self.value, str) else format_setting(self.value, self.unit)
 
     @property
     def origin(self) -> str:
@@ -116,10 +126,11 @@ class Override:
 def read_present(connection: Connection, names: Iterable[str]) -> dict[str, PresentSetting]:
     """The settings of these names that the server has."""
     found = {}
-    for name, now, boot, vartype, context, source, *rest in connection.execute(READ, [list(names)]):
+    for row in connection.execute(READ, [list(names)]):
+        name, now, boot, vartype, unit, context, source, *rest = row
         untouched = source in ("default", "override")  # the server may have computed its own
         value = parse_value(boot if untouched and boot is not None else now, vartype)
-        found[name] = PresentSetting(name, value, context, source, *rest)
+        found[name] = PresentSetting(name, value, unit, context, source, *rest)
     return found
 
 
