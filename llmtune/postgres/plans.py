@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import psycopg
@@ -98,17 +100,38 @@ def explain(connection: Connection, sql: str) -> PlanNode:
 
 
 def what_if(
-    connection: Connection, settings: Mapping[str, str], queries: Iterable[Query]
+    connection: Connection,
+    settings: Mapping[str, str],
+    queries: Iterable[Query],
+    others: Sequence[Connection] = (),
 ) -> dict[str, PlanNode]:
     """The plan of each query (by its id) if these session settings were in force.
 
     The settings live in a transaction that is rolled back, so the connection
     keeps its own whatever happens.
 
+    Args:
+        others: further connections to the same database, which plan at the same time.
+
     Raises:
         QueryFailed: the server cannot plan a query.
         TargetError: the server refuses a setting in a session.
     """
+    wanted = list(queries)
+    if not others:
+        return _plans(connection, settings, wanted)
+    connections = (connection, *others)
+    # Neighbours are alike: in turn, each connection gets as many hard ones.
+    shares = [wanted[place :: len(connections)] for place in range(len(connections))]
+    with ThreadPoolExecutor(len(connections)) as pool:
+        found = list(pool.map(_plans, connections, repeat(settings), shares))
+    plans = {query_id: plan for share in found for query_id, plan in share.items()}
+    return {query.id: plans[query.id] for query in wanted}
+
+
+def _plans(
+    connection: Connection, settings: Mapping[str, str], queries: Iterable[Query]
+) -> dict[str, PlanNode]:
     with connection.transaction(force_rollback=True):
         set_locally(connection, settings)
         return {query.id: _explain_query(connection, query) for query in queries}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -127,17 +127,24 @@ class Profile:
 
 
 def profile_workload(
-    connection: Connection, workload: AnyWorkload, hardware: Hardware, version: int
+    connection: Connection,
+    workload: AnyWorkload,
+    hardware: Hardware,
+    version: int,
+    others: Sequence[Connection] = (),
 ) -> Profile:
     """Look at a workload through EXPLAIN and the table statistics; nothing is run.
 
     The plans are those of an untuned server, whatever this one's settings are:
     only then does a profile mean the same in training and in use.
 
+    Args:
+        others: further connections to the same database, which plan at the same time.
+
     Raises:
         QueryFailed: the server cannot plan a query.
     """
-    plans = what_if(connection, planner_defaults(connection), workload.queries)
+    plans = what_if(connection, planner_defaults(connection), workload.queries, others)
     queries = tuple(
         QueryProfile(q.id, q.template, q.weight, summarize(plans[q.id])) for q in workload.queries
     )

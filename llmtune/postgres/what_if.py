@@ -6,6 +6,7 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.plan_features import PlanFeatures
+from llmtune.postgres.planners import planners
 from llmtune.postgres.plans import PlanNode, what_if
 from llmtune.postgres.server_settings import setting_text
 from llmtune.postgres.statistics import table_statistics
@@ -53,7 +54,8 @@ class WhatIfFeatures:
         if key not in self._plans:
             if len(self._plans) >= KEPT_PLANS:
                 self._plans.pop(next(iter(self._plans)))
-            # A connection of its own each time: the server may restart between calls.
-            with self._target.connect(self._database) as connection:
-                self._plans[key] = what_if(connection, settings, self._workload.queries)
+            # Connections of its own each time: the server may restart between calls.
+            queries = self._workload.queries
+            with planners(self._target, self._database, len(queries)) as (connection, *others):
+                self._plans[key] = what_if(connection, settings, queries, others)
         return self._plans[key]

@@ -7,6 +7,7 @@ import pytest
 from llmtune.errors import QueryFailed, TargetError
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.plan_work import FAMILY_NAMES, family, parallel_divisor, visits
+from llmtune.postgres.planners import planners
 from llmtune.postgres.plans import PlanNode, explain, parse_plan, planner_defaults, what_if
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection
@@ -151,3 +152,27 @@ def test_families(kind: str, strategy: str | None, expected: str) -> None:
 def test_disabled_nodes_are_seen() -> None:
     node = {"Node Type": "Sort", "Total Cost": 1, "Startup Cost": 0, "Plan Rows": 1}
     assert parse_plan({**node, "Plan Width": 4, "Disabled": True}).disabled
+
+
+def test_several_connections_find_the_plans_of_one(
+    embedded: EmbeddedTarget, tpch_tiny: str, connection: Connection
+) -> None:
+    queries = tpch_workload(0.01, 1, streams=3).queries
+    settings = {"enable_hashjoin": "off"}
+    with planners(embedded, tpch_tiny, len(queries)) as (first, *others):
+        assert len(others) == min(3, embedded.hardware.cores) - 1
+        plans = what_if(first, settings, queries, others)
+        assert list(plans) == [query.id for query in queries]
+        assert plans == what_if(connection, settings, queries)
+        broken = [*queries, Query("broken", "SELECT * FROM nowhere", "b")]
+        with pytest.raises(QueryFailed, match="broken"):
+            what_if(first, {}, broken, others)
+        shown = [one.execute("SHOW enable_hashjoin").fetchone() for one in (first, *others)]
+        assert set(shown) == {("on",)}
+
+
+def test_few_queries_are_planned_on_one_connection(
+    embedded: EmbeddedTarget, tpch_tiny: str
+) -> None:
+    with planners(embedded, tpch_tiny, 22) as connections:
+        assert len(connections) == 1

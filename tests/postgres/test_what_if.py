@@ -20,6 +20,7 @@ class Counting:
 
     def __init__(self, target: EmbeddedTarget) -> None:
         self.target = target
+        self.hardware = target.hardware
         self.connections = 0
 
     def connect(self, database=None, settings=None):
