@@ -18,18 +18,20 @@ from llmtune.postgres import auto_conf
 from llmtune.postgres.server_settings import ServerSetting, read_altered, read_settings
 from llmtune.postgres.target import Connection
 
-UNSEEN = "(set, but not visible to this role)"
-"""In place of an ALTER SYSTEM entry that waits for a restart and that we may not read."""
+UNSEEN = "(not visible to this role)"
+"""In place of an ALTER SYSTEM entry that we may not read and that is not in force: it
+waits for a restart, or something outranks it."""
 
 DETAILS = """
     SELECT name, unit, source, sourcefile, sourceline, context = 'postmaster'
     FROM pg_settings WHERE name = ANY(%s)
 """
 INFERRED = """
-    SELECT name, CASE WHEN pending_restart THEN NULL ELSE setting END
+    SELECT name, CASE WHEN NOT pending_restart AND source = 'configuration file' THEN setting END
     FROM pg_settings
     WHERE name = ANY(%s) AND (
         pending_restart
+        OR source NOT IN ('default', 'override', 'configuration file')
         OR source = 'configuration file'
            AND coalesce(sourcefile, 'postgresql.auto.conf') LIKE '%%postgresql.auto.conf')
 """
@@ -204,7 +206,7 @@ def read_entries(connection: Connection, names: Iterable[str]) -> dict[str, str]
     A role that may not read the file is told what follows from the settings in
     force: right once the file was loaded, and where even their source is hidden, a
     value from any configuration file counts as an entry, since writing it back
-    changes nothing. An entry that waits for a restart is then `UNSEEN`.
+    changes nothing. An entry that may be there but is not in force is `UNSEEN`.
     """
     names = tuple(names)
     try:

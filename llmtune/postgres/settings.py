@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -12,6 +13,7 @@ from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
 from llmtune.postgres.originals import (
+    UNSEEN,
     Change,
     Journal,
     Originals,
@@ -204,6 +206,7 @@ class SettingsApplier:
     def _alter(self, connection: Connection, wanted: dict[str, Value]) -> None:
         """Make ALTER SYSTEM's file say what is wanted; untouched where it does already."""
         changes = self._changes(connection, wanted)
+        self._check_seen(changes)
         if changes:
             self._journal.before(self._originals, changes)
         for name, change in changes.items():
@@ -216,6 +219,16 @@ class SettingsApplier:
                 raise ReadBackMismatch(
                     f"the server refuses {name} = {change.next}: {reason}"
                 ) from error
+
+    def _check_seen(self, changes: Iterable[str]) -> None:
+        """What cannot be put back is not changed."""
+        hidden = [n for n in changes if self._originals.settings[n].altered == UNSEEN]
+        if hidden:
+            raise TargetError(
+                f"this login does not see whether ALTER SYSTEM sets {', '.join(hidden)}, and could "
+                "not put it back; GRANT SELECT ON pg_file_settings and EXECUTE ON FUNCTION "
+                "pg_show_all_file_settings() to it, or restart the server first"
+            )
 
     def _changes(self, connection: Connection, wanted: dict[str, Value]) -> dict[str, Change]:
         """The entries of ALTER SYSTEM's file that do not say what is wanted."""

@@ -12,6 +12,7 @@ import pytest
 from llmtune.errors import SessionError, TargetError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
+from llmtune.postgres.session import open_session
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.restore import restore, restore_files
@@ -215,35 +216,44 @@ def test_the_files_of_a_running_server_are_left_alone(place):
         restore_files(place.data, place.points, place.points.point("run"))
 
 
-def test_a_role_with_least_rights_restores(place):
-    names = ["checkpoint_timeout", "max_wal_size"]
+class Tuner(Outliving):
+    """Logs in as a role that may change two knobs, and little else."""
+
+    def connect(self, database=None, settings=None):
+        parts = {"host": str(self.cluster.sockets), "user": "tuner", "dbname": "postgres"}
+        return open_session(settings or {}, parts)
+
+
+@pytest.fixture
+def least(place):
     place.execute(
         "DROP ROLE IF EXISTS tuner",
         "CREATE ROLE tuner LOGIN",
-        *(f"GRANT ALTER SYSTEM ON PARAMETER {name} TO tuner" for name in names),
+        "GRANT ALTER SYSTEM ON PARAMETER checkpoint_timeout, shared_buffers TO tuner",
         "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO tuner",
     )
+    yield Tuner(*place.arguments, can_restart=True)
+    place.execute("DROP OWNED BY tuner", "DROP ROLE tuner")
 
-    class Tuner(Outliving):
-        def connect(self, database=None, settings=None):
-            from llmtune.postgres.session import open_session
 
-            parts = {"host": str(self.cluster.sockets), "user": "tuner", "dbname": "postgres"}
-            return open_session(settings or {}, parts)
-
-    target = Tuner(*place.arguments, can_restart=False)
-    applier, space = place.tuner(target, names)
-    applier.apply(space.configuration({"checkpoint_timeout": 900, "max_wal_size": 2048}))
-    assert place.show("max_wal_size") == "2GB"
-    place.restore(target=target)
+def test_a_role_with_least_rights_restores(place, least):
+    applier, space = place.tuner(least, ["checkpoint_timeout"])
+    applier.apply(space.configuration({"checkpoint_timeout": 900}))
+    assert place.show("checkpoint_timeout") == "15min"
+    assert place.restore(target=least).put_back == ("checkpoint_timeout",)
     # The text may differ, the value does not: this role does not see the file.
     place.before = [line.replace("'7min'", "'420'") for line in place.before]
     check_original(place)
-    place.execute(
-        "REVOKE EXECUTE ON FUNCTION pg_reload_conf() FROM tuner",
-        "DROP OWNED BY tuner",
-        "DROP ROLE tuner",
-    )
+
+
+def test_what_a_role_could_not_put_back_it_does_not_change(place, least):
+    place.execute("ALTER SYSTEM SET shared_buffers = '64MB'", "SELECT pg_reload_conf()")
+    before = place.entries()
+    applier, space = place.tuner(least, ["shared_buffers"])
+    with pytest.raises(TargetError, match="could not put it back"):
+        applier.apply(space.configuration({"shared_buffers": 4096}))
+    assert place.entries() == before
+    assert place.points.due() == ()
 
 
 def test_no_password_of_the_file_gets_into_the_store(place):
