@@ -23,7 +23,7 @@ from llmtune.postgres.live.pooler import refuse_pooler
 from llmtune.postgres.live.preflight import read_report
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.restarter import FolderFile, Restarter
-from llmtune.postgres.live.waiting import await_start, connect_patiently
+from llmtune.postgres.live.waiting import await_start, connect_patiently, start_of
 from llmtune.postgres.originals import read_entries
 from llmtune.postgres.session import environment, loss_is_failure, open_session
 from llmtune.postgres.target import Connection, check_version
@@ -210,7 +210,7 @@ class DsnTarget:
                 f"{self.name} cannot be restarted by LLMTune: give --allow-restart "
                 "and a way, such as --restart-unit"
             )
-        self._note_entries()
+        self._look_once_more()
         begin = time.monotonic()
         try:
             self._restarter.restart()
@@ -253,11 +253,12 @@ class DsnTarget:
             self._down = False
             return self.connect()
 
-    def _note_entries(self) -> None:
-        """If the server does not come up again, it cannot be asked what it would not take."""
+    def _look_once_more(self) -> None:
+        """While it still answers: since when it runs, and what it may refuse to start with."""
         if self._entries is None or self._down:
             return
         with self.connect() as connection, loss_is_failure():
+            self._started = start_of(connection)
             self._last = read_entries(connection, self._entries.names)
 
     def _pin(self, connection: Connection) -> None:

@@ -197,3 +197,11 @@ def test_without_a_way_nothing_is_restarted(server: EmbeddedTarget) -> None:
     target = live_target(TargetRequest(address(server), cores=2, memory="1GB"))
     with target, pytest.raises(TargetError, match="--restart-unit"):
         target.restart()
+
+
+def test_what_a_role_is_given_meanwhile_restarts_nothing(server: EmbeddedTarget) -> None:
+    fake = FakeRestarter(lambda: None)
+    with DsnTarget(address(server), HARDWARE, fake):
+        run(server, "ALTER ROLE postgres SET work_mem = '1MB'")
+    run(server, "ALTER ROLE postgres RESET work_mem")
+    assert fake.restarts == 0

@@ -10,7 +10,7 @@ import psycopg
 from llmtune.errors import ServerDidNotStart, TargetError
 from llmtune.knobs.configuration import Value
 from llmtune.postgres.auto_conf import edited, entries
-from llmtune.postgres.live.present import AUTO_CONF
+from llmtune.postgres.live.present import AUTO_CONF, read_present
 from llmtune.postgres.live.restarter import AutoConfFile
 from llmtune.postgres.originals import read_entries, same_text
 from llmtune.postgres.server_settings import alter_system, read_settings, same_value
@@ -25,7 +25,7 @@ class OwnersEntries:
     Attributes:
         names: the knobs that may be changed; all others are none of our business.
         texts: the entries of those that have one.
-        values: the values in force.
+        values: the values in force of those that take a restart to change.
     """
 
     names: tuple[str, ...]
@@ -36,7 +36,8 @@ class OwnersEntries:
     def read(cls, connection: Connection, names: Iterable[str]) -> OwnersEntries:
         """The entries and values of these knobs now."""
         names = tuple(names)
-        values = {name: one.asked for name, one in read_settings(connection, names).items()}
+        present = read_present(connection, names).items()
+        values = {name: one.value for name, one in present if one.context == "postmaster"}
         return cls(names, read_entries(connection, names), values)
 
     def put_back(self, connection: Connection) -> tuple[str, ...]:
@@ -60,8 +61,8 @@ class OwnersEntries:
             raise TargetError(
                 f"the server refuses to have its settings put back: {error.diag.message_primary}"
             ) from error
-        now = read_settings(connection, self.names)
-        return tuple(n for n in self.names if not same_value(now[n].asked, self.values[n]))
+        now = read_settings(connection, self.values)
+        return tuple(n for n in self.values if not same_value(now[n].asked, self.values[n]))
 
     def undo_outside(self, file: AutoConfFile | None, last: Mapping[str, str]) -> None:
         """The same in the file of a server that is down.

@@ -43,7 +43,8 @@ def await_start(connect: Connect, before: float, restarter: Restarter, patience_
     trouble = "the server runs on as before"
     while time.monotonic() < deadline:
         try:
-            started = _started(connect)
+            with connect() as connection:
+                started = start_of(connection)
             if started != before:
                 return started
         except (ConnectionFailed, psycopg.OperationalError) as error:
@@ -60,7 +61,7 @@ def _not_started(restarter: Restarter, trouble: str) -> ServerDidNotStart:
     return ServerDidNotStart(message, restarter.log_tail())
 
 
-def _started(connect: Connect) -> float:
-    with connect() as connection:
-        row = connection.execute(STARTED).fetchone()
+def start_of(connection: Connection) -> float:
+    """When the server started, seconds since 1970; recovery from a crash is no start."""
+    row = connection.execute(STARTED).fetchone()
     return float(row[0]) if row else 0.0
