@@ -109,7 +109,7 @@ def engine_errors(doing: str) -> Iterator[None]:
         reason = error.explanation or error
         raise TargetError(f"cannot {doing}: the Docker engine says: {reason}") from error
     except (DockerException, OSError) as error:  # OSError: those of requests
-        raise TargetError(f"cannot {doing}: no answer from the Docker engine: {error}") from error
+        raise TargetError(f"cannot {doing} through the Docker engine: {error}") from error
 
 
 def find_container(engine: DockerClient, name: str) -> Container:
@@ -171,13 +171,13 @@ def oom_kills(container: Container, since: float, until: float) -> int:
 
 
 def log_tail(container: Container, since: float = 0.0) -> str:
-    """The last lines of the container's log, from `since` (the engine's clock) on.
+    """The last lines of the container's log, from `since` (the engine's clock; 0: all) on.
 
     Raises:
         TargetError: the engine does not answer.
     """
     with engine_errors(f"read the log of the container {container.name}"):
-        log = container.logs(tail=LOG_TAIL_LINES, since=since)
+        log = container.logs(tail=LOG_TAIL_LINES, since=since or None)
     return log.decode(errors="replace").strip()
 
 

@@ -70,7 +70,8 @@ def loss_reason(container: Container, since: float) -> str:
 
 
 def _failure(container: Container, state: ContainerState, delay: str = "") -> ServerDidNotStart:
-    log = log_tail(container, state.started)
+    # One that was restarted since may not have said anything yet.
+    log = log_tail(container, 0.0 if state.restarts else state.started)
     reason = _complaint(log) or delay or state.end or "it ended without a reason"
     if state.restarts:
         reason = f"{reason} (it ended and was restarted {state.restarts} times)"
