@@ -118,7 +118,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", action="append", choices=runnable(), metavar="NAME")
     parser.add_argument("--again", action="store_true", help="measure what is measured already")
-    parser.add_argument("--results", type=Path, default=Path("data/workloads.json"))
+    parser.add_argument("--results", type=Path, default=Path("out/workloads.json"))
     parser.add_argument("--page", type=Path, default=Path("docs/workloads.md"))
     return parser.parse_args(arguments)
 

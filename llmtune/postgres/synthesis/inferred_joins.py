@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import psycopg
+
 from llmtune.postgres.plans import set_locally
 from llmtune.postgres.target import Connection
 from workloads.synthesis.facts import Column, Family, Join, Relation, SchemaFacts
@@ -171,7 +173,10 @@ def _verified(connection: Connection, candidate: _Candidate) -> bool:
     # All quoted where the facts were read.
     listed = ", ".join(values)
     count = f"SELECT count(DISTINCT {key}) FROM {parent} WHERE {key} IN ({listed})"  # noqa: S608
-    with connection.transaction():
-        set_locally(connection, {"statement_timeout": _PATIENCE})
-        row = connection.execute(count.encode()).fetchone()
+    try:
+        with connection.transaction():
+            set_locally(connection, {"statement_timeout": _PATIENCE})
+            row = connection.execute(count.encode()).fetchone()
+    except psycopg.errors.QueryCanceled:
+        return False  # keys without an index, in more rows than can be looked through
     return row is not None and row[0] >= FOUND * len(set(values))
