@@ -136,7 +136,7 @@ MIXES = (
     WorkloadEntry(
         name="smallbank",
         summary="SmallBank: six short transactions on savings and checking accounts",
-        needs="pgbench; the data are generated",
+        needs="pgbench; the data are generated, 260 MB at scale 1",
         scale=1.0,
         takes=TRANSACTIONS,
         build=_builder("workloads.oltp", "smallbank_workload"),
@@ -144,7 +144,7 @@ MIXES = (
     WorkloadEntry(
         name="tpcc",
         summary="like TPC-C: its five transactions with their weights, at warehouses",
-        needs="pgbench; the data are generated",
+        needs="pgbench; the data are generated, 125 MB for each warehouse",
         scale=4.0,
         takes=TRANSACTIONS,
         build=_builder("workloads.oltp", "tpcc_workload"),

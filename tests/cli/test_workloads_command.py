@@ -1,7 +1,9 @@
 """`llmtune workloads`, and options that a workload does not take."""
 
+from llmtune.cli.workload_options import workload_request
 from tests.cli.conftest import Run
 from workloads import registry
+from workloads.options import WorkloadOptions
 
 
 def test_it_lists_every_workload_with_what_it_takes(run: Run) -> None:
@@ -21,3 +23,15 @@ def test_an_option_of_another_workload_is_a_wrong_request(run: Run) -> None:
         ended = run(*command, "--workload", "ssb", "--duration", "5s")
         assert ended.exit_code == 2
         assert "--duration means nothing to the workload ssb" in ended.message
+
+
+def test_published_queries_are_run_unless_others_are_asked_for() -> None:
+    assert workload_request("job", 3).options.seed is None
+    assert workload_request("job", 3, drawn=True).options.seed == 3
+    assert workload_request("tpch", 3).options.seed == 3
+
+
+def test_options_become_the_workload_s_own() -> None:
+    request = workload_request("tpcb", 0, scale=2, clients=3, duration="1min", objective="p95")
+    assert request.name == "tpcb"
+    assert request.options == WorkloadOptions(2, 0, 3, 60.0, "p95")
