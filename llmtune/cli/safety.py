@@ -15,6 +15,7 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.originals import Journal, ServerIdentity, read_identity
+from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.target import Target
 from llmtune.postgres.tuner_lock import TunerLock
@@ -87,7 +88,7 @@ class Safety:
             TargetError: the server refuses it; the originals are put back.
         """
         self._put_back(target)
-        # A lock of its own is not needed: the guard around this run holds it.
+        # No lock of its own: the guard around this run holds it.
         journal = TargetJournal(self.points, self.run_id)
         SettingsApplier(target, space, journal, lasting=True).apply(configuration)
         self.points.mark(self.run_id, PointState.KEPT)
@@ -151,7 +152,7 @@ def looking_on(reporter: Reporter) -> Safety:
 
 def identity(target: Target) -> ServerIdentity:
     """Which server a target leads to."""
-    with target.connect() as connection:
+    with loss_is_failure(), target.connect() as connection:
         return read_identity(connection, target.name)
 
 
