@@ -1,0 +1,94 @@
+"""Recordings by name or folder: what `--recorded` asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from datagen.matrix import MATRIX_FOLDER, Matrix, read_matrix
+from llmtune.benchmark.recorded import RecordedEvaluator
+from llmtune.benchmark.recording import SHIPPED, Recording, read_recording
+from llmtune.errors import UnknownName
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.profile import Profile
+
+KNOB = "knob."
+"""How the names of those features begin that are a knob's position."""
+
+
+@dataclass(frozen=True)
+class RecordedBench:
+    """A recording in the place of an opened target with a loaded workload."""
+
+    recording: Recording
+    evaluator: RecordedEvaluator
+
+    @property
+    def space(self) -> KnobSpace:
+        """The knobs that were varied."""
+        return self.evaluator.space
+
+    @property
+    def whole(self) -> KnobSpace:
+        """No others can be changed."""
+        return self.evaluator.space
+
+    @property
+    def busy(self) -> int:
+        """Sessions that worked at once."""
+        return self.profile.clients
+
+    @cached_property
+    def profile(self) -> Profile:
+        """Of the workload, under the default settings."""
+        return Profile.from_json(self.recording.profile)
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the recordings that come with LLMTune."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.parquet")))
+
+
+def open_recording(name: str) -> Recording:
+    """A shipped recording by its name, or the matrix in a data-generation folder.
+
+    Raises:
+        UnknownName: neither.
+        DatasetError: the files cannot be used.
+    """
+    if name in shipped():
+        return read_recording(SHIPPED / f"{name}.parquet")
+    folder = Path(name)
+    if folder.is_file():
+        return read_recording(folder)
+    if not folder.is_dir():
+        raise UnknownName("recording, nor a folder of `llmtune datagen`,", name, shipped())
+    matrix = folder / MATRIX_FOLDER
+    return recording_of(read_matrix(matrix if matrix.is_dir() else folder))
+
+
+def recording_of(matrix: Matrix) -> Recording:
+    """What a matrix says of its base workload.
+
+    Raises:
+        DatasetError: too little was measured.
+    """
+    header = matrix.header
+    profile = Profile.from_json(header.profile)
+    weights = {query.query_id: query.weight for query in profile.queries}
+    return Recording(
+        name=header.data_set,
+        server_version=header.server_version,
+        hardware=profile.hardware,
+        catalogue_hash=header.catalogue_hash,
+        code_version=header.code_version,
+        knobs=tuple(
+            name.removeprefix(KNOB) for name in header.feature_names if name.startswith(KNOB)
+        ),
+        profile=header.profile,
+        query_ids=matrix.query_ids,
+        weights=tuple(weights.get(query_id, 1.0) for query_id in matrix.query_ids),
+        changes=tuple(run.changes for run in matrix.runs),
+        seconds=matrix.seconds,
+    )
