@@ -12,7 +12,7 @@ import llmtune
 from llmtune.errors import SessionError, UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
-from llmtune.trial import Trial
+from llmtune.trial import Trial, TrialStatus
 from optimizers.warm_start import Proposal
 from workloads.objective import Direction, Objective
 
@@ -94,6 +94,30 @@ class Request:
             raise UsageError(f"the seed must be 0 or more, not {self.seed}")
 
 
+PRIOR = "prior"
+"""The source of observations that were made in another session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """One observation of an earlier session, no trial of this one.
+
+    Attributes:
+        session: the earlier session's id.
+        value: None unless it SUCCEEDED or was CAPPED.
+    """
+
+    session: str
+    configuration: Configuration
+    status: TrialStatus
+    value: float | None
+
+    @property
+    def trial(self) -> Trial:
+        """As optimizers are told it; its number is none of this session's."""
+        return Trial(-1, PRIOR, self.configuration, self.status, self.value)
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
     """The fixed facts of one session.
@@ -104,6 +128,7 @@ class SessionRecord:
         knobs: the names of the tuned knobs.
         proposals: what is tried before the optimizer's own configurations.
         suggest_s: seconds spent on making the proposals.
+        prior: observations of earlier sessions that the optimizer starts from.
         origin: JSON values with which whoever started the session can open its
             target and workload again; no password.
     """
@@ -122,6 +147,7 @@ class SessionRecord:
     plan: Plan
     proposals: tuple[Proposal, ...] = field(default=())
     suggest_s: float = 0.0
+    prior: tuple[Prior, ...] = field(default=())
     origin: Mapping[str, Any] = field(default_factory=dict)
     code_version: str = llmtune.__version__
 
@@ -135,6 +161,9 @@ class SessionRecord:
             del facts[column]
         facts["proposals"] = [
             {"source": p.source, "configuration": dict(p.configuration)} for p in self.proposals
+        ]
+        facts["prior"] = [
+            {**asdict(one), "configuration": dict(one.configuration)} for one in self.prior
         ]
         return facts
 
@@ -161,6 +190,7 @@ class SessionRecord:
                 knobs=tuple(rest.pop("knobs")),
                 plan=Plan(**rest.pop("plan")),
                 proposals=tuple(map(_proposal, rest.pop("proposals"))),
+                prior=tuple(map(_prior, rest.pop("prior", ()))),
                 **rest,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -194,3 +224,8 @@ def without_password(target: str) -> str:
 def _proposal(stored: dict[str, Any]) -> Proposal:
     values: dict[str, Value] = stored["configuration"]
     return Proposal(stored["source"], Configuration(values))
+
+
+def _prior(stored: dict[str, Any]) -> Prior:
+    configuration = Configuration(stored["configuration"])
+    return Prior(stored["session"], configuration, TrialStatus(stored["status"]), stored["value"])

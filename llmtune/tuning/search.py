@@ -13,24 +13,25 @@ RESERVED_SHARE = 0.4
 """The most of a time budget that is kept back for the decision."""
 
 
-def search(runner: Runner, optimizer: WarmStarted, plan: Plan) -> None:
-    """Run search trials until the plan says stop.
+def step(runner: Runner, optimizer: WarmStarted, plan: Plan) -> bool:
+    """Run one search trial; False, and nothing is run, when the plan is used up.
 
     Raises:
         SessionError: the default configuration could not be measured.
     """
-    default = optimizer.space.baseline()
-    while not _used_up(runner, plan):
-        proposal = optimizer.propose()
-        trial = runner.measure(
-            Phase.SEARCH, proposal.source, proposal.configuration, _cap(runner, proposal, plan)
+    if _used_up(runner, plan):
+        return False
+    proposal = optimizer.propose()
+    trial = runner.measure(
+        Phase.SEARCH, proposal.source, proposal.configuration, _cap(runner, proposal, plan)
+    )
+    if trial.configuration == optimizer.space.baseline() and not trial.succeeded:
+        raise SessionError(
+            "the workload does not run under the target's default configuration: "
+            f"{trial.status}: {trial.message or 'no reason given'}"
         )
-        if trial.configuration == default and not trial.succeeded:
-            raise SessionError(
-                "the workload does not run under the target's default configuration: "
-                f"{trial.status}: {trial.message or 'no reason given'}"
-            )
-        optimizer.tell(trial)
+    optimizer.tell(trial)
+    return True
 
 
 def second_best(trials: tuple[Trial, ...], best: Trial, objective: Objective) -> Trial | None:

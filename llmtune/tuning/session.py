@@ -24,10 +24,17 @@ from llmtune.tuning.events import (
 from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.prune import Pruning, prune
-from llmtune.tuning.record import JournalEntry, Phase, Request, SessionRecord, SessionStatus
+from llmtune.tuning.record import (
+    JournalEntry,
+    Phase,
+    Prior,
+    Request,
+    SessionRecord,
+    SessionStatus,
+)
 from llmtune.tuning.replay import check_resumable, replay
 from llmtune.tuning.runner import RestartClock, Runner, no_restarts
-from llmtune.tuning.search import search, second_best
+from llmtune.tuning.search import second_best, step
 from llmtune.tuning.store import SessionStore
 from optimizers.base import Optimizer
 from optimizers.registry import optimizer as build_optimizer
@@ -64,10 +71,12 @@ def new_record(
     proposals: Sequence[Proposal] = (),
     suggest_s: float = 0.0,
     session_id: str | None = None,
+    prior: Sequence[Prior] = (),
 ) -> SessionRecord:
     """The record of a new session.
 
     Args:
+        prior: what the optimizer is told before its first ask.
         session_id: from `new_id`; None: a new one.
         proposals: what to try after the default and before the optimizer's own.
         suggest_s: seconds that making them took.
@@ -88,6 +97,7 @@ def new_record(
         plan=request.plan,
         proposals=portfolio(*proposals),
         suggest_s=suggest_s,
+        prior=tuple(prior),
         origin=request.origin,
     )
 
@@ -188,9 +198,31 @@ class TuningSession:
         Raises:
             As `run`.
         """
-        with self._recorded():
-            self._search()
+        with self.exploring():
+            while self.step():
+                pass
         return tuple(self._runner.entries)
+
+    @contextmanager
+    def exploring(self) -> Iterator[None]:
+        """The block in which `step` may be called; left in peace, the session is FINISHED.
+
+        Other sessions' blocks may lie around it and in it, and their steps between its own.
+        """
+        with self._recorded():
+            self._announce_search()
+            yield
+
+    def step(self) -> bool:
+        """Make one search trial; False, and nothing is run, when the plan is used up.
+
+        What happened since the last step is none of this session's time.
+
+        Raises:
+            As `run`.
+        """
+        self._runner.start_clock()
+        return step(self._runner, self._optimizer, self.record.plan)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -203,9 +235,13 @@ class TuningSession:
         self._on_event(SessionFinished(self.record.id))
 
     def _search(self) -> None:
+        self._announce_search()
+        while step(self._runner, self._optimizer, self.record.plan):
+            pass
+
+    def _announce_search(self) -> None:
         plan = self.record.plan
         self._on_event(PhaseStarted(Phase.SEARCH, plan.trials, plan.seconds))
-        search(self._runner, self._optimizer, plan)
 
     @contextmanager
     def _resumable(self) -> Iterator[None]:
@@ -286,6 +322,8 @@ def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
     inner: Optimizer = build_optimizer(
         record.optimizer, evaluator.space, record.objective, record.seed, record.plan.clients
     )
+    for observation in record.prior:
+        inner.learn(observation.trial)  # not `tell`: the session's incumbent is its own
     default = default_proposal(evaluator.space)
     others = (p for p in record.proposals if p.configuration != default.configuration)
     return WarmStarted(inner, [*[default] * record.plan.default_repeats, *others])
