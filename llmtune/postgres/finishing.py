@@ -31,7 +31,9 @@ class TableFinisher:
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self._thread.shutdown(wait=error is None, cancel_futures=True)
-        while error is not None and wait(self._tables, timeout=0.1).not_done:
+        # Cancelled ones are done, but `wait` would wait for a worker to notice them.
+        running = [future for future in self._tables if not future.done()]
+        while error is not None and wait(running, timeout=0.1).not_done:
             # Again and again: a statement may begin just behind a cancellation.
             with suppress(psycopg.Error):
                 self._connection.cancel_safe()

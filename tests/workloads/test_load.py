@@ -119,6 +119,15 @@ def test_a_failed_copy_ends_the_index_under_way(embedded: Target) -> None:
     assert databases(embedded) == before
 
 
+def test_a_refused_load_waits_for_no_index_that_never_began(embedded: Target) -> None:
+    before = databases(embedded)
+    slow = Table("item", CREATE, Rows(), indexes=("SELECT pg_sleep(600)",))
+    waiting = Table("thing", "CREATE TABLE thing (id int, words text)", Rows(), row_count=3)
+    with pytest.raises(LoadError, match="thing has 1000 rows, not 3"):
+        ensure_loaded(embedded, DataSet("refused", "items", (slow, waiting), (), 1 << 20))
+    assert databases(embedded) == before
+
+
 def test_a_killed_loads_database_is_dropped_by_the_next(embedded: Target) -> None:
     leftover = database_name(data_set(Rows(), "killed")) + "_unfinished"
     with embedded.connect() as connection:
