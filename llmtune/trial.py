@@ -26,10 +26,16 @@ class TrialStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryTime:
-    """The measured seconds of one query in the timed pass."""
+    """The seconds of one query in the timed pass.
+
+    Attributes:
+        reused: not measured in this trial but taken from earlier ones, in which the
+            query had the same plan and the same run-time knobs.
+    """
 
     query_id: str
     seconds: float
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ class Trial:
         number: position in its session, from 0.
         source: who proposed it: an optimizer's name, `model`, `rules`, `default` ...
         value: in the objective's unit; None unless SUCCEEDED or CAPPED.
-        query_times: of the timed pass, as far as it got.
+        query_times: of the timed pass, as far as it got; the last one of a trial that
+            did not succeed may be a query that was stopped.
         wall_s: seconds from applying to the end, everything included.
         measured_s: seconds of `wall_s` in which queries ran.
         message: why it did not succeed, for people.

@@ -116,7 +116,7 @@ def query_changes(
 def _medians(trials: Iterable[Trial]) -> dict[str, float]:
     seconds: dict[str, list[float]] = {}
     for trial in trials:
-        for time in trial.query_times:
+        for time in (one for one in trial.query_times if not one.reused):
             seconds.setdefault(time.query_id, []).append(time.seconds)
     return {query_id: median(times) for query_id, times in seconds.items()}
 

@@ -106,6 +106,7 @@ def trial_facts(entry: JournalEntry) -> TrialFacts:
         ask_s=entry.ask_s,
         message=trial.message,
         configuration=dict(trial.configuration),
+        reused=sum(time.reused for time in trial.query_times),
     )
 
 

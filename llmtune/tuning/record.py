@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import llmtune
+from llmtune.benchmark.cheap import FULL_TRIALS, CheapTrials
 from llmtune.errors import SessionError, UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
@@ -47,6 +48,7 @@ class Plan:
         prune_trials: trials at most for putting knobs back to their default; 0: none.
         confirm_runs: runs of each configuration in the final decision.
         clients: connections that run the workload at once; the memory guard needs it.
+        cheap: the savings of search trials; the decision's are always full.
     """
 
     trials: int | None = 30
@@ -56,6 +58,7 @@ class Plan:
     prune_trials: int = 12
     confirm_runs: int = 5
     clients: int = 1
+    cheap: CheapTrials = FULL_TRIALS
 
     def __post_init__(self) -> None:
         if self.trials is None and self.seconds is None:
@@ -188,7 +191,7 @@ class SessionRecord:
                     objective["name"], objective["unit"], Direction(objective["direction"])
                 ),
                 knobs=tuple(rest.pop("knobs")),
-                plan=Plan(**rest.pop("plan")),
+                plan=_plan(rest.pop("plan")),
                 proposals=tuple(map(_proposal, rest.pop("proposals"))),
                 prior=tuple(map(_prior, rest.pop("prior", ()))),
                 **rest,
@@ -219,6 +222,11 @@ def without_password(target: str) -> str:
     target = re.sub(r"(//[^:/@\s]*):[^/\s]*@", r"\1@", target)
     target = re.sub(r"(?i)([?&]password)=[^&\s]*", r"\1=***", target)
     return re.sub(r"(?i)(\bpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&*]+)", r"\1=***", target)
+
+
+def _plan(stored: dict[str, Any]) -> Plan:
+    """Sessions of before the savings made none."""
+    return Plan(**{**stored, "cheap": CheapTrials(**stored.get("cheap", {}))})
 
 
 def _proposal(stored: dict[str, Any]) -> Proposal:

@@ -72,7 +72,11 @@ class Improvement:
 
 @dataclass(frozen=True, slots=True)
 class TrialFacts:
-    """One trial, of the search or of the decision (`phase` is search, prune or confirm)."""
+    """One trial, of the search or of the decision (`phase` is search, prune or confirm).
+
+    Attributes:
+        reused: how many queries took their time from earlier trials.
+    """
 
     number: int
     phase: str
@@ -84,6 +88,7 @@ class TrialFacts:
     ask_s: float
     message: str
     configuration: dict[str, Value]
+    reused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

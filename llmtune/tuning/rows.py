@@ -26,7 +26,7 @@ def trial_row(session_id: str, entry: JournalEntry) -> TrialRow:
         restart_s=entry.restart_s,
         message=trial.message,
         configuration=dict(trial.configuration),
-        query_times=[[time.query_id, time.seconds] for time in trial.query_times],
+        query_times=[_stored_time(time) for time in trial.query_times],
         finished_at=datetime.now(UTC),
     )
 
@@ -39,9 +39,14 @@ def journal_entry(row: TrialRow) -> JournalEntry:
         configuration=Configuration(row.configuration),
         status=TrialStatus(row.status),
         value=row.value,
-        query_times=tuple(QueryTime(query_id, seconds) for query_id, seconds in row.query_times),
+        query_times=tuple(QueryTime(*time) for time in row.query_times),
         wall_s=row.wall_s,
         measured_s=row.measured_s,
         message=row.message,
     )
     return JournalEntry(Phase(row.phase), trial, row.ask_s, row.restart_s)
+
+
+def _stored_time(time: QueryTime) -> list[str | float | bool]:
+    """A third value marks the rare reused time; stores of before have only two."""
+    return [time.query_id, time.seconds, *([True] if time.reused else [])]

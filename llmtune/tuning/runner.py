@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
+from llmtune.benchmark.cheap import MeasuresCheaply
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial, TrialStatus
@@ -85,7 +86,7 @@ class Runner:
         self.on_event(TrialStarted(phase, self._number, source))
         ask_s = perf_counter() - self._idle_since
         restarting = self._restart_clock()
-        trial = self._guarded(source, configuration, cap)
+        trial = self._guarded(phase, source, configuration, cap)
         entry = JournalEntry(phase, trial, ask_s, self._restart_clock() - restarting)
         self._idle_since = perf_counter()
         self._store.append(self.record.id, entry)
@@ -102,7 +103,9 @@ class Runner:
             return self._decided.popleft().trial
         return None
 
-    def _guarded(self, source: str, configuration: Configuration, cap: float | None) -> Trial:
+    def _guarded(
+        self, phase: Phase, source: str, configuration: Configuration, cap: float | None
+    ) -> Trial:
         """A configuration that a guard refuses is never applied."""
         refused = violations(configuration, self.evaluator.space, self._facts)
         if refused:
@@ -113,7 +116,24 @@ class Runner:
                 status=TrialStatus.REJECTED,
                 message="; ".join(one.reason for one in refused),
             )
-        return self.evaluator.measure(configuration, number=self._number, source=source, cap=cap)
+        return self._measured(phase, source, configuration, cap)
+
+    def _measured(
+        self, phase: Phase, source: str, configuration: Configuration, cap: float | None
+    ) -> Trial:
+        """Cheaply where the plan allows it: in the search, and never the baseline."""
+        evaluator, cheap = self.evaluator, self.record.plan.cheap
+        searching = phase is Phase.SEARCH and configuration != evaluator.space.baseline()
+        if searching and cheap.measured_cheaply and isinstance(evaluator, MeasuresCheaply):
+            return evaluator.measure_cheaply(
+                configuration,
+                number=self._number,
+                source=source,
+                cheap=cheap,
+                earlier=self.search,
+                cap=cap,
+            )
+        return evaluator.measure(configuration, number=self._number, source=source, cap=cap)
 
     def _take(self, entry: JournalEntry) -> None:
         self.entries.append(entry)

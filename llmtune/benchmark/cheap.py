@@ -1,0 +1,66 @@
+"""Which savings a search's trials may make, and the seam through which they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class CheapTrials:
+    """Savings of search trials, each by itself; a final decision makes none of them.
+
+    Attributes:
+        order: queries that tell configurations apart come first in the timed pass,
+            so that a bad configuration reaches its cap early.
+        bounds: a trial is stopped once what it took and the fastest known times of
+            the queries still to come exceed its cap.
+        skip_warm: only what this run of the server has not read yet is warmed.
+        save_restarts: a proposal whose restart knobs lie within a level of those in
+            force keeps them.
+        reuse: a query whose plan and run-time knobs are those of earlier trials
+            takes its time from them.
+    """
+
+    order: bool = False
+    bounds: bool = False
+    skip_warm: bool = False
+    save_restarts: bool = False
+    reuse: bool = False
+
+    @property
+    def measured_cheaply(self) -> bool:
+        """Whether any saving is made while measuring, and not only while proposing."""
+        return self.order or self.bounds or self.skip_warm or self.reuse
+
+
+FULL_TRIALS = CheapTrials()
+"""No saving: every trial warms and runs every query, in the workload's order."""
+
+ALL_SAVINGS = CheapTrials(**{field.name: True for field in fields(CheapTrials)})
+
+
+@runtime_checkable
+class MeasuresCheaply(Protocol):
+    """An evaluator that can save work where a trial need not decide anything for good."""
+
+    def measure_cheaply(
+        self,
+        configuration: Configuration,
+        *,
+        number: int,
+        source: str,
+        cheap: CheapTrials,
+        earlier: Sequence[Trial],
+        cap: float | None = None,
+    ) -> Trial:
+        """As `Evaluator.measure`, with savings that follow from `earlier` alone.
+
+        Args:
+            earlier: the session's search trials so far, in order.
+        """
+        ...
