@@ -45,6 +45,14 @@ class HeavyStatement:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The extension in one database: its schema, and the columns of its view."""
+
+    schema: str
+    columns: frozenset[str]
+
+
 def heavy_statements(connection: Connection, most: int) -> tuple[HeavyStatement, ...]:
     """The `most` statements of the connection's database with the longest total time.
 
@@ -66,18 +74,28 @@ def heavy_statements(connection: Connection, most: int) -> tuple[HeavyStatement,
         raise TargetError(f"{_NAME} cannot be read: {str(error).strip()}") from error
 
 
-def _read(connection: Connection, most: int) -> tuple[HeavyStatement, ...]:
-    installed = connection.execute(_EXTENSION).fetchone()
-    if installed is None:
+def statistics_extension(connection: Connection) -> Installed:
+    """Where this database has `pg_stat_statements`.
+
+    Raises:
+        UsageError: it has none; what to do is said.
+    """
+    row = connection.execute(_EXTENSION).fetchone()
+    if row is None:
         raise UsageError(
             f"the database {connection.info.dbname} has no {_NAME}: run CREATE EXTENSION {_NAME} "
             "in it; the server's shared_preload_libraries must hold it too"
         )
-    schema, columns = installed
+    return Installed(row[0], frozenset(row[1]))
+
+
+def _read(connection: Connection, most: int) -> tuple[HeavyStatement, ...]:
+    installed = statistics_extension(connection)
+    columns = installed.columns
     # A server of a new version may still have the extension of an old one.
     statement = sql.SQL(_HEAVIEST).format(
         time=sql.Identifier("total_exec_time" if "total_exec_time" in columns else "total_time"),
-        view=sql.Identifier(schema, _NAME),
+        view=sql.Identifier(installed.schema, _NAME),
         top=sql.SQL("s.toplevel" if "toplevel" in columns else "true"),
         most=sql.Literal(most),
     )
