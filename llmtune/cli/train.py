@@ -37,6 +37,7 @@ def train(
     from llmtune.cli.progress import Reporter
     from llmtune.model.checkpoint import find_base_model
     from llmtune.model.train import TrainSettings, train_adapter
+    from llmtune.model.training_set import TRAINING_SET_FILE, write_training_set
     from llmtune.tuning.result import ready_folder
 
     settings = TrainSettings(epochs=epochs, rank=rank, learning_rate=learning_rate, seed=seed)
@@ -44,6 +45,7 @@ def train(
     space = space_of([*pairs, *held_out])
     measurements = gather([read_matrix(folder / MATRIX_FOLDER) for folder in data])
     write_measurements(ready_folder(out) / MEASUREMENTS_FILE, measurements)
+    write_training_set(out / TRAINING_SET_FILE, pairs)
     reporter = Reporter(quiet=json)
     model = find_base_model(base, progress=reporter.say)
     with reporter.resumable("the same `llmtune train`"), reporter.bar("Training") as advance:
