@@ -72,6 +72,7 @@ class DataSet:
         schema: the schema's family, such as `tpch`; splits by schema use it.
         indexes: statements that need the rows of all tables, such as foreign keys.
         disk_bytes: an estimate of the loaded size with its indexes.
+        csv_share: an estimate of the CSV rows' bytes over `disk_bytes`, for progress.
     """
 
     name: str
@@ -79,6 +80,7 @@ class DataSet:
     tables: tuple[Table, ...]
     indexes: tuple[str, ...]
     disk_bytes: int
+    csv_share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,6 @@ _PATIENCE = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeou
 _WAL_BYTES = 1 << 30
 """A load writes its bytes to the WAL too, which the server keeps up to `max_wal_size`."""
 
-_CSV_SHARE = 0.55
-"""CSV bytes over loaded bytes, to turn bytes sent into progress."""
-
 _COPY_END, _INDEX_END = 0.6, 0.9
 """Fractions of a load's time at which these phases end."""
 
@@ -212,7 +209,8 @@ class _Load:
 
     def _sent(self, table: Table, count: int) -> None:
         self.sent_bytes += count
-        share = min(self.sent_bytes / (self.data_set.disk_bytes * _CSV_SHARE), 1.0)
+        expected = self.data_set.disk_bytes * self.data_set.csv_share
+        share = min(self.sent_bytes / expected, 1.0)
         self.progress(f"copy {table.name}", share * _COPY_END)
 
     def _join(self) -> None:

@@ -16,8 +16,8 @@ from llmtune.errors import LoadError, UsageError
 from llmtune.postgres.load import ensure_loaded
 from llmtune.postgres.target import Target
 from workloads.job.data import IMDB_2013, Edition, imdb_data_set
-from workloads.job.schema import CREATE_TABLE, INDEXES, PRIMARY_KEYS, ROW_COUNTS
-from workloads.job.synthetic import SYNTHETIC_SCALE
+from workloads.job.schema import CREATE_TABLE, INDEXES, ROW_COUNTS
+from workloads.job.synthetic import GENERATOR_VERSION, SYNTHETIC_SCALE
 from workloads.job.workload import job_workload
 from workloads.options import WorkloadOptions
 from workloads.workload import DataSet, ExistingDatabase
@@ -69,10 +69,11 @@ def columns(create: str) -> list[list[str]]:
 def test_the_schema_is_that_of_the_facts() -> None:
     assert {table: columns(create) for table, create in CREATE_TABLE.items()} == FACTS["tables"]
     assert ROW_COUNTS == FACTS["row_counts_imdb_2013"] == IMDB_2013.row_counts
-    assert list(PRIMARY_KEYS) == [f"ALTER TABLE {t} ADD PRIMARY KEY (id)" for t in FACTS["tables"]]
-    assert sorted(INDEXES) == sorted(
-        f"CREATE INDEX ON {index['table']} ({index['column']})" for index in FACTS["fk_indexes"]
-    )
+    keys = [f"ALTER TABLE {table} ADD PRIMARY KEY (id)" for table in FACTS["tables"]]
+    others = [f"CREATE INDEX ON {one['table']} ({one['column']})" for one in FACTS["fk_indexes"]]
+    statements = [one for table in INDEXES.values() for one in table]
+    assert sorted(statements) == sorted([*keys, *others])
+    assert [table[0] for table in INDEXES.values()] == keys
 
 
 def values(target: Target, database: str) -> list[tuple[object, ...]]:
@@ -254,12 +255,13 @@ def test_only_one_source_of_data_can_be_chosen(folder: Path) -> None:
 
 def test_without_real_files_the_data_are_synthetic() -> None:
     half, whole = (job_workload(WorkloadOptions(scale=scale, seed=2)) for scale in (0.5, 1.0))
-    assert half.name == "job-imdb-synthetic-sf0.5-seed2"
+    assert half.name == "job-imdb-synthetic-v1-sf0.5-seed2"
     assert isinstance(half.data_set, DataSet)
     assert isinstance(whole.data_set, DataSet)
     assert [table.name for table in half.data_set.tables] == list(CREATE_TABLE)
     assert 1.9 < whole.data_set.disk_bytes / half.data_set.disk_bytes < 2.1
-    assert job_workload(WorkloadOptions()).data_set.name == f"imdb-synthetic-sf{SYNTHETIC_SCALE}"
+    default = job_workload(WorkloadOptions()).data_set.name
+    assert default == f"imdb-synthetic-v{GENERATOR_VERSION}-sf{SYNTHETIC_SCALE}"
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])

@@ -14,7 +14,7 @@ from llmtune.postgres.target import Connection, Target
 from workloads.job.catalogue import load_families
 from workloads.job.graph import Comparison, Family, Variant
 from workloads.job.render import render
-from workloads.job.schema import CREATE_TABLE, INDEXES, PRIMARY_KEYS
+from workloads.job.schema import CREATE_TABLE, INDEXES
 from workloads.job.variants import draw_variant
 from workloads.job.workload import drawn_queries, job_queries
 
@@ -104,7 +104,8 @@ def empty_imdb(embedded: Target) -> Iterator[Connection]:
     with embedded.connect() as control:
         control.execute("CREATE DATABASE empty_imdb")
     with embedded.connect("empty_imdb") as connection:
-        statements = [*map(cleandoc, CREATE_TABLE.values()), *PRIMARY_KEYS, *INDEXES]
+        indexes = [one for table in INDEXES.values() for one in table]
+        statements = [*map(cleandoc, CREATE_TABLE.values()), *indexes]
         connection.execute(";\n".join(statements).encode())
         yield connection
 

@@ -8,11 +8,12 @@ from inspect import cleandoc
 from pathlib import Path
 
 from workloads.job.files import CsvFiles, open_csv_files
-from workloads.job.schema import CREATE_TABLE, INDEXES, PRIMARY_KEYS, ROW_COUNTS
+from workloads.job.schema import CREATE_TABLE, INDEXES, ROW_COUNTS
 from workloads.workload import CsvSource, DataSet, Table
 
 _DISK_BYTES_PER_ROW = 115
 _DISK_BYTES_EMPTY = 16 << 20
+_REAL_CSV_SHARE, _SYNTHETIC_CSV_SHARE = 0.45, 0.33
 
 _SYNTHETIC_SEED = 1
 """Always the same: workloads of different seeds share one loaded database."""
@@ -64,10 +65,11 @@ def imdb_data_set(path: Path, edition: Edition = IMDB_2013) -> DataSet:
             escape="\\",
             origin=files.origin(name),
             row_count=edition.row_counts[name],
+            indexes=INDEXES[name],
         )
         for name, create in CREATE_TABLE.items()
     )
-    return _data_set(edition.name, tables, sum(edition.row_counts.values()))
+    return _data_set(edition.name, tables, sum(edition.row_counts.values()), _REAL_CSV_SHARE)
 
 
 def synthetic_data_set(scale: float) -> DataSet:
@@ -76,21 +78,24 @@ def synthetic_data_set(scale: float) -> DataSet:
     Raises:
         UsageError: `scale` is not a positive number, or is too large.
     """
-    from workloads.job.synthetic import row_count, synthetic_rows
+    from workloads.job.synthetic import GENERATOR_VERSION, row_count, synthetic_rows
 
     sources: Mapping[str, CsvSource] = synthetic_rows(scale, _SYNTHETIC_SEED)
     tables = tuple(
-        Table(name, cleandoc(create), sources[name]) for name, create in CREATE_TABLE.items()
+        Table(name, cleandoc(create), sources[name], indexes=INDEXES[name])
+        for name, create in CREATE_TABLE.items()
     )
     rows = sum(row_count(name, scale) for name in CREATE_TABLE)
-    return _data_set(f"imdb-synthetic-sf{scale:.15g}", tables, rows)
+    name = f"imdb-synthetic-v{GENERATOR_VERSION}-sf{scale:.15g}"
+    return _data_set(name, tables, rows, _SYNTHETIC_CSV_SHARE)
 
 
-def _data_set(name: str, tables: tuple[Table, ...], rows: int) -> DataSet:
+def _data_set(name: str, tables: tuple[Table, ...], rows: int, csv_share: float) -> DataSet:
     return DataSet(
         name=name,
         schema="imdb",
         tables=tables,
-        indexes=(*PRIMARY_KEYS, *INDEXES),
+        indexes=(),
         disk_bytes=_DISK_BYTES_EMPTY + rows * _DISK_BYTES_PER_ROW,
+        csv_share=csv_share,
     )

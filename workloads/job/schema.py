@@ -232,6 +232,11 @@ REFERENCES = {
 }
 """(table, column) to the table whose `id` it refers to, for every indexed reference."""
 
-PRIMARY_KEYS = tuple(f"ALTER TABLE {table} ADD PRIMARY KEY (id)" for table in CREATE_TABLE)
-
-INDEXES = tuple(f"CREATE INDEX ON {table} ({column})" for table, column in REFERENCES)
+INDEXES = {
+    table: (
+        f"ALTER TABLE {table} ADD PRIMARY KEY (id)",
+        *(f"CREATE INDEX ON {table} ({column})" for other, column in REFERENCES if other == table),
+    )
+    for table in CREATE_TABLE
+}
+"""Table to the statements for its primary key and its other indexes."""

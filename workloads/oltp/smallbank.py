@@ -147,28 +147,33 @@ def _two(customers: int) -> dict[str, str]:
 
 
 def _data_set(scale: float, customers: int) -> DataSet:
+    by_name = "CREATE UNIQUE INDEX accounts_name ON accounts (name)"
     tables = (
-        Table("accounts", _ACCOUNTS, GeneratedRows(0, customers, _names)),
-        Table("savings", _balance_table("savings"), GeneratedRows(1, customers, _balances)),
-        Table("checking", _balance_table("checking"), GeneratedRows(2, customers, _balances)),
+        _keyed("accounts", _ACCOUNTS, GeneratedRows(0, customers, _names), by_name),
+        _balances_of("savings", GeneratedRows(1, customers, _balances)),
+        _balances_of("checking", GeneratedRows(2, customers, _balances)),
     )
     return DataSet(
         name=f"smallbank-sf{scale:.15g}",
         schema="smallbank",
         tables=tables,
-        indexes=(
-            *(f"ALTER TABLE {table.name} ADD PRIMARY KEY (custid)" for table in tables),
-            "CREATE UNIQUE INDEX accounts_name ON accounts (name)",
-        ),
+        indexes=(),
         disk_bytes=_DISK_BYTES_EMPTY + int(_DISK_BYTES_PER_SCALE * scale),
+        csv_share=0.22,
     )
 
 
 _ACCOUNTS = "CREATE TABLE accounts (custid bigint NOT NULL, name text NOT NULL)"
 
 
-def _balance_table(name: str) -> str:
-    return f"CREATE TABLE {name} (custid bigint NOT NULL, bal numeric(12, 2) NOT NULL)"
+def _balances_of(name: str, rows: GeneratedRows) -> Table:
+    create = f"CREATE TABLE {name} (custid bigint NOT NULL, bal numeric(12, 2) NOT NULL)"
+    return _keyed(name, create, rows)
+
+
+def _keyed(name: str, create: str, rows: GeneratedRows, *indexes: str) -> Table:
+    key = f"ALTER TABLE {name} ADD PRIMARY KEY (custid)"
+    return Table(name, create, rows, indexes=(key, *indexes))
 
 
 def _names(numbers: Integers, _rng: Rng) -> list[Bytes | bytes]:

@@ -75,18 +75,18 @@ def _data_set(scale: float) -> DataSet:
         name=f"tpcb-sf{scale:.15g}",
         schema="tpcb",
         tables=(
-            Table("branches", _BRANCHES, GeneratedRows(0, branches, _branches)),
-            Table("tellers", _TELLERS, GeneratedRows(1, branches * TELLERS, _tellers)),
-            Table("accounts", _ACCOUNTS, GeneratedRows(2, accounts, _account_columns)),
+            _keyed("branches", "bid", _BRANCHES, GeneratedRows(0, branches, _branches)),
+            _keyed("tellers", "tid", _TELLERS, GeneratedRows(1, branches * TELLERS, _tellers)),
+            _keyed("accounts", "aid", _ACCOUNTS, GeneratedRows(2, accounts, _account_columns)),
             Table("history", _HISTORY, no_rows),
         ),
-        indexes=(
-            "ALTER TABLE branches ADD PRIMARY KEY (bid)",
-            "ALTER TABLE tellers ADD PRIMARY KEY (tid)",
-            "ALTER TABLE accounts ADD PRIMARY KEY (aid)",
-        ),
+        indexes=(),
         disk_bytes=_DISK_BYTES_EMPTY + int(_DISK_BYTES_PER_SCALE * scale),
     )
+
+
+def _keyed(name: str, key: str, create: str, rows: GeneratedRows) -> Table:
+    return Table(name, create, rows, indexes=(f"ALTER TABLE {name} ADD PRIMARY KEY ({key})",))
 
 
 _BRANCHES = "CREATE TABLE branches (bid integer NOT NULL, bbalance integer, filler char(88))"

@@ -40,6 +40,7 @@ YCSB_LETTERS = tuple(SHARES)
 _DISK_BYTES_PER_SCALE = 1_200_000_000
 _DISK_BYTES_EMPTY = 8 << 20
 
+_KEY = "ALTER TABLE usertable ADD PRIMARY KEY (ycsb_key)"
 _NEW_FIELD = f"lpad(:value::text, {FIELD_BYTES}, '*')"
 _READ = "SELECT * FROM usertable WHERE ycsb_key = :key"
 _UPDATE = f"UPDATE usertable SET field:field = {_NEW_FIELD} WHERE ycsb_key = :key"
@@ -130,12 +131,8 @@ def _data_set(scale: float, records: int) -> DataSet:
     return DataSet(
         name=f"ycsb-sf{scale:.15g}",
         schema="ycsb",
-        tables=(Table("usertable", create, GeneratedRows(0, records, _columns)),),
-        indexes=(
-            "ALTER TABLE usertable ADD PRIMARY KEY (ycsb_key)",
-            "CREATE SEQUENCE usertable_key",
-            f"SELECT setval('usertable_key', {records})",
-        ),
+        tables=(Table("usertable", create, GeneratedRows(0, records, _columns), indexes=(_KEY,)),),
+        indexes=("CREATE SEQUENCE usertable_key", f"SELECT setval('usertable_key', {records})"),
         disk_bytes=_DISK_BYTES_EMPTY + int(_DISK_BYTES_PER_SCALE * scale),
     )
 

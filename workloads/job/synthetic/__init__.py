@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from workloads.job.schema import ROW_COUNTS
-from workloads.job.synthetic.counts import SYNTHETIC_SCALE, check_scale, row_count
+from workloads.job.synthetic.counts import (
+    GENERATOR_VERSION,
+    SYNTHETIC_SCALE,
+    check_scale,
+    row_count,
+)
 from workloads.workload import CsvSource
 
-__all__ = ["SYNTHETIC_SCALE", "row_count", "synthetic_rows"]
+__all__ = ["GENERATOR_VERSION", "SYNTHETIC_SCALE", "row_count", "synthetic_rows"]
 
 
 @dataclass(frozen=True, slots=True)

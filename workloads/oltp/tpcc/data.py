@@ -88,9 +88,10 @@ def tpcc_data_set(scale: float) -> DataSet:
         name=f"tpcc-sf{scale:.15g}",
         schema="tpcc",
         tables=tuple(
-            Table(name, cleandoc(create), rows[name]) for name, create in CREATE_TABLE.items()
+            Table(name, cleandoc(create), rows[name], indexes=INDEXES[name])
+            for name, create in CREATE_TABLE.items()
         ),
-        indexes=INDEXES,
+        indexes=(),
         disk_bytes=_DISK_BYTES_EMPTY + int(_DISK_BYTES_PER_SCALE * scale),
     )
 
