@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import repeat
 from typing import Any
 
@@ -13,6 +15,11 @@ import psycopg
 from llmtune.errors import QueryFailed, TargetError
 from llmtune.postgres.target import Connection
 from workloads.workload import Query
+
+_ESTIMATES = frozenset(
+    {"Plans", "Total Cost", "Startup Cost", "Plan Rows", "Plan Width", "Disabled"}
+)
+"""What EXPLAIN says of a node that does not change how it is executed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,8 @@ class PlanNode:
         workers: what a Gather would launch, otherwise 0.
         parallel_aware: whether the processes share this node's work.
         disabled: an `enable_*` switch forbids the node, but nothing else would do.
+        details: a digest of whatever else EXPLAIN says of the node but its estimates:
+            aliases, conditions, keys, join types.
     """
 
     kind: str
@@ -45,6 +54,7 @@ class PlanNode:
     parallel_aware: bool = False
     disabled: bool = False
     children: tuple[PlanNode, ...] = ()
+    details: str = field(default="", compare=False, repr=False)
 
     @property
     def bytes(self) -> float:
@@ -66,6 +76,11 @@ class PlanNode:
         own = (self.kind, self.strategy, self.relation, self.index, self.workers)
         return (*own, self.parallel_aware, *(child.shape() for child in self.children))
 
+    def fingerprint(self) -> tuple[object, ...]:
+        """All but the estimates: plans that agree in it are one plan, executed alike."""
+        own = (self.kind, self.relationship, self.relation, self.index, self.workers)
+        return (*own, self.details, *(child.fingerprint() for child in self.children))
+
 
 def parse_plan(node: Mapping[str, Any]) -> PlanNode:
     """Read one `Plan` object of EXPLAIN (FORMAT JSON), as its documentation describes it."""
@@ -83,7 +98,12 @@ def parse_plan(node: Mapping[str, Any]) -> PlanNode:
         parallel_aware=bool(node.get("Parallel Aware", False)),
         disabled=bool(node.get("Disabled", False)),
         children=tuple(parse_plan(child) for child in node.get("Plans", ())),
+        details=_digest({name: node[name] for name in node.keys() - _ESTIMATES}),
     )
+
+
+def _digest(details: Mapping[str, Any]) -> str:
+    return blake2b(json.dumps(details, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def explain(connection: Connection, sql: str) -> PlanNode:

@@ -1,0 +1,165 @@
+"""Which knobs matter to the run of a plan: two runs under equal conditions take alike.
+
+The planner's knobs act through the plan alone. Of the others each is a condition
+only where an operator of the plan responds to it, and then by its exact value, or by
+the part of it that the plan can use:
+
+| knob | matters to | as |
+|---|---|---|
+| `work_mem` | sorts, materialised rows, bitmaps, window functions | its value, unless all fit |
+| `hash_mem_multiplier` | hash joins, hashed aggregates, Memoize, SubPlans | hash memory, likewise |
+| `max_parallel_workers`, `max_worker_processes` | Gather | up to what is planned and some more |
+| `parallel_leader_participation` | Gather | its value |
+| `shared_buffers` | every scan | its value, unless the whole database fits |
+| `effective_io_concurrency`, `io_*` | reads in streams, unless the database fits | its value |
+| `jit*` | plans above `jit_above_cost` | on, and the cost that was compared |
+| `join_collapse_limit`, `from_collapse_limit`, `geqo*` | planning time | the relations met |
+| `enable_*`, `*_cost`, sizes of parallel scans, `effective_cache_size` | the plan only | |
+| maintenance, WAL, checkpoints, writers, autovacuum, statistics, `temp_buffers` | no reading | |
+
+A knob that is in none of these rows counts by its value, and a query that writes has no
+conditions: all of them matter to it. Sources: PostgreSQL's documentation, chapters
+"Resource Consumption" and "Query Planning"; `read_stream.c` for which scans stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.budget import Budget, budget
+from llmtune.postgres.plan_work import visits
+from llmtune.postgres.plans import PlanNode
+
+MISJUDGED = 8.0
+"""Rows are often underestimated: what is this many times below a limit counts as under it."""
+
+RING_SHARE = 0.25
+"""A table above this share of shared buffers is read through a small ring, and not kept."""
+
+OTHER_WORKERS = 4
+"""More worker processes than the server's own standing ones take."""
+
+ROW_BYTES = 24
+BITMAP_BYTES = 80
+"""Memory beside each kept row, and of each page in a bitmap (`tidbitmap.c`), about."""
+
+PLANNER_ONLY = ("enable_*", "*_cost", "min_parallel_*_scan_size", "effective_cache_size",
+                "max_parallel_workers_per_gather")  # fmt: skip
+NOT_READING = ("maintenance_*", "max_parallel_maintenance_*", "temp_buffers",
+               "default_statistics_target", "wal_*", "max_wal_size", "min_wal_size",
+               "checkpoint_*", "bgwriter_*", "autovacuum*", "vacuum_*", "commit_*",
+               "synchronous_commit", "fsync", "full_page_writes")  # fmt: skip
+BY_RULE = ("work_mem", "hash_mem_multiplier", "shared_buffers", "max_parallel_workers",
+           "max_worker_processes", "parallel_leader_participation", "effective_io_concurrency",
+           "io_*", "jit*", "join_collapse_limit", "from_collapse_limit", "geqo",
+           "geqo_threshold")  # fmt: skip
+
+_SORTING = frozenset({"Sort", "Incremental Sort"})
+_KEEPING = frozenset({"Materialize", "WindowAgg", "CTE Scan", "Function Scan", "Recursive Union",
+                      "WorkTable Scan", "Table Function Scan"})  # fmt: skip
+_HASHING = frozenset({"Hash", "Memoize"})
+_STREAMING = frozenset({"Seq Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Range Scan"})
+
+Conditions = tuple[object, ...]
+
+
+def run_conditions(
+    plan: PlanNode, configuration: Configuration, space: KnobSpace, database_bytes: float
+) -> Conditions:
+    """What decides how long a reading query with this plan takes, to be compared for equality.
+
+    Args:
+        plan: the query's under `configuration`.
+        configuration: complete and valid in `space`.
+        database_bytes: of all tables and indexes together.
+    """
+    given = budget(configuration, space)
+    fits = database_bytes <= given.shared_buffers * RING_SHARE
+    nodes = list(plan.walk())
+
+    def value(name: str) -> Value | None:
+        return configuration.get(name, space.surroundings.get(name))
+
+    return (
+        plan.fingerprint(),
+        *_memory(plan, given),
+        *_workers(nodes, value("max_worker_processes"), value("max_parallel_workers")),
+        any(n.workers for n in nodes) and value("parallel_leader_participation"),
+        fits or given.shared_buffers,
+        *_reading(nodes, configuration, fits=fits),
+        *_compiling(plan, configuration),
+        *_planning(nodes, configuration),
+        *((name, configuration[name]) for name in space.names if not known(name)),
+    )
+
+
+def known(name: str) -> bool:
+    """Whether this table says what a knob does to a reading query."""
+    patterns = (*PLANNER_ONLY, *NOT_READING, *BY_RULE)
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _memory(plan: PlanNode, given: Budget) -> tuple[object, object]:
+    """Sort and hash memory by value, or True where all that the plan keeps is sure to fit."""
+    kept = max((_kept_bytes(node) for node in plan.walk()), default=0.0)
+    aggregated = (v.memory_bytes for v in visits(plan) if v.family == "hash_aggregate")
+    hashed = max([*aggregated, *(_hashed_bytes(node) for node in plan.walk())])
+    return (
+        kept * MISJUDGED <= given.sort_memory or given.sort_memory,
+        hashed * MISJUDGED <= given.hash_memory or given.hash_memory,
+    )
+
+
+def _kept_bytes(node: PlanNode) -> float:
+    if node.kind == "Bitmap Heap Scan":
+        return node.rows * BITMAP_BYTES
+    if node.kind in _SORTING or node.kind in _KEEPING:
+        return node.rows * (node.width + ROW_BYTES)
+    return 0.0
+
+
+def _hashed_bytes(node: PlanNode) -> float:
+    """Of a hash table, and of a SubPlan, whose result may be hashed."""
+    hashed = node.kind in _HASHING or node.relationship == "SubPlan"
+    return node.rows * (node.width + ROW_BYTES) if hashed else 0.0
+
+
+def _workers(nodes: Sequence[PlanNode], *limits: Value | None) -> Conditions:
+    """How far each limit lets the planned workers start; all Gathers may run at once."""
+    planned = sum(node.workers for node in nodes)
+    if not planned:
+        return ()
+    return tuple(min(planned + OTHER_WORKERS, int(limit or 0)) for limit in limits)
+
+
+def _reading(nodes: Iterable[PlanNode], configuration: Configuration, *, fits: bool) -> Conditions:
+    """The I/O knobs, where something is read from outside shared buffers in streams."""
+    if fits or not any(node.kind in _STREAMING for node in nodes):
+        return ()
+    patterns = ("effective_io_concurrency", "io_*")
+    return tuple(
+        item for item in configuration.items() if any(fnmatchcase(item[0], p) for p in patterns)
+    )
+
+
+def _compiling(plan: PlanNode, configuration: Configuration) -> Conditions:
+    """The cost decides on compiling, and again on how hard to optimise."""
+    knobs = tuple(item for item in configuration.items() if item[0].startswith("jit"))
+    above = configuration.get("jit_above_cost")
+    never = isinstance(above, int | float) and (above < 0 or plan.total_cost < above)
+    if not knobs or configuration.get("jit") is False or never:
+        return ()
+    return (*knobs, plan.total_cost)
+
+
+def _planning(nodes: Sequence[PlanNode], configuration: Configuration) -> Conditions:
+    """How hard the planner worked for this plan: what its limits make of its relations."""
+    relations = sum("Scan" in node.kind for node in nodes)
+    limits = ("join_collapse_limit", "from_collapse_limit", "geqo_threshold")
+    clipped = (min(relations, int(configuration.get(name, 0))) for name in limits)
+    threshold = int(configuration.get("geqo_threshold", 0))
+    genetic = relations >= threshold and configuration.get("geqo")
+    return (*clipped, genetic)

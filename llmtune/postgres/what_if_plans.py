@@ -1,0 +1,51 @@
+"""Plans of a workload's queries under any configuration, kept for a while."""
+
+from __future__ import annotations
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.knob import Effect
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.planners import planners
+from llmtune.postgres.plans import PlanNode, what_if
+from llmtune.postgres.server_settings import setting_text
+from llmtune.postgres.target import Target
+from workloads.workload import AnyWorkload
+
+KEPT_PLANS = 500
+"""Configurations whose plans are kept, some 100 kB each for twenty queries."""
+
+
+class WhatIfPlans:
+    """Callable: a configuration to the plan of each query, by its id.
+
+    Plans depend on session-level knobs only, so configurations that agree in those
+    share their plans.
+    """
+
+    def __init__(
+        self, target: Target, database: str, workload: AnyWorkload, space: KnobSpace
+    ) -> None:
+        self._target = target
+        self._database = database
+        self._workload = workload
+        self._session = [knob.name for knob in space.knobs if knob.effect is Effect.SESSION]
+        self._plans: dict[tuple[str, ...], dict[str, PlanNode]] = {}
+
+    def __call__(self, configuration: Configuration) -> dict[str, PlanNode]:
+        """The plans, from connections of its own; 1 ms or so for each query not kept.
+
+        Raises:
+            ConnectionFailed: the server does not answer.
+            QueryFailed: the server cannot plan a query.
+            TargetError: the server refuses a setting in a session.
+        """
+        settings = {name: setting_text(configuration[name]) for name in self._session}
+        key = tuple(settings.values())
+        if key not in self._plans:
+            if len(self._plans) >= KEPT_PLANS:
+                self._plans.pop(next(iter(self._plans)))
+            # Connections of its own each time: the server may restart between calls.
+            queries = self._workload.queries
+            with planners(self._target, self._database, len(queries)) as (connection, *others):
+                self._plans[key] = what_if(connection, settings, queries, others)
+        return self._plans[key]
