@@ -76,7 +76,11 @@ class RestartRequest:
 
 @dataclass(frozen=True, slots=True)
 class TargetRequest:
-    """What the user asked to be tuned, not opened yet."""
+    """What the user asked to be tuned, not opened yet.
+
+    Attributes:
+        observe: other sessions' work is measured, so changes have to reach them.
+    """
 
     target: str
     cores: int | None = None
@@ -84,6 +88,7 @@ class TargetRequest:
     bindir: Path | None = None
     restart: RestartRequest = field(default_factory=RestartRequest)
     image: str | None = None
+    observe: bool = False
 
 
 def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
@@ -125,4 +130,4 @@ def live_target(request: TargetRequest) -> DsnTarget:
     if isinstance(restarter, ContainerRestarter):
         limits = restarter.hardware
         stated = Stated(request.cores or limits.cores, memory or limits.memory)
-    return DsnTarget(request.target, stated, restarter)
+    return DsnTarget(request.target, stated, restarter, everyone=request.observe)

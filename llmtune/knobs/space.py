@@ -81,6 +81,14 @@ class KnobSpace:
             present=Configuration({**self.server_defaults, **known}),
         )
 
+    def for_everyone(self) -> KnobSpace:
+        """The part that a reload can change for all sessions, those of others included.
+
+        What a session could set for itself alone takes a reload here.
+        """
+        knobs = (k for k in self.knobs if k.effect is not Effect.RESTART)
+        return replace(self, knobs=tuple(replace(k, effect=Effect.RELOAD) for k in knobs))
+
     def configuration(self, changes: Mapping[str, Value]) -> Configuration:
         """A complete configuration: `changes`, and the baseline for all other knobs.
 

@@ -52,6 +52,7 @@ class DsnTarget:
         restarter: Restarter | None = None,
         *,
         start_patience_s: float = START_PATIENCE_S,
+        everyone: bool = False,
     ) -> None:
         """Read the address; nothing is connected yet.
 
@@ -61,6 +62,7 @@ class DsnTarget:
             hardware: what the server may use, as far as the user says it.
             restarter: how it may be restarted; None: not at all.
             start_patience_s: how long it may take to answer after a restart.
+            everyone: knobs are changed for all sessions, not for our own alone.
 
         Raises:
             UsageError: the address cannot be read.
@@ -73,6 +75,7 @@ class DsnTarget:
         self._stated = hardware
         self._restarter = restarter
         self._start_patience_s = start_patience_s
+        self._everyone = everyone
         self._report: ServerReport | None = None
         self._entries: OwnersEntries | None = None
         self._last: dict[str, str] = {}
@@ -159,7 +162,9 @@ class DsnTarget:
             self._folder = data_folder(connection, process)
             hardware = seen_hardware(process, self._stated)
             way = None if self._restarter is None else self._restarter.description
-            self._report = read_report(connection, name, hardware, process, way)
+            self._report = read_report(
+                connection, name, hardware, process, way, everyone=self._everyone
+            )
         self._started = self._report.started
         return self._report
 
@@ -176,7 +181,8 @@ class DsnTarget:
                 f"the role {self.report.rights.role} can change none of the knobs on {self.name}; "
                 "`llmtune doctor` tells what is in the way of each"
             )
-        return space.subset(names).running(self.report.present)
+        here = space.subset(names).running(self.report.present)
+        return here.for_everyone() if self._everyone else here
 
     def settle(self) -> None:
         """Take the settings as they are now for the owner's: leaving keeps them.

@@ -28,7 +28,10 @@ class WhatIfPlans:
         self._target = target
         self._database = database
         self._workload = workload
-        self._session = [knob.name for knob in space.knobs if knob.effect is Effect.SESSION]
+        # What EXPLAIN can set for itself, however it is changed for good in this space.
+        self._session = [
+            one.name for one in space.knobs if one.knob.effect(space.version) is Effect.SESSION
+        ]
         self._plans: dict[tuple[str, ...], dict[str, PlanNode]] = {}
 
     def __call__(self, configuration: Configuration) -> dict[str, PlanNode]:

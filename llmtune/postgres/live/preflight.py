@@ -31,6 +31,8 @@ def read_report(
     hardware: Hardware | None,
     process: psutil.Process | None,
     restarter: str | None,
+    *,
+    everyone: bool = False,
 ) -> ServerReport:
     """Everything that we want to know before the first change.
 
@@ -39,6 +41,7 @@ def read_report(
         hardware: as given or seen; None where neither.
         process: of the server, where it is on this machine.
         restarter: how the server would be restarted; None: not at all.
+        everyone: changes are to reach other sessions too.
     """
     names = load_catalogue().names
     row = connection.execute(ABOUT).fetchone()
@@ -47,7 +50,7 @@ def read_report(
     rights, provider = read_rights(connection, names), read_provider(connection)
     present = read_present(connection, names)
     version = connection.info.server_version // 10000
-    means = Means(version, rights, standby, provider, restarter is not None)
+    means = Means(version, rights, standby, provider, restarter is not None, everyone)
     space = _space(version)
     return ServerReport(
         name=name,

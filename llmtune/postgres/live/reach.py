@@ -23,6 +23,8 @@ class Means:
         version: the major version.
         provider: None for a server of one's own.
         restarts: a way to restart is given and allowed.
+        everyone: changes are for all sessions, so none is made in ours alone, and
+            the server is not restarted under them.
     """
 
     version: int
@@ -30,6 +32,7 @@ class Means:
     standby: bool = False
     provider: Provider | None = None
     restarts: bool = False
+    everyone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,14 @@ class KnobReach:
 
 def reach(knob: ResolvedKnob, now: PresentSetting, means: Means) -> KnobReach:
     """Whether we can change `knob`, which stands as `now` says."""
-    obstacle = _unknown(knob, now)
-    if not obstacle and knob.effect is Effect.SESSION:
+    obstacle, effect = _unknown(knob, now), knob.effect
+    if means.everyone and effect is Effect.SESSION:
+        effect = Effect.RELOAD
+    if not obstacle and effect is Effect.SESSION:
         obstacle = _in_session(now, means)
     elif not obstacle:
         obstacle = _by_system(knob, now, means)
-    return KnobReach(knob.name, knob.effect, obstacle)
+    return KnobReach(knob.name, effect, obstacle)
 
 
 def _unknown(knob: ResolvedKnob, now: PresentSetting) -> str:
@@ -97,6 +102,8 @@ def _closed(now: PresentSetting, means: Means) -> str:
 def _by_restart(now: PresentSetting, means: Means) -> str:
     if means.standby and now.name in TIED_TO_PRIMARY:
         return "a standby must not have less of it than its primary"
+    if means.everyone:
+        return "it takes a restart, and a server that is observed is not restarted"
     if not means.restarts:
         return "it takes a restart: give --allow-restart and how, such as --restart-unit"
     return ""
