@@ -1,0 +1,167 @@
+"""A server that somebody owns, a tuner at work on it, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from llmtune.cli.app import app
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.tuning.record import JournalEntry, SessionStatus
+from llmtune.tuning.restore_points import RestorePoints
+from llmtune.tuning.store import SessionStore
+from tests.faults.tuner import Ended, Tuner
+from tests.faults.wire import Line, Point, Wire
+
+OWNERS = ("checkpoint_timeout = '7min'", "deadlock_timeout = '2s'")
+"""What the owner has set with ALTER SYSTEM: one on a knob that is tuned."""
+
+READ = "SELECT count(*), pg_sleep(CASE WHEN {tuned} THEN 0.001 ELSE 0.02 END) FROM notes"
+TUNED = "current_setting('checkpoint_timeout') = '15min'"
+QUERIES = f"{READ.format(tuned=TUNED)};\nINSERT INTO notes SELECT 1;\n"
+"""Two queries, faster under one of the first guess's knobs: so every session searches
+three trials (0 to 2), minimises in four (3 to 6) and confirms in ten (7 to 16)."""
+
+GUESS = {"work_mem": "16MB", "checkpoint_timeout": "15min", "wal_compression": "pglz"}
+"""Trials 0 and 1 run the default, 2 this."""
+TRIALS = 17
+
+SETTINGS = "SELECT name, setting FROM pg_settings WHERE context <> 'internal' ORDER BY name"
+OURS = ("application_name",)
+"""Settings of our own connection."""
+
+
+class Scene:
+    """One fault: a server, a store and a folder of their own."""
+
+    def __init__(self, server: EmbeddedTarget, folder: Path, door: Path) -> None:
+        """Take the place.
+
+        Args:
+            door: the folder of the socket that tuners use; its path must be short.
+        """
+        self.server, self.folder = server, folder
+        self.url = f"sqlite:///{folder / 'sessions.db'}"
+        self.out = folder / "out"
+        (folder / "queries.sql").write_text(QUERIES)
+        (folder / "guess.json").write_text(json.dumps(GUESS))
+        self.sockets = Path(self.show("unix_socket_directories"))
+        self.door = door
+        self.user = "postgres"
+        self.before = (self.entries(), self.settings())
+        self.tuner: Tuner | None = None
+
+    def run(self, *statements: str) -> None:
+        with self.server.connect() as connection:
+            for one in statements:
+                connection.execute(one.encode())
+
+    def show(self, name: str) -> str:
+        with self.server.connect() as connection:
+            row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def entries(self) -> list[str]:
+        """The lines of ALTER SYSTEM's file."""
+        lines = (self.server.data_folder / "postgresql.auto.conf").read_text().splitlines()
+        return sorted(line for line in lines if not line.startswith("#"))
+
+    def settings(self) -> dict[str, str]:
+        """Every setting in force."""
+        with self.server.connect() as connection:
+            rows = connection.execute(SETTINGS).fetchall()
+        return {name: text for name, text in rows if name not in OURS}
+
+    @property
+    def address(self) -> str:
+        return f"postgresql://{self.user}@/postgres?host={self.door}"
+
+    @property
+    def tune(self) -> list[object]:
+        """The words of `llmtune tune`."""
+        where = ["--target", self.address, "--store", self.url, "--out", self.out]
+        what = ["--workload", self.folder / "queries.sql", "--allow-writes"]
+        how = ["--warm-start", self.folder / "guess.json", "--trials", 3]
+        return ["tune", *where, *what, *how, "--cores", 2, "--memory", "1GB", "--yes"]
+
+    def call(self, *arguments: object) -> Ended:
+        """A command that nothing happens to, in this very process."""
+        done = CliRunner().invoke(app, [str(one) for one in arguments])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Ended(done.exit_code, done.stdout, done.stderr)
+
+    def stored(self, name: str, *options: object) -> Ended:
+        return self.call(name, *options, "--store", self.url)
+
+    @contextmanager
+    def tuning(
+        self, point: Point, act: Callable[[Line], None], *options: object
+    ) -> Iterator[Tuner]:
+        """A session under way, in which `act` happens once at the point."""
+        with Wire(self.door, self.sockets, point, self.journalled, act) as wire:
+            self.tuner = Tuner(self.folder, [*self.tune, *options])
+            yield self.tuner
+            assert wire.reached, f"{point} was never reached: {self.tuner.said}"
+
+    def meet(self, point: Point, act: Callable[[Line], None], *options: object) -> Ended:
+        """A session to its end, in which `act` happens once at the point."""
+        with self.tuning(point, act, *options) as tuner:
+            return tuner.wait()
+
+    def signal(self, number: signal.Signals) -> Callable[[Line], None]:
+        """Send the tuner a signal."""
+
+        def send(_: Line) -> None:
+            assert self.tuner is not None
+            os.kill(self.tuner.pid, number)
+
+        return send
+
+    def journal(self) -> tuple[JournalEntry, ...]:
+        store = SessionStore(self.url)
+        try:
+            return store.journal(self.session) if store.sessions() else ()
+        finally:
+            store.close()
+
+    def journalled(self) -> int:
+        return len(self.journal()) if (self.folder / "sessions.db").exists() else 0
+
+    @property
+    def session(self) -> str:
+        return SessionStore(self.url).sessions()[0].record.id
+
+    @property
+    def status(self) -> SessionStatus:
+        return SessionStore(self.url).summary(self.session).status
+
+    @property
+    def due(self) -> list[str]:
+        return [one.id for one in RestorePoints(SessionStore(self.url)).due()]
+
+    def check_original(self) -> None:
+        """Every setting and every entry is as its owner left it, and nothing is due."""
+        entries, settings = self.before
+        assert self.entries() == entries
+        assert self.settings() == settings
+        assert self.due == []
+
+    def check_resumes(self) -> None:
+        """The session goes on to its end without measuring anything twice."""
+        kept = self.journal()
+        assert [one.trial.number for one in kept] == list(range(len(kept)))
+        done = self.stored("resume", self.session, "--yes")
+        assert done.code == 0, done.stderr
+        assert self.journal()[: len(kept)] == kept
+        assert self.status is SessionStatus.FINISHED
+        result = json.loads((self.out / "result.json").read_text())
+        assert result["improvement"]["improved"] is True
+        self.check_original()
