@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
+from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.machine_lock import machine_lock
+from llmtune.benchmark.passes import Passes, run_passes
 from llmtune.benchmark.queries import QueryOutcome, run_query
-from llmtune.benchmark.timed_pass import PassResult, run_pass
+from llmtune.benchmark.savings import PlansUnder, Saver, Savings
+from llmtune.benchmark.timed_pass import Limits, PassResult
 from llmtune.benchmark.under_configuration import UnderConfiguration
-from llmtune.errors import ConnectionFailed, UsageError
+from llmtune.benchmark.warmth import Warmth
+from llmtune.errors import ConnectionFailed, QueryFailed, TargetError, UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
+from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection, Target, why_lost
-from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.postgres.what_if_plans import WhatIfPlans
+from llmtune.trial import Trial, TrialStatus
 from workloads.objective import Objective
 from workloads.workload import Workload
-
-WARM_CAP_FACTOR = 2.0
-"""A warm pass may be slower than the timed one, but a configuration that takes
-this many times the cap while warming cannot come in under it."""
 
 LONGEST_TIMEOUT_S = 2_000_000.0
 """`statement_timeout` counts milliseconds in 31 bits."""
@@ -49,23 +52,6 @@ class MeasureOptions:
             raise UsageError(f"warm passes must not be negative: {self.warm_passes}")
 
 
-@dataclass(frozen=True, slots=True)
-class Passes:
-    """All passes of one trial, at least one; the last one decides."""
-
-    all: tuple[PassResult, ...]
-
-    @property
-    def status(self) -> TrialStatus:
-        """The last one's."""
-        return self.all[-1].status
-
-    def explained(self, reason: str) -> Passes:
-        """See `Run.explained`."""
-        last = self.all[-1]
-        return Passes((*self.all[:-1], replace(last, message=f"{reason}; {last.message}")))
-
-
 class Benchmark:
     """Applies configurations to a target, runs a workload, returns trials.
 
@@ -82,13 +68,23 @@ class Benchmark:
         database: str,
         options: MeasureOptions | None = None,
         journal: Journal | None = None,
+        plans: PlansUnder | None = None,
     ) -> None:
+        """Remember the target's original settings.
+
+        Args:
+            journal: of a server that outlives us, told before each change.
+            plans: the queries' plans, for cheap trials; None: asked from the target.
+        """
         self.space = space
         self.workload = workload
         self._target = target
         self._database = database
         self._options = options or MeasureOptions()
         self._configured = UnderConfiguration(target, space, journal)
+        self._plans = plans or WhatIfPlans(target, database, workload, space)
+        self._saver: Saver | None = None
+        self._warmth = Warmth()
 
     @property
     def objective(self) -> Objective:
@@ -103,12 +99,66 @@ class Benchmark:
         Args:
             cap: stop when the objective is sure to exceed this, in its unit.
         """
+        full = Savings(self.workload.queries, self._limits(cap))
+        return self._trial(configuration, number, source, lambda: full)
+
+    def measure_cheaply(
+        self,
+        configuration: Configuration,
+        *,
+        number: int,
+        source: str,
+        cheap: CheapTrials,
+        earlier: Sequence[Trial],
+        cap: float | None = None,
+    ) -> Trial:
+        """As `measure`, without the work that `earlier` trials make needless.
+
+        What is run follows from the arguments and the plans alone; how much of it has
+        to be warmed, from what the running server has read for this benchmark.
+        """
+
+        def savings() -> Savings:
+            return self._savings(configuration, cheap, earlier, self._limits(cap))
+
+        return self._trial(configuration, number, source, savings)
+
+    def _limits(self, cap: float | None) -> Limits:
+        return Limits(self._options.query_timeout_s, math.inf if cap is None else cap)
+
+    def _savings(
+        self,
+        configuration: Configuration,
+        cheap: CheapTrials,
+        earlier: Sequence[Trial],
+        limits: Limits,
+    ) -> Savings:
+        try:
+            if self._saver is None:
+                self._saver = self._new_saver()
+            return self._saver.savings(configuration, cheap, earlier, limits)
+        except (QueryFailed, TargetError):
+            # Whatever is wrong, a full measurement tells it as the trial's status.
+            return Savings(self.workload.queries, limits)
+
+    def _new_saver(self) -> Saver:
+        with self._target.connect(self._database) as connection:
+            tables = table_statistics(connection)
+        size = sum(table.heap_bytes + table.index_bytes for table in tables)
+        return Saver(self.workload.queries, self.space, self._plans, size)
+
+    def _trial(
+        self,
+        configuration: Configuration,
+        number: int,
+        source: str,
+        savings: Callable[[], Savings],
+    ) -> Trial:
         with machine_lock():
             start = perf_counter()
-            passes = self._run(configuration, cap)
+            passes = self._run(configuration, savings())
             wall_s = perf_counter() - start
         last = passes.all[-1]
-        timed = last.outcomes if len(passes.all) > self._options.warm_passes else ()
         carries = last.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)
         return Trial(
             number=number,
@@ -116,7 +166,7 @@ class Benchmark:
             configuration=configuration,
             status=last.status,
             value=last.total if carries else None,
-            query_times=tuple(QueryTime(o.query_id, o.seconds) for o in timed),
+            query_times=passes.query_times,
             wall_s=wall_s,
             measured_s=sum(each.query_seconds for each in passes.all),
             message=last.message,
@@ -163,29 +213,14 @@ class Benchmark:
                         )
         return tuple(outcomes.values())
 
-    def _run(self, configuration: Configuration, cap: float | None) -> Passes:
+    def _run(self, configuration: Configuration, savings: Savings) -> Passes:
         """Every pass that was run. The server is up afterwards."""
 
         def work(settings: Mapping[str, str]) -> Passes:
             with self._target.connect(self._database, settings) as session:
-                return Passes(tuple(self._passes(session, cap)))
+                return run_passes(session, savings, self._options.warm_passes, self._warmth)
 
         return self._configured.run(configuration, work, _nothing_ran)
-
-    def _passes(self, connection: Connection, cap: float | None) -> list[PassResult]:
-        """Warm passes, then the timed one, ending with the first that does not succeed."""
-        warm_cap = None if cap is None else cap * WARM_CAP_FACTOR
-        caps = [warm_cap] * self._options.warm_passes + [cap]
-        passes: list[PassResult] = []
-        for limit in caps:
-            result = run_pass(connection, self.workload, self._options.query_timeout_s, limit)
-            if result.status is TrialStatus.CAPPED and cap is not None:
-                # Also when capped later, while warming: it says no more than that.
-                result = replace(result, total=cap)
-            passes.append(result)
-            if result.status is not TrialStatus.SUCCEEDED:
-                break
-        return passes
 
 
 def _nothing_ran(status: TrialStatus, reason: str) -> Passes:

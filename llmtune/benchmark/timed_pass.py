@@ -1,14 +1,21 @@
-"""One pass over a workload's queries, capped when it is sure to be too slow."""
+"""One pass over queries, capped when it is sure to be too slow."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from llmtune.benchmark.queries import QueryOutcome, run_query
-from llmtune.postgres.target import Connection
+from llmtune.benchmark.queries import QueryOutcome
 from llmtune.trial import TrialStatus
-from workloads.workload import Workload
+from workloads.workload import Query
+
+WARM_FACTOR = 2.0
+"""A query may be slower while warming than in the timed pass, but not this many times:
+half its seconds are a bound on the timed ones."""
+
+RunQuery = Callable[[Query, float], QueryOutcome]
+"""Runs a query, stopped after so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +39,79 @@ class PassResult:
         return sum(outcome.seconds for outcome in self.outcomes)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where passes stop.
+
+    Attributes:
+        query_timeout_s: for one query; reaching it ends the pass as TIMED_OUT.
+        cap: for the weighted total, seconds; certain to exceed it, a pass ends as CAPPED.
+        bounds: the least seconds that each query takes, as far as known; without any
+            a pass is stopped only once it has exceeded the cap.
+    """
+
+    query_timeout_s: float
+    cap: float = math.inf
+    bounds: Mapping[str, float] = field(default_factory=dict)
+
+    def least(self, queries: Iterable[Query]) -> float:
+        """Weighted seconds that `queries` take at the least."""
+        return sum(query.weight * self.bounds.get(query.id, 0.0) for query in queries)
+
+    def left(self, spent: float, query: Query, waiting: Iterable[Query]) -> float:
+        """Seconds that `query` may take.
+
+        Args:
+            spent: weighted seconds of the queries that are done.
+            waiting: the queries to be run behind it.
+        """
+        return max((self.cap - spent - self.least(waiting)) / query.weight, 0.0)
+
+    def raised(self, bounds: Mapping[str, float]) -> Limits:
+        """The same with these bounds where they are higher."""
+        higher = {name: max(self.bounds.get(name, 0.0), least) for name, least in bounds.items()}
+        return replace(self, bounds={**self.bounds, **higher})
+
+
 def run_pass(
-    connection: Connection, workload: Workload, query_timeout_s: float, cap: float | None = None
+    run: RunQuery, queries: Sequence[Query], limits: Limits, spent: float = 0.0
 ) -> PassResult:
     """Run every query once, in order, until done, capped or failed.
 
     Args:
-        query_timeout_s: limit for one query; reaching it ends the pass as TIMED_OUT.
-        cap: limit for the weighted total, seconds; reaching it ends it as CAPPED.
+        spent: weighted seconds that count already.
     """
-    total, outcomes, limit = 0.0, [], math.inf if cap is None else cap
-    for query in workload.queries:
-        left = max((limit - total) / query.weight, 0.0)
-        outcome = run_query(connection, query, min(query_timeout_s, left))
+    total, outcomes = spent, []
+    for place, query in enumerate(queries):
+        left = limits.left(total, query, queries[place + 1 :])
+        outcome = run(query, min(limits.query_timeout_s, left))
         outcomes.append(outcome)
         total += query.weight * outcome.seconds
-        if outcome.status is TrialStatus.TIMED_OUT and left <= query_timeout_s:
-            message = f"stopped in {query.id} at the cap of {limit:.3g} s"
-            return PassResult(TrialStatus.CAPPED, limit, tuple(outcomes), message)
+        if outcome.status is TrialStatus.TIMED_OUT and left <= limits.query_timeout_s:
+            message = f"stopped in {query.id} at the cap of {limits.cap:.3g} s"
+            return PassResult(TrialStatus.CAPPED, limits.cap, tuple(outcomes), message)
         if outcome.status is not TrialStatus.SUCCEEDED:
             message = f"query {query.id}: {outcome.message}"
             return PassResult(outcome.status, total, tuple(outcomes), message)
     return PassResult(TrialStatus.SUCCEEDED, total, tuple(outcomes))
+
+
+def warm_pass(
+    run: RunQuery, queries: Sequence[Query], limits: Limits, spent: float = 0.0
+) -> PassResult:
+    """Run every query once without timing it; CAPPED when the timed pass is hopeless.
+
+    Args:
+        spent: weighted seconds that the timed pass will take beside these queries.
+    """
+    patient = replace(limits, query_timeout_s=limits.query_timeout_s / WARM_FACTOR)
+
+    def run_halved(query: Query, timeout_s: float) -> QueryOutcome:
+        return _scaled(run(query, timeout_s * WARM_FACTOR), 1 / WARM_FACTOR)
+
+    halved = run_pass(run_halved, queries, patient, spent)
+    return replace(halved, outcomes=tuple(_scaled(o, WARM_FACTOR) for o in halved.outcomes))
+
+
+def _scaled(outcome: QueryOutcome, factor: float) -> QueryOutcome:
+    return replace(outcome, seconds=outcome.seconds * factor)

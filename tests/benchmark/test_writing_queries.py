@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from psycopg.pq import TransactionStatus
 
 from llmtune.benchmark.check import CheckOptions, check_queries
 from llmtune.benchmark.queries import run_query
-from llmtune.benchmark.timed_pass import run_pass
+from llmtune.benchmark.timed_pass import Limits, run_pass
 from llmtune.errors import ConnectionFailed, QueryFailed, UsageError
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.plans import explain
@@ -122,7 +123,7 @@ def test_a_pass_with_writes_sees_the_same_data_each_time(connection, state):
     check = query("SELECT 1 / (count(*) = 100)::int FROM account", "check")
     mixed = workload(query(WRITES["delete"], "delete", writes=True), check)
     for _ in range(3):
-        result = run_pass(connection, mixed, 10.0)
+        result = run_pass(partial(run_query, connection), mixed.queries, Limits(10.0))
         assert result.status is TrialStatus.SUCCEEDED, result.message
     assert state() == before
 

@@ -1,0 +1,101 @@
+"""The passes of one trial on one connection: warm as needed, then time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from llmtune.benchmark.queries import QueryOutcome, run_query
+from llmtune.benchmark.savings import Savings
+from llmtune.benchmark.timed_pass import WARM_FACTOR, Limits, PassResult, run_pass, warm_pass
+from llmtune.benchmark.warmth import Warmth
+from llmtune.postgres.target import Connection
+from llmtune.trial import QueryTime, TrialStatus
+from workloads.workload import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """All passes of one trial, at least one; the last one decides.
+
+    Attributes:
+        timed: the last one is the timed pass, not one that warms.
+        reused: seconds of queries that no pass ran.
+    """
+
+    all: tuple[PassResult, ...]
+    timed: bool = False
+    reused: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def status(self) -> TrialStatus:
+        """The last one's."""
+        return self.all[-1].status
+
+    @property
+    def query_times(self) -> tuple[QueryTime, ...]:
+        """Those that were reused, then those of the timed pass."""
+        if not self.timed:
+            return ()
+        reused = (QueryTime(name, seconds, reused=True) for name, seconds in self.reused.items())
+        outcomes = self.all[-1].outcomes
+        return (*reused, *(QueryTime(one.query_id, one.seconds) for one in outcomes))
+
+    def explained(self, reason: str) -> Passes:
+        """See `Run.explained`."""
+        last = self.all[-1]
+        explained = replace(last, message=f"{reason}; {last.message}")
+        return replace(self, all=(*self.all[:-1], explained))
+
+
+def run_passes(
+    connection: Connection, savings: Savings, warm_passes: int, warmth: Warmth
+) -> Passes:
+    """Warm passes, then the timed one, ending with the first that does not succeed.
+
+    Args:
+        warmth: what the server has read so far; kept up where `savings` knows the plans.
+    """
+    run, limits = partial(_observed, connection, savings, warmth), savings.limits
+    passes: list[PassResult] = []
+    for _ in range(warm_passes):
+        chosen = savings.to_warm(warmth.on(connection))
+        rest = [query for query in savings.queries if query not in chosen]
+        warmed = warm_pass(run, chosen, limits, savings.spent + limits.least(rest))
+        passes.append(warmed)
+        if warmed.status is not TrialStatus.SUCCEEDED:
+            return Passes(tuple(passes))
+        limits = _learned(limits, warmed)
+    if savings.plans:
+        _touch_catalog(connection, savings)
+    passes.append(run_pass(run, savings.queries, limits, savings.spent))
+    return Passes(tuple(passes), timed=True, reused=savings.reused)
+
+
+def _observed(
+    connection: Connection, savings: Savings, warmth: Warmth, query: Query, timeout_s: float
+) -> QueryOutcome:
+    """Run the query, and note what the server has read for it."""
+    outcome = run_query(connection, query, timeout_s)
+    if outcome.status is TrialStatus.SUCCEEDED and savings.plans:
+        warmth.add(savings.plans[query.id])
+    return outcome
+
+
+def _learned(limits: Limits, warmed: PassResult) -> Limits:
+    """Where lower bounds are in use, the warm pass gives those of this very configuration."""
+    if not limits.bounds:
+        return limits
+    return limits.raised({one.query_id: one.seconds / WARM_FACTOR for one in warmed.outcomes})
+
+
+def _touch_catalog(connection: Connection, savings: Savings) -> None:
+    """Plan a few queries, so that a new session knows all relations before it is timed.
+
+    A warm pass over all queries does so by the way. What goes wrong here goes wrong
+    again when the query is run.
+    """
+    for query in savings.to_warm(frozenset()):
+        planned = replace(query, sql=f"EXPLAIN {query.sql}", writes=False)
+        run_query(connection, planned, savings.limits.query_timeout_s)

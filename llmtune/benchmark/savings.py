@@ -1,0 +1,115 @@
+"""What a cheap trial runs: decided before it from earlier trials and from plans."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from llmtune.benchmark.cheap import CheapTrials
+from llmtune.benchmark.history import History
+from llmtune.benchmark.order import discriminating
+from llmtune.benchmark.reuse import reusable
+from llmtune.benchmark.timed_pass import Limits
+from llmtune.benchmark.warmth import cover
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.plans import PlanNode
+from llmtune.postgres.run_conditions import Conditions, run_conditions
+from llmtune.trial import Trial
+from workloads.workload import Query
+
+PlansUnder = Callable[[Configuration], Mapping[str, PlanNode]]
+"""The plan of each query under a configuration; asked for only between timed queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """How one trial is measured.
+
+    Attributes:
+        queries: what is run, in this order.
+        limits: where it stops.
+        reused: seconds of the queries that are not run.
+        spent: their share of the workload's total, weighted seconds.
+        plans: of the queries that are run; empty where every warm pass is a full one.
+        typical: about how long queries take, seconds; empty where nothing is known.
+    """
+
+    queries: tuple[Query, ...]
+    limits: Limits
+    reused: Mapping[str, float] = field(default_factory=dict)
+    spent: float = 0.0
+    plans: Mapping[str, PlanNode] = field(default_factory=dict)
+    typical: Mapping[str, float] = field(default_factory=dict)
+
+    def to_warm(self, warm: frozenset[str]) -> tuple[Query, ...]:
+        """What has to be run before the timed pass, where `warm` has been read already."""
+        if not self.plans:
+            return self.queries
+        return cover(self.queries, self.plans, warm, self._seconds)
+
+    def _seconds(self, query: Query) -> float:
+        return self.typical.get(query.id, self.plans[query.id].total_cost)
+
+
+class Saver:
+    """Decides the savings of one workload's trials: a pure function but for the plans."""
+
+    def __init__(
+        self,
+        queries: Sequence[Query],
+        space: KnobSpace,
+        plans: PlansUnder,
+        database_bytes: float,
+    ) -> None:
+        self._queries = tuple(queries)
+        self._space = space
+        self._plans = plans
+        self._database_bytes = database_bytes
+        self._conditions: dict[tuple[str, Configuration], Conditions] = {}
+
+    def savings(
+        self,
+        configuration: Configuration,
+        cheap: CheapTrials,
+        earlier: Sequence[Trial],
+        limits: Limits,
+    ) -> Savings:
+        """How to measure `configuration` after the trials `earlier`.
+
+        Raises:
+            QueryFailed, TargetError: it cannot be planned.
+        """
+        history = History(earlier)
+        reused = self._reused(configuration, history) if cheap.reuse else {}
+        queries = tuple(query for query in self._queries if query.id not in reused)
+        if cheap.order and limits.cap < math.inf:
+            default = self._plans(self._space.baseline())
+            queries = discriminating(queries, history, default, self._plans(configuration))
+        return Savings(
+            queries,
+            limits.raised(history.fastest()) if cheap.bounds else limits,
+            reused,
+            sum(query.weight * reused.get(query.id, 0.0) for query in self._queries),
+            self._plans(configuration) if cheap.skip_warm else {},
+            self._typical(history),
+        )
+
+    def _reused(self, configuration: Configuration, history: History) -> dict[str, float]:
+        return reusable(self._queries, history, configuration, self._conditions_of)
+
+    def _conditions_of(self, query_id: str, configuration: Configuration) -> Conditions:
+        key = (query_id, configuration)
+        if key not in self._conditions:
+            plan = self._plans(configuration)[query_id]
+            self._conditions[key] = run_conditions(
+                plan, configuration, self._space, self._database_bytes
+            )
+        return self._conditions[key]
+
+    def _typical(self, history: History) -> dict[str, float]:
+        """Of all queries or of none, so that seconds are never held against costs."""
+        known = {query.id: history.typical(query.id) for query in self._queries}
+        times = {name: seconds for name, seconds in known.items() if seconds is not None}
+        return times if len(times) == len(known) else {}

@@ -1,0 +1,73 @@
+"""What a run of the server has read already, so that only the rest needs warming."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from llmtune.postgres.plans import PlanNode
+from llmtune.postgres.target import Connection
+from workloads.workload import Query
+
+
+@dataclass(slots=True)
+class Warmth:
+    """The relations that queries read since the server was started.
+
+    Attributes:
+        started: when that was, in the server's words.
+        read: tables that were scanned, and indexes that were used.
+    """
+
+    started: str = ""
+    read: set[str] = field(default_factory=set)
+
+    def on(self, connection: Connection) -> frozenset[str]:
+        """What is warm on this server now: nothing after a restart, whoever made it."""
+        row = connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()
+        started = str(row[0]) if row else ""
+        if started != self.started:
+            self.started, self.read = started, set()
+        return frozenset(self.read)
+
+    def add(self, plan: PlanNode) -> None:
+        """A query with this plan ran to its end."""
+        self.read |= reads(plan)
+
+
+def reads(plan: PlanNode) -> frozenset[str]:
+    """The tables that `plan` scans and the indexes that it uses.
+
+    A table that is read through an index counts as the index: another index leads
+    to other pages of it.
+    """
+    nodes = (node for node in plan.walk() if node.kind != "Bitmap Heap Scan")
+    names = (node.index or node.relation for node in nodes)
+    return frozenset(name for name in names if name)
+
+
+def cover(
+    queries: Iterable[Query],
+    plans: Mapping[str, PlanNode],
+    warm: frozenset[str],
+    seconds: Callable[[Query], float],
+) -> tuple[Query, ...]:
+    """Few and quick queries that together read all that `queries` read and is not warm.
+
+    Greedy: next is always the query that reads most new relations for each second.
+
+    Args:
+        seconds: about how long each query takes; only the proportions count.
+    """
+    waiting = {query.id: query for query in queries}
+    chosen: list[Query] = []
+    missing = frozenset().union(*(reads(plans[name]) for name in waiting)) - warm
+    while missing:
+
+        def worth(query: Query, missing: frozenset[str] = missing) -> float:
+            return len(reads(plans[query.id]) & missing) / max(seconds(query), 1e-9)
+
+        best = max(waiting.values(), key=worth)
+        chosen.append(waiting.pop(best.id))
+        missing -= reads(plans[best.id])
+    return tuple(chosen)
