@@ -15,13 +15,12 @@ import psycopg
 from psycopg import sql
 
 from llmtune.errors import ConnectionFailed, TargetError
+from llmtune.postgres.databases import PATIENCE, check_room, drop, drop_ours
 from llmtune.postgres.target import Connection, Target
 
 SUFFIX = "_trial"
 _LOCK = 0x6C6C6D7472
 """The advisory lock held as long as a copy exists: who has it may drop every copy."""
-
-_PATIENCE = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0"}
 
 _STRATEGY_SINCE = 15
 """From this version on the server would write the copy into the WAL block by block, unless
@@ -52,20 +51,31 @@ def template_copy(target: Target, database: str) -> Iterator[str]:
     room for the data set a second time.
     """
     name = database + SUFFIX
-    with target.connect(settings=_PATIENCE) as control:
+    with target.connect(settings=PATIENCE) as control:
         try:
             _make(control, database, name, target.version)
             yield name
         finally:
             # A server that crashed has lost the control connection too.
             with suppress(ConnectionFailed, psycopg.OperationalError), target.connect() as again:
-                _drop(again, name)
+                drop(again, name)
+
+
+def check_room_to_copy(target: Target, database: str) -> None:
+    """Make sure that the disk can hold the database a second time.
+
+    Raises:
+        LoadError: it cannot, as far as the target tells.
+    """
+    with target.connect() as control:
+        (size,) = control.execute("SELECT pg_database_size(%s)", [database]).fetchone() or (0,)
+    check_room(target, size, f"a copy of {database}, on which each trial runs,")
 
 
 def _make(control: Connection, database: str, name: str, version: int) -> None:
     try:
         control.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        _drop_leftovers(control)
+        drop_ours(control, SUFFIX)
         _copy(control, database, name, version)
     except psycopg.Error as error:
         if control.closed:
@@ -78,18 +88,3 @@ def _copy(control: Connection, database: str, name: str, version: int) -> None:
     if version >= _STRATEGY_SINCE:
         statement += " STRATEGY FILE_COPY"
     control.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(database)))
-
-
-def _drop_leftovers(control: Connection) -> None:
-    rows = control.execute(
-        "SELECT datname FROM pg_database WHERE starts_with(datname, 'llmtune_')"
-        " AND right(datname, %s) = %s",
-        [len(SUFFIX), SUFFIX],
-    ).fetchall()
-    for (name,) in rows:
-        _drop(control, name)
-
-
-def _drop(control: Connection, name: str) -> None:
-    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-    control.execute(statement.format(sql.Identifier(name)))

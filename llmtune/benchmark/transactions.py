@@ -12,7 +12,7 @@ from time import perf_counter
 import psycopg
 
 from llmtune.benchmark.benchmark import MeasureOptions
-from llmtune.benchmark.fresh_copy import FreshCopies, template_copy
+from llmtune.benchmark.fresh_copy import FreshCopies, check_room_to_copy, template_copy
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.pgbench_run import MixRun, run_mix
 from llmtune.benchmark.under_configuration import UnderConfiguration
@@ -64,8 +64,10 @@ class TransactionBenchmark:
         Raises:
             TargetError: there is no pgbench.
             UsageError: the mix has more clients than the server lets in.
+            LoadError: the server's disk has no room for a copy of the database.
         """
         _check_connections(target, mix)
+        check_room_to_copy(target, database)
         self.space = space
         self.mix = mix
         self._target = target

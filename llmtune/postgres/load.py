@@ -8,50 +8,34 @@ server, so every unfinished database that the next one meets is a leftover.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import psycopg
 from psycopg import sql
 
 from llmtune.errors import LoadError
 from llmtune.postgres.copy import copy_table
+from llmtune.postgres.databases import PATIENCE, PREFIX, check_room, drop, drop_ours, exists
 from llmtune.postgres.finishing import TableFinisher
 from llmtune.postgres.target import Connection, Target
-from llmtune.units import format_memory
 from workloads.workload import DataSet, Table
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with what is being done and the fraction of the load done so far."""
 
-_PREFIX = "llmtune_"
 _UNFINISHED = "_unfinished"
 _LOCK = 0x6C6C6D74756E65
 """The advisory lock that a load holds in the target's own database."""
-
-_PATIENCE = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0"}
-"""Settings of a session that may run, or wait for another load, for hours."""
 
 _WAL_BYTES = 1 << 30
 """A load writes its bytes to the WAL too, which the server keeps up to `max_wal_size`."""
 
 _COPY_END, _INDEX_END = 0.6, 0.9
 """Fractions of a load's time at which these phases end."""
-
-
-@runtime_checkable
-class LocalData(Protocol):
-    """A target whose data folder lies on this machine, so that its disk can be asked."""
-
-    @property
-    def data_folder(self) -> Path | None:
-        """Where the server keeps its files; None when that is not known."""
-        ...
 
 
 def database_name(data_set: DataSet) -> str:
@@ -63,7 +47,7 @@ def database_name(data_set: DataSet) -> str:
     definition = "\n".join([*tables, *data_set.indexes])
     digest = sha256(f"{data_set.name}\n{definition}".encode()).hexdigest()[:8]
     slug = re.sub(r"[^a-z0-9]+", "_", data_set.name.lower())[:30]
-    return f"{_PREFIX}{slug}_{digest}"
+    return f"{PREFIX}{slug}_{digest}"
 
 
 def ensure_loaded(target: Target, data_set: DataSet, progress: Progress | None = None) -> str:
@@ -76,8 +60,8 @@ def ensure_loaded(target: Target, data_set: DataSet, progress: Progress | None =
     """
     database = database_name(data_set)
     try:
-        with target.connect(settings=_PATIENCE) as control:
-            if not _exists(control, database):
+        with target.connect(settings=PATIENCE) as control:
+            if not exists(control, database):
                 _load_alone(target, control, data_set, progress or _silent)
     except psycopg.Error as error:
         raise LoadError(f"loading data set {data_set.name} failed: {error}") from error
@@ -88,17 +72,13 @@ def _silent(_doing: str, _fraction: float) -> None:
     pass
 
 
-def _exists(control: Connection, database: str) -> bool:
-    found = control.execute("SELECT FROM pg_database WHERE datname = %s", [database])
-    return found.rowcount > 0
-
-
 def _load_alone(target: Target, control: Connection, data_set: DataSet, progress: Progress) -> None:
     """Load under the lock, unless another process did so while we waited for it."""
     with _only_load(control):
-        _drop_unfinished(control)
-        if not _exists(control, database_name(data_set)):
-            _check_space(target, data_set)
+        drop_ours(control, _UNFINISHED)
+        if not exists(control, database_name(data_set)):
+            needed = data_set.disk_bytes + min(data_set.disk_bytes, _WAL_BYTES)
+            check_room(target, needed, f"data set {data_set.name}")
             _load(target, control, data_set, progress)
 
 
@@ -110,34 +90,6 @@ def _only_load(control: Connection) -> Iterator[None]:
     finally:
         with suppress(psycopg.OperationalError):
             control.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
-
-
-def _drop_unfinished(control: Connection) -> None:
-    names = control.execute(
-        "SELECT datname FROM pg_database"
-        " WHERE starts_with(datname, %s) AND right(datname, %s) = %s",
-        [_PREFIX, len(_UNFINISHED), _UNFINISHED],
-    ).fetchall()
-    for (name,) in names:
-        _drop(control, name)
-
-
-def _drop(control: Connection, database: str) -> None:
-    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-    control.execute(statement.format(sql.Identifier(database)))
-
-
-def _check_space(target: Target, data_set: DataSet) -> None:
-    folder = target.data_folder if isinstance(target, LocalData) else None
-    if folder is None:
-        return
-    free = shutil.disk_usage(folder).free
-    needed = data_set.disk_bytes + min(data_set.disk_bytes, _WAL_BYTES)
-    if free < needed:
-        raise LoadError(
-            f"data set {data_set.name} needs {format_memory(needed)} of disk space, "
-            f"but {folder} has {format_memory(free)} free; choose a smaller scale or free some"
-        )
 
 
 def _load(target: Target, control: Connection, data_set: DataSet, progress: Progress) -> None:
@@ -156,7 +108,7 @@ def _load(target: Target, control: Connection, data_set: DataSet, progress: Prog
     finally:
         # After a crash of the server the next load drops it instead.
         with suppress(psycopg.OperationalError):
-            _drop(control, unfinished)
+            drop(control, unfinished)
     progress("loaded", 1.0)
 
 
@@ -175,7 +127,7 @@ def load_settings(target: Target) -> dict[str, str]:
     """Session settings of a load: what speeds it up and leaves no trace."""
     memory = min(max(target.hardware.memory // 16, 64 << 20), 512 << 20)
     return {
-        **_PATIENCE,
+        **PATIENCE,
         "maintenance_work_mem": f"{memory >> 10}kB",
         "synchronous_commit": "off",
     }

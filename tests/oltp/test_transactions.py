@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -13,7 +14,7 @@ from llmtune.benchmark.benchmark import MeasureOptions
 from llmtune.benchmark.fresh_copy import SUFFIX, template_copy
 from llmtune.benchmark.pgbench_run import run_mix
 from llmtune.benchmark.transactions import TransactionBenchmark
-from llmtune.errors import ConnectionFailed, TargetError, UsageError
+from llmtune.errors import ConnectionFailed, LoadError, TargetError, UsageError
 from llmtune.knobs.catalogue import parse_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
@@ -229,6 +230,19 @@ def test_equal_seeds_send_equal_streams(embedded):
 def test_more_clients_than_the_server_lets_in_are_refused(embedded, space):
     with pytest.raises(UsageError, match=r"98 clients, but .* leaves room for 94"):
         TransactionBenchmark(embedded, space, script("SELECT 1;", clients=98), "postgres")
+
+
+def test_a_disk_without_room_for_a_copy_is_said_before_the_first_trial(embedded, space):
+    class Full:
+        """The embedded server, as if its data lay where nothing is free."""
+
+        data_folder = Path("/proc")
+
+        def __getattr__(self, name):
+            return getattr(embedded, name)
+
+    with pytest.raises(LoadError, match=r"a copy of postgres, .* but /proc has 0B free"):
+        TransactionBenchmark(Full(), space, script("SELECT 1;"), "postgres")
 
 
 def test_a_server_that_does_not_start_is_crashed(measure, embedded):
