@@ -187,7 +187,7 @@ def test_another_version_is_refused_with_the_differing_tables(
     assert "kind_type" not in message
 
 
-@pytest.mark.parametrize("pack", [as_folder, as_zip])
+@pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
 def test_missing_files_are_named_before_anything_starts(
     folder: Path, pack: Callable[[Path], Path]
 ) -> None:
@@ -197,11 +197,11 @@ def test_missing_files_are_named_before_anything_starts(
         imdb_data_set(pack(folder))
 
 
-def test_a_tar_archive_that_lacks_files_is_refused_at_its_first_row(
+def test_a_compressed_tar_that_lacks_files_is_refused_before_its_first_row(
     embedded: Target, folder: Path, edition: Edition
 ) -> None:
     (folder / "title.csv").unlink()
-    assert "imdb.tar lacks title.csv" in refused(embedded, imdb_data_set(as_tar(folder), edition))
+    assert "imdb.tgz lacks title.csv" in refused(embedded, imdb_data_set(as_tgz(folder), edition))
 
 
 def cut_off(whole: bytes) -> bytes:

@@ -43,8 +43,8 @@ def open_csv_files(path: Path) -> CsvFiles:
 
     Raises:
         UsageError: it does not exist.
-        LoadError: it is neither, or files are missing. Only a tar archive, which would
-            have to be read whole, is not searched before its first row is asked for.
+        LoadError: it is neither, or files are missing. Only a compressed tar archive,
+            which has to be read whole, is not searched before its first row is asked for.
     """
     if not path.exists():
         raise UsageError(f"there is no folder or archive {path}")
@@ -111,6 +111,8 @@ class Tar:
         self._path = path
         self._archive: tarfile.TarFile | None = None
         self._members: dict[str, tarfile.TarInfo] = {}
+        if _is_plain_tar(path):
+            self._open()
 
     def rows(self, table: str) -> Iterator[bytes]:
         """The bytes of the table's file."""
@@ -136,6 +138,14 @@ class Tar:
     def origin(self, table: str) -> str:
         """The archive and the table's file in it."""
         return f"{self._path}: {_file_name(table)}"
+
+
+def _is_plain_tar(path: Path) -> bool:
+    try:
+        with tarfile.open(path, "r:"):
+            return True
+    except tarfile.ReadError:
+        return False
 
 
 def _file_name(table: str) -> str:
