@@ -21,6 +21,7 @@ from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import check, load_catalogue
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.databases import exists
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.originals import Journal
@@ -180,8 +181,7 @@ def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:
         return
     name = database_name(data)
     with target.connect() as connection:
-        query = "SELECT 1 FROM pg_database WHERE datname = %s"
-        if connection.execute(query, [name]).fetchone() is None:
+        if not exists(connection, name):
             raise UsageError(
                 f"the data set {data.name} is not on {target.name} yet, and a dry run "
                 f"loads nothing: tuning would load it into a new database {name}"
