@@ -10,6 +10,7 @@ from llmtune.errors import UnknownName, UsageError
 from llmtune.knobs.space import KnobSpace
 from optimizers.base import Optimizer
 from optimizers.projection import Projection, memory_projection
+from optimizers.restart_saving import KeptRestarts, RestartSaving
 from workloads.objective import Objective
 
 
@@ -77,9 +78,18 @@ def check_name(name: str) -> None:
 
 
 def optimizer(
-    name: str, space: KnobSpace, objective: Objective, seed: int, clients: int = 1
+    name: str,
+    space: KnobSpace,
+    objective: Objective,
+    seed: int,
+    clients: int = 1,
+    *,
+    save_restarts: bool = False,
 ) -> Optimizer:
     """A new optimizer whose asks fit the server's memory with `clients` connections.
+
+    Args:
+        save_restarts: its asks keep the restart knobs in force within a level.
 
     Raises:
         UnknownName: there is no optimizer of this name.
@@ -87,4 +97,8 @@ def optimizer(
     """
     check_name(name)
     build = _BACKENDS[name].load()
-    return build(space, objective, seed, memory_projection(space, clients))
+    project = memory_projection(space, clients)
+    if not save_restarts:
+        return build(space, objective, seed, project)
+    kept = KeptRestarts(space, project)
+    return RestartSaving(build(space, objective, seed, kept), kept)

@@ -320,7 +320,12 @@ class TuningSession:
 def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
     """The session's optimizer behind its proposals, the default's repeats first."""
     inner: Optimizer = build_optimizer(
-        record.optimizer, evaluator.space, record.objective, record.seed, record.plan.clients
+        record.optimizer,
+        evaluator.space,
+        record.objective,
+        record.seed,
+        record.plan.clients,
+        save_restarts=record.plan.cheap.save_restarts,
     )
     for observation in record.prior:
         inner.learn(observation.trial)  # not `tell`: the session's incumbent is its own
