@@ -128,8 +128,8 @@ def open_bench(
     if queries_only and known is not None:
         query_workload(known)
     with open_target(target_request) as target, safety.guard(target) as journal:
-        _announce(target, reporter)
-        whole = _space(target, safety.risks)
+        announce(target, reporter)
+        whole = tunable_space(target, safety.risks)
         wanted = known or _live(target, workload_request, reporter, load=load)
         if not load:
             _check_loaded(target, wanted.data_set)
@@ -139,7 +139,7 @@ def open_bench(
             profile = profile_workload(connection, wanted, target.hardware, target.version, others)
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
         space = relevant(whole, profile.kind, jit=jit)
-        facts = _facts(target, wanted, safety.risks)
+        facts = live_facts(target, wanted, safety.risks)
         measure = measure_options(options)
         yield Bench(target, whole, space, wanted, database, profile, journal, facts, measure)
 
@@ -165,7 +165,7 @@ def _live(target: Target, request: WorkloadRequest, reporter: Reporter, *, load:
         return synthesized(connection, data, request.options, reporter)
 
 
-def _facts(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts | None:
+def live_facts(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts | None:
     """Of a server that is there for others too."""
     if not isinstance(target, DsnTarget):
         return None
@@ -188,7 +188,7 @@ def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:
             )
 
 
-def _announce(target: Target, reporter: Reporter) -> None:
+def announce(target: Target, reporter: Reporter) -> None:
     """Tell what is possible on somebody's server before anything is touched."""
     if isinstance(target, DsnTarget):
         for line in summary(target.report):
@@ -218,7 +218,8 @@ def _database(target: Target, data: DataSet | ExistingDatabase, reporter: Report
         return ensure_loaded(target, data, progress)
 
 
-def _space(target: Target, risks: Risks) -> KnobSpace:
+def tunable_space(target: Target, risks: Risks) -> KnobSpace:
+    """The knobs that can be changed on the target."""
     catalogue = load_catalogue()
     with target.connect() as connection:
         check(catalogue, target.version, settings_rows(connection))

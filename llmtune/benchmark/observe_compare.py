@@ -1,0 +1,120 @@
+"""How much slower or faster the same statements are in one span of traffic than in another.
+
+Pure. Every statement is compared with itself and weighted by its calls in the
+baseline, so that a change of the mix is no effect of the settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llmtune.postgres.traffic import Counted, StatementKey, Traffic
+
+STANDARD_ERRORS = 3.0
+"""From an estimate to a bound that we rely on: a window is looked at again and again,
+and calls that disturb each other are less independent than the formula takes them for."""
+
+LEAST_CALLS = 3
+"""Of a statement, in a span, for its mean to be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A span of traffic against a baseline.
+
+    Attributes:
+        ratio: time of the baseline's calls at this span's means over their own time;
+            below 1 is faster. NaN where the two have no statement in common.
+        low: `STANDARD_ERRORS` below it; from the spread of the calls' times within
+            each statement.
+        coverage: the part of the time, of the span that has less of it, that went
+            into statements that are compared.
+        load: how many times more (above 1) or less work there was to do than in the
+            baseline, as far as the change of speed does not explain it.
+        calls: of the compared statements in this span.
+    """
+
+    ratio: float
+    low: float
+    coverage: float
+    load: float
+    calls: int
+
+
+def compare(baseline: Traffic, now: Traffic, least: int = LEAST_CALLS) -> Comparison:
+    """Compare the statements that both spans called, `least` times now at least."""
+    common = [
+        (baseline.statements[key], one)
+        for key, one in now.statements.items()
+        if one.calls >= least and _compared(baseline.statements.get(key))
+    ]
+    expected = sum(old.seconds for old, _ in common)
+    if not expected > 0:
+        return Comparison(math.nan, math.nan, 0.0, 1.0, 0)
+    ratio = sum(old.calls * new.mean for old, new in common) / expected
+    deviation = math.sqrt(sum(_variance(old, new, ratio) for old, new in common)) / expected
+    spent = sum(new.seconds for _, new in common)
+    return Comparison(
+        ratio=ratio,
+        low=ratio - STANDARD_ERRORS * deviation,
+        coverage=min(expected / baseline.busy_seconds, spent / now.busy_seconds),
+        load=_load(
+            demand=_rate(sum(new.calls * old.mean for old, new in common), now, expected, baseline),
+            busy=_rate(spent, now, expected, baseline),
+        ),
+        calls=sum(new.calls for _, new in common),
+    )
+
+
+def with_running(baseline: Traffic, now: Traffic) -> Traffic:
+    """`now` with what had not ended, where it already took longer than in the baseline.
+
+    A statement that a configuration makes hang is in no counter until it ends. Its
+    time so far is a lower bound, so this may only serve to tell that it is worse.
+    """
+    statements: dict[StatementKey, Counted] = dict(now.statements)
+    for one in now.running:
+        old = baseline.statements.get(one.key)
+        if old is not None and _compared(old) and one.seconds > old.mean:
+            seen = statements.get(one.key, Counted(0, 0.0))
+            statements[one.key] = seen + Counted(1, one.seconds, one.seconds**2)
+    return Traffic(now.seconds, now.totals, statements)
+
+
+def mean_times(traffic: Traffic, most: int) -> Mapping[StatementKey, float]:
+    """Seconds of one call of the statements that took the most time together."""
+    heaviest = sorted(traffic.statements.items(), key=lambda item: -item[1].seconds)
+    return {key: one.mean for key, one in heaviest[:most]}
+
+
+def _compared(old: Counted | None) -> bool:
+    return old is not None and old.calls >= LEAST_CALLS and old.seconds > 0
+
+
+def _variance(old: Counted, new: Counted, ratio: float) -> float:
+    """What one statement adds to the variance of the ratio's numerator (delta method).
+
+    Few calls say little about their spread, so the larger of the two is taken.
+    """
+    spread = max(old.variance, new.variance)
+    return old.calls**2 * spread / new.calls + ratio**2 * old.calls * spread
+
+
+def _rate(work: float, now: Traffic, expected: float, baseline: Traffic) -> float:
+    return (work / now.seconds) / (expected / baseline.seconds)
+
+
+def _load(*, demand: float, busy: float) -> float:
+    """The change of load that a change of speed does not explain.
+
+    Args:
+        demand: work that came in a second, at the baseline's times, over the baseline's.
+        busy: sessions that were busy, over the baseline's.
+
+    With as many requests as before, `demand` stays 1; with as many clients that
+    wait for each answer, `busy` does. 1 between the two is therefore no change.
+    """
+    low, high = min(demand, busy), max(demand, busy)
+    return low if low > 1 else min(high, 1.0)

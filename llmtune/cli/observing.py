@@ -1,0 +1,194 @@
+"""`--observe`: what to watch, opened in the right order, on a server whose traffic is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from rich.markup import escape
+
+from llmtune.benchmark.benchmark import MeasureOptions
+from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.observe import MEAN_TIME, ObserveBenchmark, ObservedWorkload
+from llmtune.benchmark.observe_window import WindowOptions
+from llmtune.cli.bench import Bench, WorkloadRequest, announce, live_facts, tunable_space
+from llmtune.cli.own_queries import CAPTURED
+from llmtune.cli.progress import Reporter
+from llmtune.cli.safety import Safety
+from llmtune.cli.session_run import origin_of
+from llmtune.cli.targets import TargetRequest, open_target
+from llmtune.errors import TargetError, UsageError
+from llmtune.knobs.relevance import relevant
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.captured import captured_workload
+from llmtune.postgres.live.address import is_address
+from llmtune.postgres.profile import Profile, profile_workload
+from llmtune.postgres.target import Connection
+from llmtune.postgres.traffic_reader import TrafficReader
+from llmtune.tuning.record import JournalEntry, SessionRecord
+from optimizers.registry import looks_at_plans
+from optimizers.what_if import WhatIf
+from workloads.options import WorkloadOptions
+from workloads.workload import ExistingDatabase
+
+ORIGIN = "observe"
+"""Under which a session's record keeps how it watches."""
+
+NEVER_RUN = frozenset(
+    {
+        *("workload", "scale", "clients", "duration", "objective", "data", "database", "data_set"),
+        *("allow_writes", "query_timeout", "queries", "leave_out_failing", "drawn"),
+    }
+)
+"""Options that say what to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveRequest:
+    """How the user wants the traffic to be watched.
+
+    Attributes:
+        seed: draws the constants of statements that are planned.
+        knobs: of a session that goes on; None: all that can matter.
+        reference_ms: the value of the original settings in that session.
+    """
+
+    windows: WindowOptions
+    seed: int = 0
+    knobs: tuple[str, ...] | None = None
+    reference_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedBench(Bench):
+    """A live server, and how to watch it."""
+
+    request: ObserveRequest = field(default_factory=lambda: ObserveRequest(WindowOptions()))
+    reporter: Reporter = field(default_factory=Reporter)
+
+    def benchmark(self, options: MeasureOptions | None = None) -> Evaluator:  # noqa: ARG002  nothing is run
+        """What watches the traffic under configurations of `space`."""
+        return ObserveBenchmark(
+            self.target,
+            self.space,
+            self.request.windows,
+            self.journal,
+            lambda text: self.reporter.say(f"[yellow]{escape(text)}[/yellow]"),
+            self.request.reference_ms,
+        )
+
+    def plans(self, optimizer: str) -> WhatIf | None:
+        """None: such an optimizer learns from queries that are measured one by one.
+
+        Raises:
+            UsageError: the optimizer cannot do without.
+        """
+        if looks_at_plans(optimizer):
+            raise UsageError(
+                f"the optimizer {optimizer} needs queries that are run, and --observe runs none; "
+                "choose another, such as tpe"
+            )
+        return None
+
+
+def check_observing(target: str, given: Collection[str], *, restarts: bool) -> None:
+    """Refuse what does not go with watching a server at work.
+
+    Args:
+        given: names of the options that the user gave.
+
+    Raises:
+        UsageError: one of them says what to run, or there is no such server.
+    """
+    runs = sorted(NEVER_RUN.intersection(given))
+    if runs:
+        option = f"--{runs[0].replace('_', '-')}"
+        raise UsageError(
+            f"{option} says what to run, and --observe runs nothing: it watches the server's own "
+            "traffic; leave out one of the two"
+        )
+    if not is_address(target):
+        raise UsageError("--observe goes with the address of a server that has traffic")
+    if restarts:
+        raise UsageError("--observe never restarts the server: leave out --allow-restart")
+
+
+def continued(record: SessionRecord, journal: tuple[JournalEntry, ...]) -> ObserveRequest | None:
+    """How a stored session watched; None: it did not."""
+    windows = record.origin.get(ORIGIN)
+    if windows is None:
+        return None
+    reference = journal[0].trial.value if journal else None
+    return ObserveRequest(WindowOptions(**windows), record.seed, record.knobs, reference)
+
+
+def observed_origin(target: TargetRequest, request: ObserveRequest) -> Mapping[str, Any]:
+    """The requests as JSON values for the store; a password is left out."""
+    workload = WorkloadRequest(CAPTURED, WorkloadOptions(seed=request.seed))
+    return {**origin_of(target, workload), ORIGIN: asdict(request.windows)}
+
+
+@contextmanager
+def open_observed(
+    target_request: TargetRequest, request: ObserveRequest, reporter: Reporter, safety: Safety
+) -> Iterator[Bench]:
+    """Open the target, make sure that its traffic can be watched, and profile it.
+
+    Raises:
+        UsageError: `pg_stat_statements` cannot be read; what to do is said.
+    """
+    target_request = replace(target_request, observe=True)
+    with open_target(target_request) as target, safety.guard(target) as journal:
+        announce(target, reporter)
+        whole = tunable_space(target, safety.risks)
+        with target.connect() as connection:
+            TrafficReader(connection)
+            workload, complete = _statements(connection, request.seed, reporter)
+            profile = profile_workload(connection, workload, target.hardware, target.version)
+            space = _space(connection, whole, request, profile if complete else None)
+            database = connection.info.dbname
+        yield ObservedBench(
+            target,
+            whole,
+            space,
+            workload,
+            database,
+            profile,
+            journal,
+            live_facts(target, workload, safety.risks),
+            request=request,
+            reporter=reporter,
+        )
+
+
+def _statements(
+    connection: Connection, seed: int, reporter: Reporter
+) -> tuple[ObservedWorkload, bool]:
+    """The heaviest statements as far as they can be planned, and whether those are all."""
+    options = WorkloadOptions(seed=seed, writes=True)  # they are planned and never run
+    existing = ExistingDatabase(database=connection.info.dbname)
+    try:
+        found = captured_workload(connection, options)
+    except UsageError as reason:
+        reporter.say(escape(f"No statement can be planned, so nothing is known of them: {reason}"))
+        return ObservedWorkload("traffic", (), existing, MEAN_TIME), False
+    queries = found.workload.queries
+    return ObservedWorkload("traffic", queries, existing, MEAN_TIME), not found.skipped
+
+
+def _space(
+    connection: Connection, whole: KnobSpace, request: ObserveRequest, profile: Profile | None
+) -> KnobSpace:
+    """The knobs that the traffic can respond to; all kinds where it is not known in full."""
+    if request.knobs is not None:
+        return whole.subset(request.knobs)
+    jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
+    space = relevant(whole, "mixed" if profile is None else profile.kind, jit=jit)
+    if not space.knobs:
+        raise TargetError(
+            f"this login can change none of the knobs that matter to the traffic, only "
+            f"{', '.join(whole.names)}; `llmtune doctor` tells what is in the way of the others"
+        )
+    return space
