@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from llmtune.benchmark.benchmark import WARM_CAP_FACTOR
 from llmtune.benchmark.recording import Recording
 from llmtune.errors import DatasetError
 from llmtune.knobs.configuration import Configuration
@@ -32,6 +31,9 @@ LABEL = "recorded, not measured"
 RESTART_S, APPLY_S = 0.5, 0.02
 """Stated wall seconds of a restart, and of anything else around the queries: what an
 embedded server took on two cores with a fast local disk."""
+
+WARM_CAP_FACTOR = 2.0
+"""How much further than the timed pass a warming one may go before a trial is capped."""
 
 FOLDS = 5
 
@@ -93,6 +95,19 @@ class RecordedEvaluator:
         self.fit = Fit(kind, scores, self._total_noise(logs, groups))
         self._restarting = [k.name for k in self.space.knobs if k.effect is Effect.RESTART]
         self._running = self._restart_values(self.space.default())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What one must know to read its values."""
+        recording = self.recording
+        return (
+            f"{LABEL}: predicted from {len(recording.complete)} measured runs of {recording.name} "
+            f"(PostgreSQL {recording.server_version}, {recording.hardware.cores} cores, "
+            f"{recording.hardware.memory >> 20} MiB, LLMTune {recording.code_version})",
+            str(self.fit),
+            f"wall time: predicted query times of a warm and a timed pass, {RESTART_S} s for a "
+            "restart, and the real seconds of suggesting and asking",
+        )
 
     def with_seed(self, seed: int) -> RecordedEvaluator:
         """The same surrogate under another seed's noise, its server freshly started."""

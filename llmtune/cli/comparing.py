@@ -1,44 +1,60 @@
-"""Running the sessions of a comparison, each once, however often it is called."""
+"""The sessions of a comparison on a server: in turns, each once, however often it is called."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
+from llmtune.benchmark.evaluator import Evaluator
 from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Advance, Reporter
-from llmtune.cli.session_progress import SessionProgress
-from llmtune.cli.warm_start import WarmStart, proposals
-from llmtune.report.chart import comparison_chart, png
-from llmtune.report.comparison import Arm, Run, band
-from llmtune.report.comparison_table import (
-    ArmFigures,
-    comparison_facts,
-    comparison_figures,
-)
-from llmtune.report.curve import Axis, journal_curve
-from llmtune.tuning.record import Plan, Request, SessionRecord, SessionStatus
+from llmtune.cli.warm_start import Stage, WarmStart, proposals
+from llmtune.report.comparable import arm_label
+from llmtune.report.comparison import Arm, Run
+from llmtune.report.curve import journal_curve
+from llmtune.report.wording import number_text
+from llmtune.tuning.events import Event, TrialFinished
+from llmtune.tuning.interleave import explore_in_turns
+from llmtune.tuning.prior import prior_proposals
+from llmtune.tuning.record import PRIOR, Plan, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.session import TuningSession, new_record
 from llmtune.tuning.store import SessionStore, SessionSummary
 from optimizers.registry import check_name
+from optimizers.warm_start import portfolio
 
 STORE_FILE = "sessions.db"
 
 
 @dataclass(frozen=True, slots=True)
 class ArmRequest:
-    """One kind of session: an optimizer behind a warm start."""
+    """One kind of session: an optimizer behind a warm start.
+
+    Attributes:
+        prior: observations of earlier sessions that it starts from too.
+    """
 
     optimizer: str
     warm_start: WarmStart
+    prior: tuple[Prior, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Of the warm start, for people."""
+        return PRIOR if self.prior else self.warm_start.source
 
     @property
     def label(self) -> str:
         """For charts and tables."""
-        return f"{self.optimizer}, warm start {self.warm_start.source}"
+        return arm_label(self.optimizer, self.source)
+
+    @property
+    def cold(self) -> bool:
+        """Whether the optimizer is left to itself."""
+        return self.warm_start.cold and not self.prior
 
 
 def arms_of(optimizers: Iterable[str], warm_starts: Iterable[WarmStart]) -> list[ArmRequest]:
@@ -53,116 +69,155 @@ def arms_of(optimizers: Iterable[str], warm_starts: Iterable[WarmStart]) -> list
     return [ArmRequest(name, warm_start) for warm_start in warm_starts for name in names]
 
 
-class Comparison:
-    """Sessions of several arms over the same seeds on one bench."""
+class Sessions:
+    """The stored sessions of several arms over the same seeds: found again, or planned."""
 
     def __init__(
-        self, bench: Bench, out: Path, origin: Mapping[str, Any], plan: Plan, reporter: Reporter
+        self,
+        stage: Stage,
+        evaluator: Evaluator,
+        names: tuple[str, str],
+        out: Path,
+        origin: Mapping[str, Any],
+        plan: Plan,
+        reporter: Reporter,
     ) -> None:
         """Open the folder's session store.
 
         Args:
-            origin: what the bench was opened with, as JSON values; a stored session
+            names: of the target and of the workload.
+            origin: what the stage was opened with, as JSON values; a stored session
                 of another origin is none of this comparison's.
         """
-        self._bench = bench
-        self._benchmark = bench.benchmark()
-        self._out = out
+        self.stage = stage
+        self.evaluator = evaluator
+        self.reporter = reporter
+        self.plan = plan
+        self.store = SessionStore(f"sqlite:///{out / STORE_FILE}")
+        self._names = names
         self._origin = origin
-        self._plan = plan
-        self._reporter = reporter
-        self._store = SessionStore(f"sqlite:///{out / STORE_FILE}")
-        self._arms: tuple[Arm, ...] = ()
 
-    def run(self, arms: Sequence[ArmRequest], seeds: Sequence[int]) -> None:
-        """Run what is missing: arms in turn within each seed, so that drift hits all alike."""
+    def missing(
+        self, arms: Sequence[ArmRequest], seeds: Iterable[int]
+    ) -> list[tuple[ArmRequest, int]]:
+        """What is not finished yet, the arms of a seed side by side."""
         pairs = [(arm, seed) for seed in seeds for arm in arms]
         missing = [pair for pair in pairs if self._finished(*pair) is None]
         if len(missing) < len(pairs):
-            self._reporter.say(f"{len(pairs) - len(missing)} sessions are done already")
-        with self._reporter.bar("Comparing") as advance:
-            for number, (arm, seed) in enumerate(missing):
-                self._reporter.say(f"[bold]{arm.label}[/bold], seed {seed}")
-                self._explore(arm, seed, _part(advance, number, len(missing)))
-        self._arms = tuple(Arm(arm.label, self._runs(arm, seeds)) for arm in arms)
+            self.reporter.say(f"{len(pairs) - len(missing)} sessions are done already")
+        return missing
 
-    def write(self) -> tuple[ArmFigures, ...]:
-        """Write `comparison.json` and `curves.png`, and return the figures."""
-        figures = comparison_figures(self._arms)
-        text = json.dumps(comparison_facts(figures), indent=2, allow_nan=False)
-        (self._out / "comparison.json").write_text(text + "\n", "utf-8")
-        drawn = [(arm.label, band(arm, Axis.TRIALS), band(arm, Axis.SECONDS)) for arm in self._arms]
-        title = f"{self._bench.workload.name}, best so far (median over seeds)"
-        chart = comparison_chart(drawn, self._bench.workload.objective, title)
-        (self._out / "curves.png").write_bytes(png(chart))
-        return figures
+    def arms(self, arms: Sequence[ArmRequest], seeds: Iterable[int]) -> tuple[Arm, ...]:
+        """Every arm with its finished sessions."""
+        wanted = list(seeds)
+        return tuple(
+            Arm(arm.label, self._runs(arm, wanted), arm.optimizer, arm.cold) for arm in arms
+        )
+
+    def stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
+        """The session that was asked for in the same words on the same server, if any."""
+        request = self._request(arm, seed)
+        wanted = _terms(new_record(self.evaluator, request, prior=arm.prior))
+        return next((s for s in self.store.sessions() if _terms(s.record) == wanted), None)
+
+    def record(self, arm: ArmRequest, seed: int) -> SessionRecord:
+        """A new session's record, its proposals made now."""
+        made, seconds = proposals(arm.warm_start, self.stage, seed, self.reporter)
+        first = prior_proposals(arm.prior, self.evaluator)
+        return new_record(
+            self.evaluator,
+            self._request(arm, seed),
+            portfolio(*first, *made),
+            seconds,
+            prior=arm.prior,
+        )
+
+    def _finished(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
+        found = self.stored(arm, seed)
+        return found if found and found.status is SessionStatus.FINISHED else None
 
     def _runs(self, arm: ArmRequest, seeds: Iterable[int]) -> tuple[Run, ...]:
         found = [(seed, self._finished(arm, seed)) for seed in seeds]
         return tuple(
-            Run(seed, journal_curve(one.record, self._store.journal(one.record.id)))
+            Run(seed, journal_curve(one.record, self.store.journal(one.record.id)))
             for seed, one in found
             if one is not None
         )
 
-    def _explore(self, arm: ArmRequest, seed: int, advance: Advance) -> None:
-        """Run one session's search, from where an earlier call left it."""
-        facts = self._bench.facts
-        on_event = SessionProgress(
-            self._reporter,
-            advance,
-            self._benchmark.objective.unit,
-            "the same `llmtune compare`",
-        )
-        clock, found = self._bench.restart_clock, self._stored(arm, seed)
-        if found is None:
-            record = self._record(arm, seed)
-            session = TuningSession.start(
-                self._benchmark, self._store, record, on_event, clock, facts
-            )
-        else:
-            session_id = found.record.id
-            session = TuningSession.resume(
-                self._benchmark, self._store, session_id, on_event, clock, facts
-            )
-        session.explore()
-
-    def _finished(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
-        found = self._stored(arm, seed)
-        return found if found and found.status is SessionStatus.FINISHED else None
-
-    def _stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
-        """The session that was asked for in the same words on the same server, if any."""
-        wanted = self._terms(new_record(self._benchmark, self._request(arm, seed)))
-        return next((s for s in self._store.sessions() if self._terms(s.record) == wanted), None)
-
-    def _terms(self, record: SessionRecord) -> dict[str, Any]:
-        """All facts but those that differ from session to session."""
-        facts = record.facts()
-        for name in ("proposals", "suggest_s", "code_version"):
-            del facts[name]
-        return {**facts, "target": record.target, "workload": record.workload}
-
-    def _record(self, arm: ArmRequest, seed: int) -> SessionRecord:
-        made = proposals(arm.warm_start, self._bench, seed, self._reporter)
-        return new_record(self._benchmark, self._request(arm, seed), *made)
-
     def _request(self, arm: ArmRequest, seed: int) -> Request:
         return Request(
-            self._bench.target.name,
-            self._bench.workload.name,
+            *self._names,
             arm.optimizer,
-            arm.warm_start.source,
+            arm.source,
             seed,
-            self._plan,
+            self.plan,
             {**self._origin, **arm.warm_start.identity},
         )
 
 
-def _part(advance: Advance, number: int, count: int) -> Advance:
-    """The progress of one of `count` equal parts as that of the whole."""
+def run_in_turns(
+    sessions: Sessions, bench: Bench, arms: Sequence[ArmRequest], seeds: Sequence[int]
+) -> None:
+    """Run what is missing, one trial of each session after the other.
 
-    def advance_whole(doing: str, fraction: float) -> None:
-        advance(f"session {number + 1} of {count}, {doing}", (number + fraction) / count)
+    Raises:
+        As `TuningSession.run`.
+    """
+    missing = sessions.missing(arms, seeds)
+    with (
+        sessions.reporter.resumable("the same `llmtune compare`"),
+        sessions.reporter.bar("Comparing") as advance,
+    ):
+        turns = _Turns(sessions, advance, len(missing))
+        opened = [_opened(sessions, bench, arm, seed, turns) for arm, seed in missing]
+        explore_in_turns(opened, turns.before)
 
-    return advance_whole
+
+class _Turns:
+    """Tells of the trials of all sessions together."""
+
+    def __init__(self, sessions: Sessions, advance: Advance, count: int) -> None:
+        self._reporter = sessions.reporter
+        self._advance = advance
+        self._all = count * (sessions.plan.trials or 1)
+        self._unit = sessions.evaluator.objective.unit
+        self._label = ""
+        self.done = 0
+
+    def before(self, session: TuningSession) -> None:
+        """Name the session whose trial comes next."""
+        record = session.record
+        self._label = f"{arm_label(record.optimizer, record.warm_start)}, seed {record.seed}"
+        self._advance(self._label, min(1.0, self.done / self._all))
+
+    def __call__(self, event: Event) -> None:
+        """A line for each trial."""
+        if not isinstance(event, TrialFinished):
+            return
+        self.done += 1
+        trial = event.trial
+        told = f"{trial.status}" if trial.value is None else number_text(trial.value)
+        unit = "" if trial.value is None else f" {self._unit}"
+        kind = f"{self._label}, trial {trial.number} ({trial.source})"
+        self._reporter.say(f"{escape(kind)}: {told}{unit}")
+
+
+def _opened(
+    sessions: Sessions, bench: Bench, arm: ArmRequest, seed: int, turns: _Turns
+) -> TuningSession:
+    """The session, from where an earlier call left it."""
+    shared = (turns, bench.restart_clock, bench.facts)
+    evaluator, store = sessions.evaluator, sessions.store
+    found = sessions.stored(arm, seed)
+    if found is None:
+        return TuningSession.start(evaluator, store, sessions.record(arm, seed), *shared)
+    turns.done += found.trials
+    return TuningSession.resume(evaluator, store, found.record.id, *shared)
+
+
+def _terms(record: SessionRecord) -> dict[str, Any]:
+    """All facts but those that differ from session to session."""
+    facts = record.facts()
+    for name in ("proposals", "suggest_s", "code_version"):
+        del facts[name]
+    return {**facts, "target": record.target, "workload": record.workload}

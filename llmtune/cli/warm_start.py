@@ -2,126 +2,205 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TypeAlias
 
+from datagen.measurements import MEASUREMENTS_FILE, read_measurements
 from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
+from llmtune.cli.recordings import RecordedBench
 from llmtune.cli.suggesting import CANDIDATES, ModelRequest, ReadyModel, ready_model, suggest
+from llmtune.cli.warm_start_file import WarmStartFile, read_file
 from llmtune.errors import UsageError
-from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.memory import repair
+from llmtune.model.adapter import DEFAULT_ADAPTER
+from llmtune.model.ranking import Ranker
+from llmtune.model.suggest import load_suggester
+from llmtune.model.surrogate_search import surrogate_search
+from llmtune.model.training_set import TRAINING_SET_FILE, TrainingSet, read_training_set
+from llmtune.postgres.what_if import WhatIfFeatures
 from optimizers.warm_start import Proposal, portfolio, rules_proposal
 
 MODEL_PROPOSALS = 3
-"""The model's best that a session tries; more would crowd out the optimizer."""
+"""The model's best, or the surrogate's, that a session tries; more would crowd out the
+optimizer."""
 
-SOURCES = ("model", "rules", "default", "none")
+NOTHING = ("default", "none")
+"""Sources that add nothing: every session measures the default first."""
+
+OF_THE_ADAPTER = ("constant", "nearest", "surrogate")
+"""Sources that use the files that came with the adapter, and no language model."""
+
+SOURCES = ("model", "rules", *NOTHING, *OF_THE_ADAPTER)
+
+Stage: TypeAlias = Bench | RecordedBench
+"""What proposals are made for."""
 
 
 @dataclass(frozen=True, slots=True)
-class WarmStart:
-    """A warm start that was checked as far as it can be without a server.
+class Part:
+    """One source of a portfolio, checked as far as it can be without a server.
 
     Attributes:
-        source: `model`, `rules`, `default`, `none` or a file's name.
+        source: one of `SOURCES`, or `file`.
         model: for the source `model`.
-        values: for a file, its content: knob to value as people write it.
+        adapter: the folder, for the sources that use its files.
     """
 
     source: str
     model: ReadyModel | None = None
-    values: Mapping[str, object] | None = None
+    adapter: Path | None = None
+    file: WarmStartFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """A portfolio: its parts' proposals in order, each configuration once.
+
+    Attributes:
+        source: as the user wrote it.
+    """
+
+    source: str
+    parts: tuple[Part, ...]
+
+    @property
+    def cold(self) -> bool:
+        """Whether it proposes nothing."""
+        return all(part.source in NOTHING for part in self.parts)
 
     @property
     def identity(self) -> dict[str, str]:
         """What must be the same for two sessions to have had the same warm start."""
-        if self.model is not None:
-            return {"adapter": self.model.card.weights_sha256}
-        if self.values is not None:
-            content = json.dumps(self.values, sort_keys=True).encode()
-            return {"warm_start_file": hashlib.sha256(content).hexdigest()}
-        return {}
+        facts: dict[str, str] = {}
+        for part in self.parts:
+            if part.model is not None:
+                facts["adapter"] = part.model.card.weights_sha256
+            elif part.adapter is not None:
+                facts["adapter_folder"] = str(part.adapter)
+            if part.file is not None:
+                name = "warm_start_file"
+                facts[name] = "+".join(filter(None, (facts.get(name), part.file.sha256)))
+        return facts
 
 
 def open_warm_start(source: str, model: ModelRequest, reporter: Reporter) -> WarmStart:
     """Check what the user asked for, before any server is started.
 
     Args:
-        source: one of `SOURCES`, or a JSON file of knob to value.
+        source: `SOURCES` and JSON files of knob to value, with commas between them.
 
     Raises:
-        UsageError: neither a source nor a file of a configuration.
-        AdapterMismatch, ModelError: the model cannot be used.
+        UsageError: neither a source nor a file of configurations.
+        AdapterMismatch, ModelError, DatasetError: the adapter cannot be used.
     """
-    if source == "model":
-        return WarmStart(source, model=ready_model(model, reporter))
-    if source in SOURCES:
-        return WarmStart(source)
-    return WarmStart(source, values=_read(Path(source)))
+    names = [name.strip() for name in source.split(",")]
+    if Path(source).is_file():  # its name may well have commas
+        names = [source]
+    parts = [_part(name, model, reporter) for name in dict.fromkeys(names)]
+    return WarmStart(source, tuple(parts))
 
 
 def proposals(
-    warm_start: WarmStart, bench: Bench, seed: int, reporter: Reporter
+    warm_start: WarmStart, stage: Stage, seed: int, reporter: Reporter
 ) -> tuple[tuple[Proposal, ...], float]:
     """What to try after the default, and the seconds that making it took.
 
     Raises:
-        UsageError: a file's knob or value is not the bench's.
+        UsageError: a file's knob or value is not the stage's, or a source needs a server.
     """
     start = perf_counter()
-    made = portfolio(*_made(warm_start, bench, seed, reporter))
-    return made, perf_counter() - start
+    made = [
+        proposal for part in warm_start.parts for proposal in _made(part, stage, seed, reporter)
+    ]
+    if [part.source for part in warm_start.parts] == ["model"]:
+        made.append(rules_proposal(stage.space, stage.busy))  # a bad model costs few trials so
+    return portfolio(*made), perf_counter() - start
 
 
-def _made(warm_start: WarmStart, bench: Bench, seed: int, reporter: Reporter) -> Sequence[Proposal]:
-    rules = rules_proposal(bench.space, bench.busy)
-    if warm_start.model is not None:
-        suggested = suggest(warm_start.model, bench, CANDIDATES, seed, reporter)
-        # The model knows of the workload's sessions; others may be open on the server.
-        mended = (repair(one, bench.space, bench.busy) for one in suggested[:MODEL_PROPOSALS])
-        return [*(Proposal("model", one) for one in mended), rules]
-    if warm_start.values is not None:
-        configuration = _configuration(warm_start.source, warm_start.values, bench)
-        return [Proposal("file", configuration)]
-    return [rules] if warm_start.source == "rules" else []
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:
+    if name == "model":
+        return Part(name, model=ready_model(model, reporter))
+    if name in OF_THE_ADAPTER:
+        adapter = model.adapter or DEFAULT_ADAPTER
+        if name != "surrogate":
+            read_training_set(adapter / TRAINING_SET_FILE)
+        return Part(name, adapter=adapter)
+    if name in SOURCES:
+        return Part(name)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        return Part("file", file=read_file(Path(name)))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(
-            f"warm start {str(path)!r} is none of {', '.join(SOURCES)}, and no file that can "
-            f"be read: {error.strerror}"
+            f"warm start {name!r} is none of {', '.join(SOURCES)}, and no file that can "
+            f"be read: {reason}"
         ) from error
-    except ValueError as error:
-        raise UsageError(
-            f'{path}: not JSON ({error}); write it like {{"work_mem": "64MB"}}'
-        ) from error
-    if not isinstance(values, dict):
-        raise UsageError(f'{path}: not an object of knob to value, such as {{"work_mem": "64MB"}}')
-    return values
 
 
-def _configuration(file: str, values: Mapping[str, object], bench: Bench) -> Configuration:
-    try:
-        return bench.space.configuration(
-            {name: _value(name, value, bench) for name, value in values.items()}
+def _made(part: Part, stage: Stage, seed: int, reporter: Reporter) -> Sequence[Proposal]:
+    if part.source == "rules":
+        return [rules_proposal(stage.space, stage.busy)]
+    if part.file is not None:
+        found = part.file.configurations(stage.space, stage.whole)
+    elif part.model is not None:
+        found = tuple(_suggested(part.model, stage, seed, reporter)[:MODEL_PROPOSALS])
+    elif part.adapter is not None:
+        found = _WAYS[part.source](part.adapter, stage, seed)
+    else:
+        return []
+    if part.file is None:
+        # What was learnt elsewhere may not fit here; a user's file is taken at its word.
+        found = tuple(repair(one, stage.space, stage.busy) for one in found)
+    return [Proposal(part.source, one) for one in found]
+
+
+def _suggested(
+    model: ReadyModel, stage: Stage, seed: int, reporter: Reporter
+) -> list[Configuration]:
+    if isinstance(stage, Bench):
+        return suggest(model, stage, CANDIDATES, seed, reporter)
+    # No server, so no plans to rank the candidates by: they keep the model's own order.
+    reporter.say("Asking the model ...")
+    suggester = load_suggester(stage.space, model.base, model.adapter)
+    made = suggester.suggest(stage.profile, CANDIDATES, seed=seed)
+    return [one.configuration for one in made]
+
+
+def _training(adapter: Path) -> TrainingSet:
+    return read_training_set(adapter / TRAINING_SET_FILE)
+
+
+def _nearest(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:  # noqa: ARG001
+    return (_training(adapter).nearest(stage.profile, stage.space),)
+
+
+def _constant(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:  # noqa: ARG001
+    measurements = read_measurements(adapter / MEASUREMENTS_FILE)
+    return (_training(adapter).constant(measurements, stage.space),)
+
+
+def _surrogate(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:
+    if not isinstance(stage, Bench):
+        raise UsageError(
+            "warm start surrogate asks a server for plans, and a recorded benchmark has none"
         )
-    except UsageError as error:
-        raise UsageError(f"{file}: {error}") from error
+    what_if = WhatIfFeatures(stage.target, stage.database, stage.workload, stage.space)
+    ranker = Ranker(adapter, what_if.names)
+
+    def ratio(configuration: Configuration) -> float:
+        return ranker.ratio(stage.profile, what_if(configuration))
+
+    found = surrogate_search(ratio, stage.space, seed, stage.busy)
+    return tuple(found[:MODEL_PROPOSALS])
 
 
-def _value(name: str, value: object, bench: Bench) -> Value:
-    if name not in bench.space and name in bench.space.server_defaults:
-        why = "does nothing for this workload" if name in bench.whole else "is not ours to change"
-        raise UsageError(f"knob {name} {why} on this server; leave it out")
-    if isinstance(value, bool):
-        value = "on" if value else "off"
-    return bench.space.parse(name, str(value))
+_WAYS: Mapping[str, Callable[[Path, Stage, int], tuple[Configuration, ...]]] = {
+    "nearest": _nearest,
+    "constant": _constant,
+    "surrogate": _surrogate,
+}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from io import BytesIO, StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmtune.report.comparison import Band
 from llmtune.report.curve import Axis, Curve, Point
@@ -79,17 +79,17 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def svg_file(figure: Figure) -> str:
+    """The chart as an SVG file on white. It depends on the chart alone: no date, no random ids."""
+    return _svg_text(figure, facecolor="white")
+
+
 def svg(figure: Figure, label: str) -> str:
     """The chart as an `<svg>` element to put into a page; `label` is read to the blind.
 
-    The bytes depend on the chart alone: no date, no random ids.
+    The bytes depend on the chart alone, as those of `svg_file`.
     """
-    from matplotlib import rc_context
-
-    buffer = StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "llmtune"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    text = buffer.getvalue()
+    text = _svg_text(figure, transparent=True)
     text = text[text.index("<svg ") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"(font: [\d.]+px )'[^;\"]*", r"\1system-ui, sans-serif", text)
@@ -98,6 +98,15 @@ def svg(figure: Figure, label: str) -> str:
     quoted = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     text = re.sub(r"(?<=<svg )([^>]*)", lambda tag: _SIZE.sub("", tag[0]), text, count=1)
     return text.replace("<svg ", f'<svg role="img" aria-label="{quoted}" ', 1)
+
+
+def _svg_text(figure: Figure, **look: Any) -> str:
+    from matplotlib import rc_context
+
+    buffer = StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "llmtune"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, **look)
+    return buffer.getvalue()
 
 
 def source_colour(source: str) -> str:

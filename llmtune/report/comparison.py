@@ -34,10 +34,16 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """All sessions with one kind of warm start, such as `none` or `model`."""
+    """All sessions of one optimizer with one kind of warm start, such as `none` or `model`.
+
+    Attributes:
+        cold: whether nothing was proposed to the optimizer.
+    """
 
     label: str
     runs: tuple[Run, ...]
+    optimizer: str = ""
+    cold: bool = False
 
     def __post_init__(self) -> None:
         seeds = [run.seed for run in self.runs]
@@ -81,6 +87,8 @@ class SpeedUp:
 
     Attributes:
         ratios: for each seed in `seeds`; 0 where y* was never reached.
+        targets: y* of each seed.
+        needed: the work until y* of each seed; None where it was never reached.
         never_reached: in how many seeds that was so.
         skipped: seeds without any succeeded cold trial, so without a y*.
     """
@@ -88,9 +96,17 @@ class SpeedUp:
     axis: Axis
     seeds: tuple[int, ...]
     ratios: tuple[float, ...]
+    targets: tuple[float, ...]
+    needed: tuple[float | None, ...]
     estimate: Estimate
     never_reached: int
     skipped: tuple[int, ...]
+
+    @property
+    def median_needed(self) -> float | None:
+        """The median work until y*; None where half of the sessions never reached it."""
+        found = float(np.median([np.inf if one is None else one for one in self.needed]))
+        return found if np.isfinite(found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +156,20 @@ def speed_up(cold: Arm, warm: Arm, axis: Axis) -> SpeedUp:
     Raises:
         UsageError: there is no such seed with a succeeded cold trial.
     """
-    pairs = _pairs(cold, warm)
-    ratios = {seed: _ratio(left, right, axis) for seed, left, right in pairs}
-    known = {seed: ratio for seed, ratio in ratios.items() if ratio is not None}
+    reached = {seed: _reached(left, right, axis) for seed, left, right in _pairs(cold, warm)}
+    known = {seed: one for seed, one in reached.items() if one is not None}
     if not known:
         raise UsageError(f"no trial of {cold.label} succeeded: there is no value to reach")
+    ratios = tuple(one.ratio for one in known.values())
     return SpeedUp(
         axis=axis,
         seeds=tuple(known),
-        ratios=tuple(known.values()),
-        estimate=median_interval(list(known.values())),
-        never_reached=sum(ratio == 0 for ratio in known.values()),
-        skipped=tuple(seed for seed in ratios if seed not in known),
+        ratios=ratios,
+        targets=tuple(one.target for one in known.values()),
+        needed=tuple(one.warm for one in known.values()),
+        estimate=median_interval(ratios),
+        never_reached=sum(one.warm is None for one in known.values()),
+        skipped=tuple(seed for seed in reached if seed not in known),
     )
 
 
@@ -173,6 +191,18 @@ def zero_trial(cold: Arm, warm: Arm, source: str) -> ZeroTrial:
     return ZeroTrial(source, _estimate(over_default), _estimate(over_best), failed)
 
 
+def reference(arm: Arm, arms: Sequence[Arm]) -> Arm | None:
+    """What an arm is held against: its own optimizer without a warm start, if that was run.
+
+    Otherwise, and for the cold arms themselves, it is the first cold arm, or the first
+    of all where none is cold; None for that one.
+    """
+    own = [one for one in arms if one.cold and one.optimizer == arm.optimizer and not arm.cold]
+    cold = [one for one in arms if one.cold]
+    found = [*own, *cold, *arms][0]
+    return None if found is arm else found
+
+
 def _pairs(cold: Arm, warm: Arm) -> list[tuple[int, Curve, Curve]]:
     """(seed, cold curve, warm curve) for the seeds that both arms have."""
     if cold.objective != warm.objective:
@@ -184,13 +214,27 @@ def _pairs(cold: Arm, warm: Arm) -> list[tuple[int, Curve, Curve]]:
     return pairs
 
 
-def _ratio(cold: Curve, warm: Curve, axis: Axis) -> float | None:
-    """T_cold(y*) / T_warm(y*); 0 when never reached, None when there is no y*."""
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """The work until y* of one seed's two sessions; None: the warm one never reached it."""
+
+    target: float
+    cold: float
+    warm: float | None
+
+    @property
+    def ratio(self) -> float:
+        """T_cold(y*) / T_warm(y*); 0 when never reached."""
+        return 0.0 if self.warm is None else self.cold / self.warm
+
+
+def _reached(cold: Curve, warm: Curve, axis: Axis) -> _Reached | None:
+    """None when no cold trial succeeded, so that there is no y*."""
     target = cold.final
-    if target is None:
+    needed = None if target is None else cold.reached(target, axis)
+    if target is None or needed is None:
         return None
-    needed, reached = cold.reached(target, axis), warm.reached(target, axis)
-    return 0.0 if reached is None or needed is None else needed / reached
+    return _Reached(target, needed, warm.reached(target, axis))
 
 
 def _times_better(objective: Objective, base: float, value: float | None) -> float:

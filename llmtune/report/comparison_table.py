@@ -1,9 +1,11 @@
-"""A comparison's figures: as JSON values, and as the table that people read."""
+"""A comparison's figures: as JSON values, as CSV, and as the table that people read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from io import StringIO
 from typing import Any
 
 from llmtune.report.comparison import (
@@ -12,15 +14,20 @@ from llmtune.report.comparison import (
     SpeedUp,
     ZeroTrial,
     median_interval,
+    reference,
     speed_up,
     zero_trial,
 )
 from llmtune.report.curve import Axis
+from llmtune.report.effort import Effort, area, effort
 from llmtune.report.table import Table
-from llmtune.report.wording import number_text, ratio_text
+from llmtune.report.wording import number_text, ratio_text, span_text
 
-SUGGESTING = ("model", "rules", "file")
+SUGGESTING = ("model", "nearest", "constant", "surrogate", "rules", "file", "prior")
 """Sources of first suggestions; a portfolio's own comes before those that back it up."""
+
+MEASURED = "measured"
+"""The basis of a comparison whose every trial ran on a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,92 +35,167 @@ class ArmFigures:
     """What was measured of one arm.
 
     Attributes:
+        against: label of the arm that it is held against; None for that one itself.
         best: of the sessions' best values; None when no trial of any succeeded.
-        speed_ups: over the cold arm, in trials and in seconds; empty for that one itself.
+        area: as `comparison.area` has it, over the trials that all sessions made.
+        speed_ups: in trials and in seconds; empty where there is nothing to reach.
         zero_trials: of each source that suggested, in the order of `SUGGESTING`.
     """
 
     arm: Arm
+    against: str | None
     best: Estimate | None
+    area: Estimate | None
+    effort: Effort
     speed_ups: Mapping[Axis, SpeedUp]
     zero_trials: tuple[ZeroTrial, ...]
 
 
-def comparison_figures(arms: Sequence[Arm]) -> tuple[ArmFigures, ...]:
-    """Every arm's figures; the first arm is the cold one that the others are held against.
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All arms of one comparison.
+
+    Attributes:
+        basis: `measured`, or what the values are instead.
+        notes: what one must know to read them.
+        trials: how many trials every session made at least.
+    """
+
+    workload: str
+    arms: tuple[ArmFigures, ...]
+    trials: int
+    basis: str = MEASURED
+    notes: tuple[str, ...] = ()
+
+
+def comparison_figures(
+    workload: str, arms: Sequence[Arm], basis: str = MEASURED, notes: Sequence[str] = ()
+) -> Figures:
+    """Every arm's figures, each against its `reference`.
 
     Raises:
-        UsageError: there is nothing to hold them against: no cold trial succeeded.
+        UsageError: two arms have no seed in common, or different objectives.
     """
-    return tuple(_figures(arm, arms[0]) for arm in arms)
+    trials = min(len(run.curve.points) for arm in arms for run in arm.runs)
+    found = tuple(_figures(arm, reference(arm, arms), trials) for arm in arms)
+    return Figures(workload, found, trials, basis, (*notes, *_failures(found)))
 
 
-def comparison_facts(figures: Sequence[ArmFigures]) -> dict[str, Any]:
+def comparison_facts(figures: Figures) -> dict[str, Any]:
     """The figures and the curves behind them as JSON values."""
-    cold = figures[0].arm
+    first = figures.arms[0].arm
     return {
-        "objective": asdict(cold.objective),
-        "cold": cold.label,
-        "seeds": [run.seed for run in cold.runs],
-        "arms": [_facts(one) for one in figures],
+        "basis": figures.basis,
+        "workload": figures.workload,
+        "objective": asdict(first.objective),
+        "cold": next((one.arm.label for one in figures.arms if one.arm.cold), first.label),
+        "seeds": [run.seed for run in first.runs],
+        "trials": figures.trials,
+        "notes": list(figures.notes),
+        "arms": [_facts(one) for one in figures.arms],
     }
 
 
-def comparison_table(figures: Sequence[ArmFigures]) -> Table:
+def comparison_table(figures: Figures) -> Table:
     """One row for each arm."""
+    arms = "arm" if figures.basis == MEASURED else f"arm ({figures.basis})"
+    unit = figures.arms[0].arm.objective.unit
     columns = (
-        "arm",
-        f"best, {figures[0].arm.objective.unit}",
-        "speed-up, wall time",
+        arms,
+        "against",
+        f"best, {unit}",
+        f"y*, {unit}",
+        "trials to y*",
+        "time to y*",
         "speed-up, trials",
+        "speed-up, wall time",
         "never reached",
         "first suggestion over default",
+        f"area, {figures.trials} trials",
+        "failed, capped",
+        "overhead",
     )
-    return Table(columns, tuple(map(_row, figures)))
+    return Table(columns, tuple(map(_row, figures.arms)))
 
 
-def _figures(arm: Arm, cold: Arm) -> ArmFigures:
+def figures_csv(figures: Figures) -> str:
+    """The table's figures as CSV, one line for each arm."""
+    return _csv([_plain(figures, one) for one in figures.arms])
+
+
+def points_csv(figures: Figures) -> str:
+    """Every trial of every session as CSV, with the best value so far."""
+    return _csv(list(_points(figures)))
+
+
+def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
     finals = [final for run in arm.runs if (final := run.curve.final) is not None]
-    best = median_interval(finals) if finals else None
-    if arm is cold:
-        return ArmFigures(arm, best, {}, ())
     sources = {point.source for run in arm.runs for point in run.curve.points}
+    held = against if against is not None else arm
+    reachable = any(run.curve.final is not None for run in held.runs)
     return ArmFigures(
-        arm,
-        best,
-        {axis: speed_up(cold, arm, axis) for axis in Axis},
-        tuple(zero_trial(cold, arm, source) for source in SUGGESTING if source in sources),
+        arm=arm,
+        against=None if against is None else against.label,
+        best=median_interval(finals) if finals else None,
+        area=area(arm, trials),
+        effort=effort(arm),
+        speed_ups={axis: speed_up(held, arm, axis) for axis in Axis} if reachable else {},
+        zero_trials=tuple(zero_trial(held, arm, one) for one in SUGGESTING if one in sources),
     )
+
+
+def _failures(found: Sequence[ArmFigures]) -> Iterator[str]:
+    for one in found:
+        if one.best is None:
+            yield f"{one.arm.label}: no trial succeeded, so it has no best value and no speed-up"
+        elif not one.speed_ups:
+            yield f"{one.arm.label}: no trial of {one.against} succeeded: there is no y* to reach"
 
 
 def _facts(figures: ArmFigures) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "label": figures.arm.label,
+        "optimizer": figures.arm.optimizer,
+        "cold": figures.arm.cold,
+        "against": figures.against,
         "best": asdict(figures.best) if figures.best else None,
+        "area": asdict(figures.area) if figures.area else None,
+        "effort": asdict(figures.effort),
         "runs": [
             {"seed": run.seed, "points": [asdict(point) for point in run.curve.points]}
             for run in figures.arm.runs
         ],
     }
-    if figures.speed_ups:
+    if figures.speed_ups and figures.against is not None:
         facts["speed_up"] = {axis.value: asdict(one) for axis, one in figures.speed_ups.items()}
-        facts["zero_trial"] = {one.source: asdict(one) for one in figures.zero_trials}
+    facts["zero_trial"] = {one.source: asdict(one) for one in figures.zero_trials}
     return facts
 
 
 def _row(figures: ArmFigures) -> tuple[str, ...]:
-    head = (figures.arm.label, _interval(figures.best, number_text))
-    if not figures.speed_ups:
-        return (*head, "1", "1", "", "")
-    seconds, trials = figures.speed_ups[Axis.SECONDS], figures.speed_ups[Axis.TRIALS]
+    seconds, trials = figures.speed_ups.get(Axis.SECONDS), figures.speed_ups.get(Axis.TRIALS)
     first = figures.zero_trials[0].over_default if figures.zero_trials else None
+    held = figures.against is not None
+    effort = figures.effort
     return (
-        *head,
-        _interval(seconds.estimate, ratio_text),
-        _interval(trials.estimate, ratio_text),
-        f"{seconds.never_reached} of {len(seconds.seeds)}",
+        figures.arm.label,
+        figures.against or "",
+        _interval(figures.best, number_text) or "no trial succeeded",
+        "" if trials is None else number_text(median_interval(trials.targets).median),
+        "" if trials is None else _work(trials, number_text),
+        "" if seconds is None else _work(seconds, span_text),
+        _interval(trials.estimate, ratio_text) if held and trials else "",
+        _interval(seconds.estimate, ratio_text) if held and seconds else "",
+        f"{seconds.never_reached} of {len(seconds.seeds)}" if held and seconds else "",
         _interval(first, ratio_text),
+        _interval(figures.area, number_text),
+        f"{effort.failed}, {effort.capped} of {effort.trials}",
+        "" if effort.overhead is None else f"{effort.overhead:.0%}",
     )
+
+
+def _work(one: SpeedUp, text: Callable[[float], str]) -> str:
+    return "never" if one.median_needed is None else text(one.median_needed)
 
 
 def _interval(estimate: Estimate | None, text: Callable[[float], str]) -> str:
@@ -121,3 +203,49 @@ def _interval(estimate: Estimate | None, text: Callable[[float], str]) -> str:
     if estimate is None:
         return ""
     return f"{text(estimate.median)} ({text(estimate.low)} to {text(estimate.high)})"
+
+
+def _plain(figures: Figures, one: ArmFigures) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "basis": figures.basis,
+        "workload": figures.workload,
+        "arm": one.arm.label,
+        "against": one.against,
+        "sessions": len(one.arm.runs),
+        **_columns("best", one.best),
+        **_columns("area", one.area),
+        "area_trials": figures.trials,
+        **asdict(one.effort),
+    }
+    for axis in Axis:
+        found = one.speed_ups.get(axis)
+        row[f"{axis.value}_to_target"] = found.median_needed if found else None
+        row.update(_columns(f"speed_up_{axis.value}", found.estimate if found else None))
+        row[f"never_reached_{axis.value}"] = found.never_reached if found else None
+    zero = one.zero_trials[0] if one.zero_trials else None
+    row["first_source"] = zero.source if zero else None
+    row.update(_columns("first_over_default", zero.over_default if zero else None))
+    return row
+
+
+def _columns(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    if estimate is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: estimate.median, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _points(figures: Figures) -> Iterator[dict[str, Any]]:
+    for one in figures.arms:
+        for run in one.arm.runs:
+            for point, best in zip(run.curve.points, run.curve.best(), strict=True):
+                head = {"basis": figures.basis, "arm": one.arm.label, "seed": run.seed}
+                yield {**head, **asdict(point), "best_so_far": best}
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Numbers in full; an empty cell for what there is not."""
+    text = StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -31,6 +31,7 @@ class Point:
             the suggestions, restarts and asks are all in it.
         value: in the objective's unit; None when the trial has none. The value
             of a CAPPED trial is a bound.
+        measured_s: seconds of it in which queries ran; the rest is overhead.
     """
 
     trial: int
@@ -38,6 +39,7 @@ class Point:
     source: str
     status: TrialStatus
     value: float | None
+    measured_s: float = 0.0
 
     def at(self, axis: Axis) -> float:
         """Where the point lies on `axis`."""
@@ -107,7 +109,9 @@ def _curve(objective: Objective, suggest_s: float, trials: Iterable[TrialFacts])
     for trial in (trial for trial in trials if trial.phase == Phase.SEARCH):
         seconds += trial.ask_s + trial.wall_s
         status = TrialStatus(trial.status)
-        points.append(Point(len(points) + 1, seconds, trial.source, status, trial.value))
+        measured_s = trial.measured_s or 0.0
+        number = len(points) + 1
+        points.append(Point(number, seconds, trial.source, status, trial.value, measured_s))
     return Curve(objective, tuple(points))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,16 +74,17 @@ class SessionStore:
             SessionError: the id is taken, or the database cannot be written.
         """
         with self.transaction() as db:
-            db.add(
-                SessionRow(
-                    id=record.id,
-                    created_at=datetime.now(UTC),
-                    status=SessionStatus.RUNNING,
-                    target=record.target,
-                    workload=record.workload,
-                    facts=record.facts(),
-                )
-            )
+            db.add(_session_row(record, SessionStatus.RUNNING))
+
+    def keep(self, record: SessionRecord, journal: Iterable[JournalEntry]) -> None:
+        """Add a session that was finished elsewhere, with its whole journal or not at all.
+
+        Raises:
+            SessionError: the id is taken, or the database cannot be written.
+        """
+        with self.transaction() as db:
+            db.add(_session_row(record, SessionStatus.FINISHED))
+            db.add_all(trial_row(record.id, entry) for entry in journal)
 
     def mark(self, session_id: str, status: SessionStatus, message: str = "") -> None:
         """Set where the session stands, and why."""
@@ -152,6 +153,17 @@ class SessionStore:
         if row is None:
             raise SessionError(f"no session {session_id!r} in the store {self.name}")
         return row
+
+
+def _session_row(record: SessionRecord, status: SessionStatus) -> SessionRow:
+    return SessionRow(
+        id=record.id,
+        created_at=datetime.now(UTC),
+        status=status,
+        target=record.target,
+        workload=record.workload,
+        facts=record.facts(),
+    )
 
 
 def _engine(url: str) -> Engine:

@@ -1,0 +1,82 @@
+"""The sessions of a comparison on a recorded benchmark, several at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+from llmtune.benchmark.recorded import RecordedEvaluator
+from llmtune.benchmark.recording import Recording
+from llmtune.cli.comparing import ArmRequest, Sessions
+from llmtune.tuning.record import JournalEntry, SessionRecord
+from llmtune.tuning.session import TuningSession
+from llmtune.tuning.store import SessionStore
+
+RECORDED = "recorded"
+"""The target's name in the sessions that no server ever saw."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def recording_origin(recording: Recording) -> dict[str, Any]:
+    """What tells this recording from any other."""
+    times = hashlib.sha256(recording.seconds.tobytes()).hexdigest()
+    return {"recorded": recording.name, "seconds_sha256": times}
+
+
+def run_recorded(
+    sessions: Sessions,
+    evaluator: RecordedEvaluator,
+    arms: Sequence[ArmRequest],
+    seeds: Sequence[int],
+    jobs: int,
+) -> None:
+    """Run what is missing in `jobs` processes; what they measure does not depend on how many.
+
+    A session is stored when it is done; one under way when the command is killed is run
+    again, which takes seconds.
+    """
+    missing = sessions.missing(arms, seeds)
+    if not missing:
+        return
+    with (
+        sessions.reporter.resumable("the same `llmtune compare`"),
+        sessions.reporter.bar("Comparing") as advance,
+        ProcessPoolExecutor(
+            min(jobs, len(missing)), get_context("spawn"), _prepare, (evaluator,)
+        ) as pool,
+    ):
+        try:
+            records = (sessions.record(arm, seed) for arm, seed in missing)
+            waiting = [pool.submit(_explored, record) for record in records]
+            for done, future in enumerate(waiting):
+                label = missing[done][0].label
+                advance(f"{label}, seed {missing[done][1]}", done / len(missing))
+                sessions.store.keep(*future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_worker: dict[str, RecordedEvaluator] = {}
+
+
+def _prepare(evaluator: RecordedEvaluator) -> None:
+    """Give a worker what it measures with, and one thread: they are many.
+
+    One thread always, also in a single worker: the last digits of a sum, and with them
+    what an optimizer asks, may depend on how many threads make it.
+    """
+    for name in THREADS:
+        os.environ[name] = "1"
+    _worker["evaluator"] = evaluator
+
+
+def _explored(record: SessionRecord) -> tuple[SessionRecord, tuple[JournalEntry, ...]]:
+    """One session from beginning to end, in a store of its own in memory."""
+    evaluator = _worker["evaluator"].with_seed(record.seed)
+    return record, TuningSession.start(evaluator, SessionStore("sqlite://"), record).explore()

@@ -1,0 +1,91 @@
+"""Which stored sessions may stand in one comparison, and the arms that they make."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from llmtune.errors import UsageError
+from llmtune.report.comparison import Arm, Run
+from llmtune.report.curve import journal_curve
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
+from llmtune.tuning.store import SessionSummary
+
+COLD = ("none", "default")
+"""Warm starts that propose nothing."""
+
+Stored = tuple[SessionRecord, Sequence[JournalEntry]]
+
+
+def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
+    """One arm for each optimizer with each warm start, the cold ones first.
+
+    Raises:
+        UsageError: the sessions do not belong together, with the difference named; a seed
+            is there twice in one arm; or a session has no search trial.
+    """
+    check_comparable([record for record, _ in sessions])
+    runs: dict[tuple[bool, str, str], list[Run]] = defaultdict(list)
+    for record, journal in sessions:
+        if not any(entry.phase is Phase.SEARCH for entry in journal):
+            raise UsageError(f"session {record.id} has no search trial; leave it out")
+        key = record.warm_start not in COLD or bool(record.prior), *_kind(record)
+        runs[key].append(Run(record.seed, journal_curve(record, journal)))
+    return tuple(
+        Arm(arm_label(optimizer, source), tuple(runs[warm, optimizer, source]), optimizer, not warm)
+        for warm, optimizer, source in sorted(runs, key=lambda key: key[0])
+    )
+
+
+def arm_label(optimizer: str, source: str) -> str:
+    """For charts and tables."""
+    return f"{optimizer}, warm start {source}"
+
+
+def check_comparable(records: Sequence[SessionRecord]) -> None:
+    """Make sure that the sessions tuned the same thing on the same ground.
+
+    Raises:
+        UsageError: they did not; the message names two sessions and their difference.
+    """
+    if not records:
+        raise UsageError("there is no session to compare")
+    first = records[0]
+    for other in records[1:]:
+        for what, one, two in _terms(first, other):
+            if one != two:
+                raise UsageError(
+                    f"sessions {first.id} and {other.id} cannot be compared: "
+                    f"their {what} differ: {_named(one, two)}"
+                )
+
+
+def _kind(record: SessionRecord) -> tuple[str, str]:
+    return record.optimizer, record.warm_start
+
+
+def _terms(one: SessionRecord, two: SessionRecord) -> Iterable[tuple[str, object, object]]:
+    yield "targets", one.target, two.target
+    yield "workloads", one.workload, two.workload
+    yield "hardware", str(one.hardware), str(two.hardware)
+    yield "server versions", one.server_version, two.server_version
+    yield "knob catalogues", one.catalogue_hash, two.catalogue_hash
+    yield "knobs", frozenset(one.knobs), frozenset(two.knobs)
+    yield "objectives", str(one.objective), str(two.objective)
+
+
+def _named(one: object, two: object) -> str:
+    """Both values; of two sets only what one of them has alone."""
+    if isinstance(one, frozenset) and isinstance(two, frozenset):
+        return f"only one of them has {', '.join(sorted(one ^ two))}"
+    return f"{one} and {two}"
+
+
+def interrupted(sessions: Iterable[SessionSummary]) -> tuple[str, ...]:
+    """A note for each session that has not made all of its trials."""
+    return tuple(
+        f"session {one.record.id} ({one.record.optimizer}, seed {one.record.seed}) is "
+        f"{one.status}: its curve stops early"
+        for one in sessions
+        if one.status is not SessionStatus.FINISHED
+    )

@@ -1,0 +1,49 @@
+"""Observations of an earlier session that a new one's optimizer may start from."""
+
+from __future__ import annotations
+
+from llmtune.benchmark.evaluator import Evaluator
+from llmtune.errors import UsageError
+from llmtune.trial import Trial
+from llmtune.tuning.record import PRIOR, Phase, Prior
+from llmtune.tuning.store import SessionStore
+from optimizers.base import is_better
+from optimizers.warm_start import Proposal
+
+
+def prior_of(
+    store: SessionStore, session_id: str, evaluator: Evaluator, workload: str
+) -> tuple[Prior, ...]:
+    """The search trials of a stored session.
+
+    Raises:
+        UsageError: it tuned something else, with the difference named, or has no trials.
+        SessionError: there is no such session.
+    """
+    record, space = store.summary(session_id).record, evaluator.space
+    terms = (
+        ("workload", record.workload, workload),
+        ("server version", record.server_version, space.version),
+        ("hardware", record.hardware, space.hardware),
+        ("knob catalogue", record.catalogue_hash, space.catalogue_hash),
+        ("knobs", set(record.knobs), set(space.names)),
+        ("objective", record.objective, evaluator.objective),
+    )
+    for what, theirs, ours in terms:
+        if theirs != ours:
+            raise UsageError(
+                f"session {session_id} says nothing of this one: its {what} was {theirs}, "
+                f"here it is {ours}"
+            )
+    journal = [entry.trial for entry in store.journal(session_id) if entry.phase is Phase.SEARCH]
+    if not journal:
+        raise UsageError(f"session {session_id} has no search trial to start from")
+    return tuple(Prior(session_id, one.configuration, one.status, one.value) for one in journal)
+
+
+def prior_proposals(prior: tuple[Prior, ...], evaluator: Evaluator) -> tuple[Proposal, ...]:
+    """The prior's best configuration: what was measured before counts here once it is again."""
+    best: Trial | None = None
+    for one in prior:
+        best = one.trial if is_better(one.trial, best, evaluator.objective) else best
+    return () if best is None else (Proposal(PRIOR, best.configuration),)
