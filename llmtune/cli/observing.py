@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,15 @@ from llmtune.benchmark.benchmark import MeasureOptions
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.observe import MEAN_TIME, ObserveBenchmark, ObservedWorkload
 from llmtune.benchmark.observe_window import WindowOptions
-from llmtune.cli.bench import Bench, WorkloadRequest, announce, live_facts, tunable_space
+from llmtune.cli.bench import (
+    Bench,
+    WorkloadRequest,
+    announce,
+    live_facts,
+    open_bench,
+    tunable_space,
+)
+from llmtune.cli.observe_request import ObserveRequest
 from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
@@ -23,7 +31,6 @@ from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.captured import captured_workload
-from llmtune.postgres.live.address import is_address
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
@@ -35,30 +42,6 @@ from workloads.workload import ExistingDatabase
 
 ORIGIN = "observe"
 """Under which a session's record keeps how it watches."""
-
-NEVER_RUN = frozenset(
-    {
-        *("workload", "scale", "clients", "duration", "objective", "data", "database", "data_set"),
-        *("allow_writes", "query_timeout", "queries", "leave_out_failing", "drawn"),
-    }
-)
-"""Options that say what to run."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObserveRequest:
-    """How the user wants the traffic to be watched.
-
-    Attributes:
-        seed: draws the constants of statements that are planned.
-        knobs: of a session that goes on; None: all that can matter.
-        reference_ms: the value of the original settings in that session.
-    """
-
-    windows: WindowOptions
-    seed: int = 0
-    knobs: tuple[str, ...] | None = None
-    reference_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +76,7 @@ class ObservedBench(Bench):
         return None
 
 
-def check_observing(target: str, given: Collection[str], *, restarts: bool) -> None:
-    """Refuse what does not go with watching a server at work.
-
-    Args:
-        given: names of the options that the user gave.
-
-    Raises:
-        UsageError: one of them says what to run, or there is no such server.
-    """
-    runs = sorted(NEVER_RUN.intersection(given))
-    if runs:
-        option = f"--{runs[0].replace('_', '-')}"
-        raise UsageError(
-            f"{option} says what to run, and --observe runs nothing: it watches the server's own "
-            "traffic; leave out one of the two"
-        )
-    if not is_address(target):
-        raise UsageError("--observe goes with the address of a server that has traffic")
-    if restarts:
-        raise UsageError("--observe never restarts the server: leave out --allow-restart")
-
-
-def continued(record: SessionRecord, journal: tuple[JournalEntry, ...]) -> ObserveRequest | None:
+def continued(record: SessionRecord, journal: Sequence[JournalEntry]) -> ObserveRequest | None:
     """How a stored session watched; None: it did not."""
     windows = record.origin.get(ORIGIN)
     if windows is None:
@@ -124,10 +85,28 @@ def continued(record: SessionRecord, journal: tuple[JournalEntry, ...]) -> Obser
     return ObserveRequest(WindowOptions(**windows), record.seed, record.knobs, reference)
 
 
-def observed_origin(target: TargetRequest, request: ObserveRequest) -> Mapping[str, Any]:
+def observed_origin(target: TargetRequest, request: ObserveRequest) -> dict[str, Any]:
     """The requests as JSON values for the store; a password is left out."""
     workload = WorkloadRequest(CAPTURED, WorkloadOptions(seed=request.seed))
     return {**origin_of(target, workload), ORIGIN: asdict(request.windows)}
+
+
+def open_measured(
+    target: TargetRequest,
+    wanted: ObserveRequest | WorkloadRequest,
+    reporter: Reporter,
+    safety: Safety,
+    *,
+    load: bool = True,
+) -> AbstractContextManager[Bench]:
+    """The bench for whatever is measured: the server's traffic, or a workload.
+
+    Args:
+        load: of a workload's data; see `open_bench`.
+    """
+    if isinstance(wanted, ObserveRequest):
+        return open_observed(target, wanted, reporter, safety)
+    return open_bench(target, wanted, reporter, safety, load=load)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ WORKLOAD = "Workload"
 MODEL = "Model"
 
 
-def _checked(parse: Callable[[str], Any]) -> Callable[[str | None], str | None]:
+def checked(parse: Callable[[str], Any]) -> Callable[[str | None], str | None]:
     """A callback that refuses a text which `parse` refuses, and so names the option."""
 
     def check(text: str | None) -> str | None:
@@ -88,7 +88,7 @@ Cores = Annotated[
 Memory = Annotated[
     str | None,
     typer.Option(
-        callback=_checked(parse_memory),
+        callback=checked(parse_memory),
         metavar="SIZE",
         rich_help_panel=SERVER,
         show_default="all of its machine, where that is this one",
@@ -148,7 +148,7 @@ Duration = Annotated[
     str | None,
     typer.Option(
         "--duration",
-        callback=_checked(parse_duration),
+        callback=checked(parse_duration),
         metavar="DURATION",
         rich_help_panel=WORKLOAD,
         show_default="the workload's own",
@@ -206,7 +206,7 @@ QueryTimeout = Annotated[
     str | None,
     typer.Option(
         "--query-timeout",
-        callback=_checked(parse_duration),
+        callback=checked(parse_duration),
         metavar="DURATION",
         rich_help_panel=WORKLOAD,
         show_default="5min",
@@ -242,7 +242,7 @@ Drawn = Annotated[
 TimeBudget = Annotated[
     str | None,
     typer.Option(
-        callback=_checked(parse_duration),
+        callback=checked(parse_duration),
         metavar="DURATION",
         show_default="none",
         help="Wall time for everything, such as `30m`.",

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
+from llmtune.benchmark.observe import ObservedWorkload
 from llmtune.cli.bench import Bench
 from llmtune.knobs.knob import Effect
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.originals import Originals
 from llmtune.postgres.server_settings import alter_statement
 from llmtune.postgres.settings import Planned, SettingsApplier
+from llmtune.postgres.traffic_reader import counting_statement
 from llmtune.report.wording import span_text
 from llmtune.tuning.guards import ServerFacts, server_budget, violations
 from llmtune.tuning.record import Plan, SessionRecord
@@ -71,6 +73,10 @@ def _others(bench: Bench, proposals: Sequence[Proposal]) -> Iterator[Proposal]:
 
 def _workload(bench: Bench) -> Iterator[str]:
     wanted = bench.workload
+    if isinstance(wanted, ObservedWorkload):
+        yield "-- nothing is run: the traffic is watched for one window, by looks at the counters:"
+        yield f"{counting_statement(bench.target)};"
+        return
     if isinstance(wanted, TransactionMix):
         yield f"-- {wanted.name}: transactions of {wanted.clients} connections, on a copy"
         return

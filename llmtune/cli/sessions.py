@@ -89,7 +89,7 @@ def resume(
     """
     from dataclasses import replace
 
-    from llmtune.cli.bench import open_bench
+    from llmtune.cli.observing import continued, open_measured
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
@@ -106,7 +106,8 @@ def resume(
     folder = ready_folder(out or Path(summary.record.origin.get("out", "out")))
     risks = risks_of(summary.record)
     safety = Safety(RestorePoints(opened), session, reporter, yes=yes, risks=risks)
-    with open_bench(target_request, workload_request, reporter, safety) as bench:
+    measured = continued(summary.record, opened.journal(session)) or workload_request
+    with open_measured(target_request, measured, reporter, safety) as bench:
         outcome = run_stored(bench, opened, session, reporter, optimizer)
         result = finish(folder, outcome, bench)
     show_result(result, folder, as_json=json)

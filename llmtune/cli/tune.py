@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmtune.cli import options
+from llmtune.cli.grouped import grouped
+from llmtune.cli.observe_options import ObserveOptions
 
 if TYPE_CHECKING:
     from llmtune.cli.bench import Bench
     from llmtune.cli.safety import Safety
     from llmtune.tuning.record import Plan
     from llmtune.tuning.result import TuningResult
+    from llmtune.tuning.session import Outcome
 
 DEFAULT_TRIALS = 30
 
 
+@grouped
 def tune(
+    context: typer.Context,
+    observing: ObserveOptions,
     target: options.Target = "embedded",
     workload: options.Workload = "tpch",
     scale: options.Scale = None,
@@ -84,23 +90,22 @@ def tune(
 ) -> None:
     """Tune a server for a workload, and prove the answer by interleaved runs.
 
-    The server's original settings are back when the command ends, however it ends;
-    if it is killed, `llmtune restore` puts them back.
+    With --observe nothing is run: a live server's own traffic is measured. The
+    server's original settings are back when the command ends, however it ends; if it
+    is killed, `llmtune restore` puts them back.
     """
     from rich.markup import escape
 
-    from llmtune.cli.bench import open_bench
-    from llmtune.cli.outcome import show_result
+    from llmtune.cli.observe_request import observe_request, without_statements
+    from llmtune.cli.observing import observed_origin, open_measured
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
-    from llmtune.cli.session_run import finish, kept_request, origin_of, run_new
+    from llmtune.cli.session_run import kept_request, origin_of, run_new
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.cli.warm_start import open_warm_start, proposals
     from llmtune.cli.workload_options import workload_request
-    from llmtune.errors import UsageError
-    from llmtune.postgres.live.address import is_address
     from llmtune.tuning.record import Request
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result import ready_folder
@@ -131,18 +136,25 @@ def tune(
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )
+    watched = observe_request(observing, target_request, seed, _given(context))
     warm = open_warm_start(warm_start, ModelRequest(adapter, base), reporter)
     sessions, risks = SessionStore(store), Risks(allow_durability_risk, allow_standby)
     safety = Safety(
         RestorePoints(sessions), new_id(), reporter, yes=yes, risks=risks, read_only=dry_run
     )
-    if apply and not is_address(target):
-        raise UsageError("--apply goes with a server's address; an embedded one is thrown away")
+    _check_apply(target, apply=apply)
     if not dry_run:
         ready_folder(out)
-    with open_bench(target_request, workload_wanted, reporter, safety, load=not dry_run) as bench:
-        kept = workload_wanted if dry_run else kept_request(workload_wanted, bench, out)
-        origin = origin_of(target_request, kept)
+    asked = (target_request, watched or workload_wanted)
+    with open_measured(*asked, reporter, safety, load=not dry_run) as bench:
+        if watched:
+            origin = observed_origin(target_request, watched)
+        else:
+            kept = workload_wanted if dry_run else kept_request(workload_wanted, bench, out)
+            origin = origin_of(target_request, kept)
+        if not bench.workload.queries:
+            source = without_statements(warm_start)
+            warm = open_warm_start(source, ModelRequest(adapter, base), reporter)
         request = Request(
             bench.target.name,
             bench.workload.name,
@@ -161,10 +173,21 @@ def tune(
         for line in plan_lines(bench, record.plan):
             reporter.say(escape(line))
         outcome = run_new(bench, benchmark, sessions, record, reporter)
-        result = finish(out, outcome, bench)
-        show_result(result, out, as_json=json)
-        if apply:
-            _apply(bench, safety, result)
+        _finish(bench, safety, outcome, out, as_json=json, apply=apply)
+
+
+def _check_apply(target: str, *, apply: bool) -> None:
+    from llmtune.errors import UsageError
+    from llmtune.postgres.live.address import is_address
+
+    if apply and not is_address(target):
+        raise UsageError("--apply goes with a server's address; an embedded one is thrown away")
+
+
+def _given(context: typer.Context) -> set[str]:
+    """The names of the options that are on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, one in sources.items() if one is not None and one.name == "COMMANDLINE"}
 
 
 def _show(lines: list[str], *, as_json: bool) -> None:
@@ -174,6 +197,19 @@ def _show(lines: list[str], *, as_json: bool) -> None:
         print_json({"statements": lines})
     else:
         print_text("\n".join(lines))
+
+
+def _finish(
+    bench: Bench, safety: Safety, outcome: Outcome, out: Path, *, as_json: bool, apply: bool
+) -> None:
+    """Write the result, show it, and leave it in force if that is wanted."""
+    from llmtune.cli.outcome import show_result
+    from llmtune.cli.session_run import finish
+
+    result = finish(out, outcome, bench)
+    show_result(result, out, as_json=as_json)
+    if apply:
+        _apply(bench, safety, result)
 
 
 def _apply(bench: Bench, safety: Safety, result: TuningResult) -> None:

@@ -109,6 +109,12 @@ def traffic_reader(target: Target) -> Iterator[TrafficReader]:
         yield TrafficReader(connection)
 
 
+def counting_statement(target: Target) -> str:
+    """The statement that a reader on this target repeats."""
+    with target.connect() as connection:
+        return TrafficReader(connection).statement.as_string(connection).strip()
+
+
 def _snapshot(row: tuple[Any, ...]) -> Snapshot:
     evictions, reset, totals, columns, running = row[0], row[1], row[2:6], row[6:11], row[11:]
     counted = {(base, number): Counted(*counts) for base, number, *counts in _rows(columns)}
