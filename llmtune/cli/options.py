@@ -248,6 +248,14 @@ TimeBudget = Annotated[
         help="Wall time for everything, such as `30m`.",
     ),
 ]
+Cheap = Annotated[
+    bool,
+    typer.Option(
+        "--cheap/--full-trials",
+        help="Spare search trials what earlier ones make needless: warm passes, restarts for next "
+        "to nothing, times that are known, hopeless remainders. Final runs are always full.",
+    ),
+]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Draws query parameters and everything else random.")
 ]

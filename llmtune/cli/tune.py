@@ -69,6 +69,7 @@ def tune(
         ),
     ] = None,
     time_budget: options.TimeBudget = None,
+    cheap: options.Cheap = False,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for the result and the report.")] = Path("out"),
     dry_run: Annotated[
@@ -115,7 +116,7 @@ def tune(
     from optimizers.registry import check_name
 
     check_name(optimizer)
-    plan, reporter = _plan(trials, time_budget), Reporter(quiet=json)
+    plan, reporter = _plan(trials, time_budget, cheap=cheap), Reporter(quiet=json)
     restart = RestartRequest(
         allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
     )
@@ -228,10 +229,12 @@ def _apply(bench: Bench, safety: Safety, result: TuningResult) -> None:
         say(f"Applied for good; take it back with: llmtune restore {safety.run_id}")
 
 
-def _plan(trials: int | None, time_budget: str | None) -> Plan:
+def _plan(trials: int | None, time_budget: str | None, *, cheap: bool) -> Plan:
+    from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS
     from llmtune.tuning.record import Plan
     from llmtune.units import parse_duration
 
+    savings = ALL_SAVINGS if cheap else FULL_TRIALS
     if time_budget is None:
-        return Plan(trials=DEFAULT_TRIALS if trials is None else trials)
-    return Plan(trials=trials, seconds=parse_duration(time_budget))
+        return Plan(trials=DEFAULT_TRIALS if trials is None else trials, cheap=savings)
+    return Plan(trials=trials, seconds=parse_duration(time_budget), cheap=savings)
