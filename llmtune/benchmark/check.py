@@ -11,7 +11,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.errors import ConnectionFailed, QueryFailed, UsageError
-from llmtune.postgres.plans import explain
+from llmtune.postgres.plans import explain, not_planned
 from llmtune.postgres.target import Connection
 from llmtune.trial import TrialStatus
 from workloads.workload import Query, Workload
@@ -90,7 +90,7 @@ def _tried(connection: Connection, query: Query, options: CheckOptions) -> Query
     except psycopg.Error as error:
         if connection.broken or connection.closed:
             raise ConnectionFailed(f"the server went away planning query {query.id}") from error
-        raise QueryFailed(query.id, str(error).strip(), query.place) from error
+        raise QueryFailed(query.id, not_planned(error), query.place) from error
     if options.timeout_s is None:
         return query
     with machine_lock():  # it would disturb another session's measurement

@@ -13,7 +13,7 @@ from llmtune.errors import UsageError
 from llmtune.postgres.column_values import OURS
 from llmtune.postgres.heavy_statements import HIDDEN, HeavyStatement, heavy_statements
 from llmtune.postgres.parameters import ParameterValues
-from llmtune.postgres.plans import explain
+from llmtune.postgres.plans import explain, not_planned
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection
 from workloads.captured.log import Reservoir, logged_statements
@@ -165,7 +165,7 @@ class _Capture:
             except psycopg.Error as error:
                 if self.connection.broken:
                     raise
-                reason = f"the server cannot plan it: {str(error).strip()}"
+                reason = f"the server cannot plan it: {not_planned(error)}"
         return list(planned), reason
 
     def _queries(

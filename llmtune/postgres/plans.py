@@ -119,6 +119,12 @@ def explain(connection: Connection, sql: str) -> PlanNode:
     return parse_plan(row[0][0]["Plan"])
 
 
+def not_planned(error: psycopg.Error) -> str:
+    """Why the server does not plan a statement, but not where: that is within our EXPLAIN."""
+    said = (error.diag.message_primary, error.diag.message_hint)
+    return "; hint: ".join(filter(None, said)) or str(error).strip()
+
+
 def what_if(
     connection: Connection,
     settings: Mapping[str, str],
@@ -194,4 +200,4 @@ def _explain_query(connection: Connection, query: Query) -> PlanNode:
     try:
         return explain(connection, query.sql)
     except psycopg.Error as error:
-        raise QueryFailed(query.id, str(error), query.place) from error
+        raise QueryFailed(query.id, not_planned(error), query.place) from error
