@@ -80,7 +80,7 @@ QUERIES = (
     WorkloadEntry(
         name="tpch",
         summary="TPC-H: 22 decision support queries over eight tables",
-        needs="nothing; the data is generated, 1.9 GB at scale 1",
+        needs="nothing; the data are generated, 1.9 GB at scale 1",
         scale=TPCH_SCALE,
         takes=GENERATED,
         build=_tpch,
@@ -88,7 +88,7 @@ QUERIES = (
     WorkloadEntry(
         name="ssb",
         summary="Star Schema Benchmark: 13 queries over a fact table and four dimensions",
-        needs="nothing; the data is generated, 1.5 GB at scale 1",
+        needs="nothing; the data are generated, 1.5 GB at scale 1",
         scale=0.1,
         takes=GENERATED,
         build=_builder("workloads.ssb", "ssb_workload"),

@@ -155,9 +155,10 @@ def _file_name(table: str) -> str:
 def _check_complete(path: Path, names: Collection[str]) -> None:
     missing = [name for name in map(_file_name, CREATE_TABLE) if name not in names]
     if missing:
+        lacking = ", ".join(missing) if len(missing) < len(CREATE_TABLE) else "all of them"
         raise LoadError(
-            f"{path} lacks {', '.join(missing)}; the benchmark's data are "
-            f"{len(CREATE_TABLE)} files, one for each table"
+            f"the benchmark's data are {len(CREATE_TABLE)} files, such as title.csv, one for "
+            f"each table; {path} lacks {lacking}"
         )
 
 
