@@ -139,7 +139,7 @@ class Watched:
         ("ycsb-e", 1),
         ("ycsb-f", 1),
         ("smallbank", 1),
-        ("tpcc", 2),
+        ("tpcc", 1),
     ],
 )
 def test_a_mix_runs_well_and_always_from_the_same_start(measure, tiny, embedded, name, trials):
