@@ -66,6 +66,8 @@ class ObserveBenchmark:
         journal: Journal | None = None,
         on_notice: Notice = lambda _: None,
         reference_ms: float | None = None,
+        *,
+        pause: Pause = time.sleep,
     ) -> None:
         """Remember the target's original settings; nothing is changed yet.
 
@@ -74,6 +76,7 @@ class ObserveBenchmark:
             on_notice: told of roll-backs and of windows that do not count.
             reference_ms: the value of the original settings, where a session goes
                 on; None: the first window's mean time.
+            pause: waits for so many seconds.
 
         Raises:
             ConnectionFailed, TargetError: the settings cannot be read or changed.
@@ -85,7 +88,7 @@ class ObserveBenchmark:
         self._options = options
         self._notice = on_notice
         self._reference = reference_ms
-        self._pause: Pause = time.sleep
+        self._pause = pause
         self._configured = UnderConfiguration(target, space, journal)
         self._in_force = space.baseline()
         self._baselines: tuple[Traffic, ...] = ()

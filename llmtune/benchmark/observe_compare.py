@@ -7,7 +7,7 @@ baseline, so that a change of the mix is no effect of the settings.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llmtune.postgres.traffic import Counted, StatementKey, Traffic
@@ -27,8 +27,8 @@ class Comparison:
     Attributes:
         ratio: time of the baseline's calls at this span's means over their own time;
             below 1 is faster. NaN where the two have no statement in common.
-        low: `STANDARD_ERRORS` below it; from the spread of the calls' times within
-            each statement.
+        errors: the standard errors of this span's time and of the baseline's, both
+            over the baseline's; from the spread of the calls of each statement.
         coverage: the part of the time, of the span that has less of it, that went
             into statements that are compared.
         load: how many times more (above 1) or less work there was to do than in the
@@ -37,10 +37,15 @@ class Comparison:
     """
 
     ratio: float
-    low: float
+    errors: tuple[float, float]
     coverage: float
     load: float
     calls: int
+
+    def surely_over(self, limit: float) -> bool:
+        """Whether the ratio is above `limit` beyond what chance does to either span."""
+        now, baseline = self.errors
+        return self.ratio - limit > STANDARD_ERRORS * math.hypot(now, limit * baseline)
 
 
 def compare(baseline: Traffic, now: Traffic, least: int = LEAST_CALLS) -> Comparison:
@@ -52,13 +57,12 @@ def compare(baseline: Traffic, now: Traffic, least: int = LEAST_CALLS) -> Compar
     ]
     expected = sum(old.seconds for old, _ in common)
     if not expected > 0:
-        return Comparison(math.nan, math.nan, 0.0, 1.0, 0)
+        return Comparison(math.nan, (0.0, 0.0), 0.0, 1.0, 0)
     ratio = sum(old.calls * new.mean for old, new in common) / expected
-    deviation = math.sqrt(sum(_variance(old, new, ratio) for old, new in common)) / expected
     spent = sum(new.seconds for _, new in common)
     return Comparison(
         ratio=ratio,
-        low=ratio - STANDARD_ERRORS * deviation,
+        errors=_errors(common, expected),
         coverage=min(expected / baseline.busy_seconds, spent / now.busy_seconds),
         load=_load(
             demand=_rate(sum(new.calls * old.mean for old, new in common), now, expected, baseline),
@@ -93,13 +97,13 @@ def _compared(old: Counted | None) -> bool:
     return old is not None and old.calls >= LEAST_CALLS and old.seconds > 0
 
 
-def _variance(old: Counted, new: Counted, ratio: float) -> float:
-    """What one statement adds to the variance of the ratio's numerator (delta method).
-
-    Few calls say little about their spread, so the larger of the two is taken.
-    """
-    spread = max(old.variance, new.variance)
-    return old.calls**2 * spread / new.calls + ratio**2 * old.calls * spread
+def _errors(common: Sequence[tuple[Counted, Counted]], expected: float) -> tuple[float, float]:
+    """Few calls say little about their spread, so the larger of both spans' is taken."""
+    spreads = [max(old.variance, new.variance) for old, new in common]
+    pairs = list(zip(common, spreads, strict=True))
+    now = sum(old.calls**2 * spread / new.calls for (old, new), spread in pairs)
+    baseline = sum(old.calls * spread for (old, _), spread in pairs)
+    return math.sqrt(now) / expected, math.sqrt(baseline) / expected
 
 
 def _rate(work: float, now: Traffic, expected: float, baseline: Traffic) -> float:

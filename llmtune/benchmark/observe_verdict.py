@@ -57,9 +57,9 @@ class Trialled:
         """End the window when it is over the limit and no chance, or surely over the cap."""
         now = with_running(self.baseline, so_far)
         comparison = compare(self.baseline, now, least=1)
-        if comparison.ratio > self.limit and comparison.low > 1:
+        if comparison.ratio > self.limit and comparison.surely_over(1.0):
             return Stop(comparison, harmful=True)
-        if self.cap is not None and comparison.low > self.cap:
+        if self.cap is not None and comparison.surely_over(self.cap):
             return Stop(comparison, harmful=False)
         return None
 

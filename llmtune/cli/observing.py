@@ -35,8 +35,6 @@ from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.tuning.record import JournalEntry, SessionRecord
-from optimizers.registry import looks_at_plans
-from optimizers.what_if import WhatIf
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
 
@@ -61,19 +59,6 @@ class ObservedBench(Bench):
             lambda text: self.reporter.say(f"[yellow]{escape(text)}[/yellow]"),
             self.request.reference_ms,
         )
-
-    def plans(self, optimizer: str) -> WhatIf | None:
-        """None: such an optimizer learns from queries that are measured one by one.
-
-        Raises:
-            UsageError: the optimizer cannot do without.
-        """
-        if looks_at_plans(optimizer):
-            raise UsageError(
-                f"the optimizer {optimizer} needs queries that are run, and --observe runs none; "
-                "choose another, such as tpe"
-            )
-        return None
 
 
 def continued(record: SessionRecord, journal: Sequence[JournalEntry]) -> ObserveRequest | None:

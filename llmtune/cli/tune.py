@@ -70,6 +70,8 @@ def tune(
     ] = None,
     time_budget: options.TimeBudget = None,
     cheap: options.Cheap = False,
+    keep_knobs: options.KeepKnobs = None,
+    after: options.After = None,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for the result and the report.")] = Path("out"),
     dry_run: Annotated[
@@ -117,10 +119,12 @@ def tune(
 
     check_name(optimizer)
     plan, reporter = _plan(trials, time_budget, cheap=cheap), Reporter(quiet=json)
+    plan = _narrowed(plan, keep_knobs, after)
     restart = RestartRequest(
         allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
     )
     target_request = TargetRequest(target, cores, memory, bindir, restart, image)
+    watched = observe_request(observing, target_request, seed, _given(context))
     workload_wanted = workload_request(
         workload,
         seed,
@@ -137,7 +141,6 @@ def tune(
         leave_out_failing=leave_out_failing,
         drawn=drawn,
     )
-    watched = observe_request(observing, target_request, seed, _given(context))
     warm = open_warm_start(warm_start, ModelRequest(adapter, base), reporter)
     sessions, risks = SessionStore(store), Risks(allow_durability_risk, allow_standby)
     safety = Safety(
@@ -238,3 +241,13 @@ def _plan(trials: int | None, time_budget: str | None, *, cheap: bool) -> Plan:
     if time_budget is None:
         return Plan(trials=DEFAULT_TRIALS if trials is None else trials, cheap=savings)
     return Plan(trials=trials, seconds=parse_duration(time_budget), cheap=savings)
+
+
+def _narrowed(plan: Plan, keep_knobs: int | None, after: int | None) -> Plan:
+    from llmtune.errors import UsageError
+
+    if keep_knobs is None:
+        if after is not None:
+            raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+        return plan
+    return replace(plan, keep_knobs=keep_knobs, narrow_after=after or plan.narrow_after)
