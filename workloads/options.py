@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+
+from llmtune.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +40,14 @@ class WorkloadOptions:
     leave_out: bool = False
     query_timeout_s: float | None = None
     queries: int | None = None
+
+
+def check_scale(scale: float) -> float:
+    """The scale factor itself.
+
+    Raises:
+        UsageError: it is not a positive finite number.
+    """
+    if not (scale > 0 and isfinite(scale)):
+        raise UsageError(f"the scale factor must be a positive number, not {scale}")
+    return scale

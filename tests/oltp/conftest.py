@@ -9,7 +9,6 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.embedded import EmbeddedTarget
 from workloads.oltp import (
-    YCSB_LETTERS,
     smallbank_workload,
     tpcb_workload,
     tpcc_workload,
@@ -18,7 +17,6 @@ from workloads.oltp import (
 from workloads.options import WorkloadOptions
 from workloads.workload import TransactionMix
 
-NAMES = ("tpcb", *(f"ycsb-{letter}" for letter in YCSB_LETTERS), "smallbank", "tpcc")
 KNOBS = ["shared_buffers", "work_mem", "checkpoint_timeout"]
 
 

@@ -27,7 +27,6 @@ ALL = ("tpcb", "ycsb-a", "ycsb-b", "ycsb-c", "ycsb-d", "ycsb-e", "ycsb-f", "smal
         ({"duration_s": 1.5}, "whole number of seconds"),
         ({"objective": "latency"}, "throughput or p95, not for 'latency'"),
         ({"objective": "speed"}, "throughput or p95, not for 'speed'"),
-        ({"database": "mine"}, "leave out --database"),
     ],
 )
 def test_unfit_options_are_refused(tiny, name, options, message):

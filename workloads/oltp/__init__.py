@@ -3,10 +3,9 @@
 from workloads.oltp.smallbank import smallbank_workload
 from workloads.oltp.tpcb import tpcb_workload
 from workloads.oltp.tpcc import tpcc_workload
-from workloads.oltp.ycsb import YCSB_LETTERS, ycsb_workload
+from workloads.oltp.ycsb import ycsb_workload
 
 __all__ = [
-    "YCSB_LETTERS",
     "smallbank_workload",
     "tpcb_workload",
     "tpcc_workload",

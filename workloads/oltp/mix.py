@@ -9,7 +9,7 @@ from math import isfinite
 
 from llmtune.errors import UsageError
 from workloads.objective import P95, THROUGHPUT, Objective
-from workloads.options import WorkloadOptions
+from workloads.options import WorkloadOptions, check_scale
 from workloads.workload import DataSet, Query, Transaction, TransactionMix
 
 OBJECTIVES = {objective.name: objective for objective in (THROUGHPUT, P95)}
@@ -89,18 +89,15 @@ def choices(workload: str, options: WorkloadOptions, default_scale: float) -> Ch
     """The user's options, checked.
 
     Raises:
-        UsageError: an option that a transaction mix does not take, or a value out of range.
+        UsageError: an objective that a transaction mix does not have, or a value out of range.
     """
-    for name in ("data", "database"):
-        if getattr(options, name) is not None:
-            raise UsageError(f"{workload} generates its own data; leave out --{name}")
     objective = options.objective or THROUGHPUT.name
     if objective not in OBJECTIVES:
         raise UsageError(
             f"{workload} is tuned for {' or '.join(OBJECTIVES)}, not for {objective!r}"
         )
     return Choices(
-        scale=_scale(default_scale if options.scale is None else options.scale),
+        scale=check_scale(default_scale if options.scale is None else options.scale),
         clients=_clients(CLIENTS if options.clients is None else options.clients),
         duration_s=_duration(DURATION_S if options.duration_s is None else options.duration_s),
         objective=OBJECTIVES[objective],
@@ -132,12 +129,6 @@ def transaction_mix(
         clients=chosen.clients,
         duration_s=chosen.duration_s,
     )
-
-
-def _scale(scale: float) -> float:
-    if not (scale > 0 and isfinite(scale)):
-        raise UsageError(f"the scale factor must be a positive number, not {scale}")
-    return scale
 
 
 def _clients(clients: int) -> int:

@@ -36,7 +36,7 @@ def smallbank_workload(options: WorkloadOptions) -> TransactionMix:
     """The six transactions with their weights.
 
     Raises:
-        UsageError: an option that it does not take.
+        UsageError: an objective that it does not have, or a value out of range.
     """
     chosen = choices("smallbank", options, DEFAULT_SCALE)
     customers = _customers(chosen)

@@ -28,7 +28,7 @@ def tpcb_workload(options: WorkloadOptions) -> TransactionMix:
     """The one transaction of TPC-B.
 
     Raises:
-        UsageError: an option that it does not take.
+        UsageError: an objective that it does not have, or a value out of range.
     """
     chosen = choices("tpcb", options, DEFAULT_SCALE)
     accounts, branches = _accounts(chosen.scale), ceil(chosen.scale)

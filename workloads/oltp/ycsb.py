@@ -35,8 +35,6 @@ SHARES = {
 }
 """Percent of the operations in each core workload."""
 
-YCSB_LETTERS = tuple(SHARES)
-
 _DISK_BYTES_PER_SCALE = 1_200_000_000
 _DISK_BYTES_EMPTY = 8 << 20
 
@@ -83,7 +81,7 @@ def ycsb_workload(letter: str, options: WorkloadOptions) -> TransactionMix:
     """One of the core workloads, `a` to `f`; all of one scale share their data set.
 
     Raises:
-        UsageError: an option that it does not take.
+        UsageError: an objective that it does not have, or a value out of range.
     """
     name = f"ycsb-{letter}"
     chosen = choices(name, options, DEFAULT_SCALE)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from inspect import cleandoc
 
-from llmtune.errors import UsageError
+from workloads.options import check_scale
 from workloads.tpch.generator import TABLES, Generator
 from workloads.tpch.schema import CREATE_TABLE, FOREIGN_KEYS, INDEXES
 from workloads.workload import DataSet, Table
@@ -38,8 +38,7 @@ def tpch_data_set(scale: float) -> DataSet:
     Raises:
         UsageError: `scale` is not a positive finite number.
     """
-    if not 0 < scale < float("inf"):
-        raise UsageError(f"the scale factor must be a positive number, not {scale}")
+    check_scale(scale)
     return DataSet(
         name=f"tpch-sf{scale:.15g}",
         schema="tpch",

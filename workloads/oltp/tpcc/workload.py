@@ -22,7 +22,7 @@ def tpcc_workload(options: WorkloadOptions) -> TransactionMix:
     """The five transactions over `scale` warehouses.
 
     Raises:
-        UsageError: an option that it does not take.
+        UsageError: an objective that it does not have, or a value out of range.
     """
     chosen = choices("tpcc", options, DEFAULT_SCALE)
     size = Size.of(chosen.scale)
