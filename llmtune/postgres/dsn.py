@@ -52,6 +52,7 @@ class DsnTarget:
         restarter: Restarter | None = None,
         *,
         start_patience_s: float = START_PATIENCE_S,
+        recovery_patience_s: float = RECOVERY_PATIENCE_S,
         everyone: bool = False,
     ) -> None:
         """Read the address; nothing is connected yet.
@@ -62,6 +63,7 @@ class DsnTarget:
             hardware: what the server may use, as far as the user says it.
             restarter: how it may be restarted; None: not at all.
             start_patience_s: how long it may take to answer after a restart.
+            recovery_patience_s: how long one that went away is waited for.
             everyone: knobs are changed for all sessions, not for our own alone.
 
         Raises:
@@ -75,6 +77,7 @@ class DsnTarget:
         self._stated = hardware
         self._restarter = restarter
         self._start_patience_s = start_patience_s
+        self._recovery_patience_s = recovery_patience_s
         self._everyone = everyone
         self._report: ServerReport | None = None
         self._entries: OwnersEntries | None = None
@@ -82,6 +85,7 @@ class DsnTarget:
         self._folder: Path | None = None
         self._started = 0.0
         self._down = False
+        self._gone = False
         self._restart_seconds = 0.0
 
     @property
@@ -233,7 +237,8 @@ class DsnTarget:
         """See `Target.recover`; without a way to restart, a server that is down is waited for.
 
         Raises:
-            ConnectionFailed: it does not come back within a minute.
+            ConnectionFailed: it does not come back within a minute; the next call
+                does not wait for it again.
             ServerDidNotStart: it does not start, and its files are out of reach; the
                 message has the lines to take out of them.
             TargetError: it refuses to have its settings put back.
@@ -247,9 +252,11 @@ class DsnTarget:
 
     def _reconnect(self) -> Connection:
         """A connection to the server, which is brought up for it if that takes undoing."""
+        patience_s = 0.0 if self._down or self._gone else self._recovery_patience_s
         try:
-            return connect_patiently(self.connect, 0.0 if self._down else RECOVERY_PATIENCE_S)
+            connection = connect_patiently(self.connect, patience_s)
         except ConnectionFailed:
+            self._gone = True
             if self._restarter is None or self._entries is None:
                 raise
             folder = self.data_folder
@@ -257,7 +264,9 @@ class DsnTarget:
             self._entries.undo_outside(file, self._last)
             self.restart()
             self._down = False
-            return self.connect()
+            connection = self.connect()
+        self._gone = False
+        return connection
 
     def _look_once_more(self) -> None:
         """While it still answers: since when it runs, and what it may refuse to start with."""

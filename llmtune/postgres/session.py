@@ -12,6 +12,9 @@ from psycopg.pq import Conninfo
 from llmtune.errors import ConnectionFailed, TargetError
 from llmtune.postgres.target import Connection
 
+LOST = ("08", "57P")
+"""Classes of SQL states in which a server ends a connection."""
+
 SET_ALL = """
     SELECT set_config(name, value, false)
     FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS given(name, value, place)
@@ -60,11 +63,17 @@ def environment(parameters: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def loss_is_failure() -> Iterator[None]:
-    """A connection lost in here, as by a crash of the server, is a ConnectionFailed."""
+    """A connection lost in here, as by a crash of the server, is a ConnectionFailed.
+
+    A server that is there and cannot do what it is asked, as on a full disk, is a
+    TargetError: waiting for it, or starting it anew, would not help.
+    """
     try:
         yield
     except psycopg.OperationalError as error:
-        raise ConnectionFailed(f"the server went away: {_one_line(error)}") from error
+        if error.sqlstate is None or error.sqlstate.startswith(LOST):
+            raise ConnectionFailed(f"the server went away: {_one_line(error)}") from error
+        raise TargetError(f"the server cannot go on: {_one_line(error)}") from error
 
 
 def _one_line(error: psycopg.Error) -> str:

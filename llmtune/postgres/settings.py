@@ -215,10 +215,7 @@ class SettingsApplier:
             except psycopg.Error as error:
                 if connection.closed:
                     raise
-                reason = error.diag.message_primary
-                raise ReadBackMismatch(
-                    f"the server refuses {name} = {change.next}: {reason}"
-                ) from error
+                raise _refused(name, change.next, error) from error
 
     def _check_seen(self, changes: Iterable[str]) -> None:
         """What cannot be put back is not changed."""
@@ -289,6 +286,14 @@ def reload_settings(connection: Connection) -> None:
     deadline = time.monotonic() + RELOAD_PATIENCE_S
     while connection.execute(loaded).fetchone() == before and time.monotonic() < deadline:
         time.sleep(0.002)
+
+
+def _refused(name: str, text: str | None, error: psycopg.Error) -> TargetError:
+    """Why ALTER SYSTEM failed: for want of rights or room any other value would fail too."""
+    reason = error.diag.message_primary
+    if isinstance(error, (psycopg.errors.InsufficientPrivilege, psycopg.OperationalError)):
+        return TargetError(f"the server cannot change {name} now: {reason}")
+    return ReadBackMismatch(f"the server refuses {name} = {text}: {reason}")
 
 
 def _holds(setting: ServerSetting, value: Value) -> bool:

@@ -126,6 +126,8 @@ def _interleaved(measure: Measure, arms: Sequence[Arm], runs: int) -> dict[str, 
             trial = measure(arm)
             if trial.succeeded and trial.value is not None:
                 values[arm.label].append(trial.value)
+            elif arm is arms[0]:
+                return values  # with nothing to compare to, the rest is of no use
         running = [arm for arm in running if len(values[arm.label]) == turn + 1]
     return values
 

@@ -55,7 +55,7 @@ class Runner:
         self._store = store
         self._restart_clock = restart_clock
         self._facts = facts or ServerFacts(clients=record.plan.clients)
-        self._decided = deque(entry for entry in journal if entry.phase is not Phase.SEARCH)
+        self._decided = deque(entry for entry in journal if self._decides(entry))
         self._idle_since = perf_counter()
         self._number = max((entry.trial.number for entry in journal), default=-1) + 1
         for entry in journal:
@@ -94,6 +94,15 @@ class Runner:
         self._take(entry)
         self.on_event(TrialFinished(phase, trial, self.incumbent, self.elapsed_s))
         return trial
+
+    def _decides(self, entry: JournalEntry) -> bool:
+        """Whether a decision that starts again takes this trial over.
+
+        A default that failed in the final runs ended the decision, and is run anew.
+        """
+        failed = entry.phase is Phase.CONFIRM and not entry.trial.succeeded
+        is_default = entry.trial.configuration == self.evaluator.space.baseline()
+        return entry.phase is not Phase.SEARCH and not (failed and is_default)
 
     def _replayed(self, phase: Phase, configuration: Configuration) -> Trial | None:
         if not self._decided:

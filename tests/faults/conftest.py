@@ -9,27 +9,27 @@ from pathlib import Path
 import pytest
 
 from llmtune.postgres.embedded import EmbeddedTarget
-from tests.faults.scene import OWNERS, Scene
-from tests.faults.wire import leave_open
+from tests.faults.scene import Scene, set_up
 
 
 @pytest.fixture(scope="session")
 def victim(cache: Path) -> Iterator[EmbeddedTarget]:
+    """A server that faults are tried on; nobody else's, for it dies now and then."""
     with EmbeddedTarget(cache=cache) as server:
-        with server.connect() as connection:
-            connection.execute("CREATE TABLE notes AS SELECT generate_series(1, 100) AS n")
         yield server
 
 
 @pytest.fixture
-def scene(victim: EmbeddedTarget, tmp_path: Path) -> Iterator[Scene]:
-    with victim.connect() as connection:
-        for entry in OWNERS:
-            connection.execute(f"ALTER SYSTEM SET {entry}".encode())
-        connection.execute("SELECT pg_reload_conf()")
-        connection.execute("SELECT pg_sleep(0.05)")
+def door() -> Iterator[Path]:
+    """A folder for the socket that tuners use; its path is short."""
     with tempfile.TemporaryDirectory(prefix="door-") as folder:
-        scene = Scene(victim, tmp_path, Path(folder))
-        leave_open(scene.door, scene.sockets)
-        yield scene
+        yield Path(folder)
+
+
+@pytest.fixture
+def scene(victim: EmbeddedTarget, tmp_path: Path, door: Path) -> Iterator[Scene]:
+    set_up(victim)
+    scene = Scene(victim, tmp_path, door)
+    yield scene
+    scene.leave()
     victim.recover()

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from llmtune.cli.app import app
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.settings import reload_settings
 from llmtune.tuning.record import JournalEntry, SessionStatus
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.store import SessionStore
 from tests.faults.tuner import Ended, Tuner
-from tests.faults.wire import Line, Point, Wire
+from tests.faults.wire import Line, Point, Wire, leave_open
 
 OWNERS = ("checkpoint_timeout = '7min'", "deadlock_timeout = '2s'")
 """What the owner has set with ALTER SYSTEM: one on a knob that is tuned."""
@@ -37,6 +38,15 @@ OURS = ("application_name",)
 """Settings of our own connection."""
 
 
+def set_up(server: EmbeddedTarget) -> None:
+    """Give the server the table of the workload and its owner's settings."""
+    with server.connect() as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS notes AS SELECT generate_series(1, 9) AS n")
+        for entry in OWNERS:
+            connection.execute(f"ALTER SYSTEM SET {entry}".encode())
+        reload_settings(connection)
+
+
 class Scene:
     """One fault: a server, a store and a folder of their own."""
 
@@ -47,7 +57,7 @@ class Scene:
             door: the folder of the socket that tuners use; its path must be short.
         """
         self.server, self.folder = server, folder
-        self.url = f"sqlite:///{folder / 'sessions.db'}"
+        self.database = folder / "sessions.db"
         self.out = folder / "out"
         (folder / "queries.sql").write_text(QUERIES)
         (folder / "guess.json").write_text(json.dumps(GUESS))
@@ -56,6 +66,17 @@ class Scene:
         self.user = "postgres"
         self.before = (self.entries(), self.settings())
         self.tuner: Tuner | None = None
+        leave_open(door, self.sockets)
+
+    def leave(self) -> None:
+        """Take away what only this fault needed."""
+        if self.user != "postgres":
+            self.run(f"DROP OWNED BY {self.user}", f"DROP ROLE {self.user}")
+
+    @property
+    def url(self) -> str:
+        """The session store's."""
+        return f"sqlite:///{self.database}"
 
     def run(self, *statements: str) -> None:
         with self.server.connect() as connection:
@@ -78,6 +99,20 @@ class Scene:
         with self.server.connect() as connection:
             rows = connection.execute(SETTINGS).fetchall()
         return {name: text for name, text in rows if name not in OURS}
+
+    def least_rights(self) -> None:
+        """From now on the tuner logs in as a role that may do no more than it must."""
+        self.user = "least"
+        names = ("checkpoint_timeout", "wal_compression")
+        self.run(
+            "CREATE ROLE least LOGIN",
+            "GRANT pg_read_all_settings, pg_read_all_stats TO least",
+            "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO least",
+            "GRANT SELECT ON pg_file_settings TO least",
+            "GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO least",
+            *(f"GRANT ALTER SYSTEM ON PARAMETER {name} TO least" for name in names),
+            "GRANT SELECT, INSERT ON notes TO least",
+        )
 
     @property
     def address(self) -> str:
@@ -133,7 +168,7 @@ class Scene:
             store.close()
 
     def journalled(self) -> int:
-        return len(self.journal()) if (self.folder / "sessions.db").exists() else 0
+        return len(self.journal()) if self.database.exists() else 0
 
     @property
     def session(self) -> str:
@@ -163,5 +198,5 @@ class Scene:
         assert self.journal()[: len(kept)] == kept
         assert self.status is SessionStatus.FINISHED
         result = json.loads((self.out / "result.json").read_text())
-        assert result["improvement"]["improved"] is True
+        assert result["improvement"]["improved"], self.journal()
         self.check_original()

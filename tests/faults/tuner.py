@@ -68,9 +68,7 @@ class Tuner:
 def command(words: list[str], *said: str) -> None:
     """Runs in the child."""
     for number, path in enumerate(said, start=1):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, number)
-    sys.stdout, sys.stderr = open(1, "w", buffering=1), open(2, "w", buffering=1)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     from llmtune.cli.app import main
 
     sys.argv = ["llmtune", *words]

@@ -10,6 +10,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -45,6 +46,12 @@ class Line:
     waiting: bool = False
 
     def cut(self) -> None:
+        """End the connection on both sides."""
+        for end in (self.client, self.server):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
         for end in (self.client, self.server):
             end.close()
 
@@ -90,7 +97,7 @@ class Wire:
         self._thread.join()
         for key in list(self._selector.get_map().values()):
             if isinstance(key.data, Line):
-                key.data.cut()
+                key.data.close()
         for one in (self._selector, self._listener, self._stopped):
             one.close()
         (self.folder / SOCKET).unlink()
@@ -156,4 +163,4 @@ class Wire:
         for end in (line.client, line.server):
             if end.fileno() != -1:
                 self._selector.unregister(end)
-        line.cut()
+        line.close()
