@@ -23,9 +23,10 @@ class Surrogate:
     because the disagreement between them says where the surrogate is guessing.
     """
 
-    def __init__(self, seed: int = 0, trees: int = 40) -> None:
+    def __init__(self, seed: int = 0, trees: int = 40, leaf: int = 3) -> None:
         self._seed = seed
         self._trees = trees
+        self._leaf = leaf
         self._model: Any = None
         self._used: NDArray[np.bool_] = np.zeros(0, dtype=bool)
 
@@ -56,13 +57,14 @@ class Surrogate:
 
     def predict(self, features: ArrayLike) -> Floats:
         """Shape (n, d) to shape (n,): the expected value in the unit that was fitted."""
-        return np.asarray(np.exp(self._each_tree(features).mean(axis=0)), dtype=np.float64)
+        return np.asarray(np.exp(self.opinions(features).mean(axis=0)), dtype=np.float64)
 
     def spread(self, features: ArrayLike) -> Floats:
         """Shape (n,): the standard deviation of the trees, in natural log units."""
-        return np.asarray(self._each_tree(features).std(axis=0), dtype=np.float64)
+        return np.asarray(self.opinions(features).std(axis=0), dtype=np.float64)
 
-    def _each_tree(self, features: ArrayLike) -> Floats:
+    def opinions(self, features: ArrayLike) -> Floats:
+        """Shape (n, d) to shape (trees, n): the log of the value that each tree expects."""
         if self._model is None:
             raise ValueError("the surrogate must be fitted first")
         table = np.asarray(features, dtype=np.float32)[:, self._used]
@@ -73,7 +75,7 @@ class Surrogate:
 
         return ExtraTreesRegressor(
             n_estimators=self._trees,
-            min_samples_leaf=3,
+            min_samples_leaf=self._leaf,
             max_features=min(features, max(8, features // 5)),
             random_state=self._seed,
             n_jobs=-1,

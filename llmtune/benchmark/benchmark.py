@@ -11,6 +11,7 @@ from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.passes import Passes, run_passes
 from llmtune.benchmark.queries import QueryOutcome, run_query
+from llmtune.benchmark.query_plans import QueryPlans
 from llmtune.benchmark.savings import PlansUnder, Saver, Savings
 from llmtune.benchmark.timed_pass import Limits, PassResult
 from llmtune.benchmark.under_configuration import UnderConfiguration
@@ -21,8 +22,10 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection, Target, why_lost
+from llmtune.postgres.what_if import WhatIfFeatures
 from llmtune.postgres.what_if_plans import WhatIfPlans
 from llmtune.trial import Trial, TrialStatus
+from optimizers.what_if import WhatIf
 from workloads.objective import Objective
 from workloads.workload import Workload
 
@@ -90,6 +93,11 @@ class Benchmark:
     def objective(self) -> Objective:
         """What a trial's value means."""
         return self.workload.objective
+
+    def what_if(self) -> WhatIf:
+        """See `Planned`."""
+        features = WhatIfFeatures(self._target, self._database, self.workload, self.space)
+        return QueryPlans(features, self.workload)
 
     def measure(
         self, configuration: Configuration, *, number: int, source: str, cap: float | None = None

@@ -40,7 +40,8 @@ class SyntheticEvaluator:
     """Answers from a bowl over the knobs' positions, in `base` seconds at the default.
 
     The same seed gives the same surface and the same noise. Wall seconds are
-    stated in the trials, never spent.
+    stated in the trials, never spent. There is one query for each knob that matters,
+    and it takes the more of the total the farther its knob is from the best.
 
     Attributes:
         active: the names of the knobs that matter.
@@ -94,12 +95,13 @@ class SyntheticEvaluator:
         value = self.value(configuration) * math.exp(
             self.behaviour.noise * float(self._noise.standard_normal())
         )
+        times = self._query_times(configuration, value)
         status = TrialStatus.SUCCEEDED
         if cap is not None and self.objective.better(cap, value):
-            value, status = cap, TrialStatus.CAPPED
+            value, status, times = cap, TrialStatus.CAPPED, _until(cap, times)
         return Trial(
             number, source, configuration, status, value,
-            query_times=(QueryTime("q1", value),), wall_s=value + 1.0, measured_s=value,
+            query_times=times, wall_s=value + 1.0, measured_s=value,
         )  # fmt: skip
 
     def value(self, configuration: Mapping[str, Value]) -> float:
@@ -111,13 +113,31 @@ class SyntheticEvaluator:
             exponent = gain * self._distance(configuration)
         return self.base * math.exp(exponent)
 
-    def _distance(self, configuration: Mapping[str, Value]) -> float:
-        """Mean squared distance to the optimum over the active knobs, each 0 to 1."""
-        squares = [
+    @property
+    def query_ids(self) -> tuple[str, ...]:
+        """One query for each active knob, in their order."""
+        return tuple(f"q{number}" for number in range(1, len(self.active) + 1))
+
+    def distances(self, configuration: Mapping[str, Value]) -> list[float]:
+        """Each active knob's squared distance to its optimum, 0 to 1."""
+        return [
             (self._position(name, configuration[name]) - self._optimum[name]) ** 2
             for name in self.active
         ]
+
+    def _distance(self, configuration: Mapping[str, Value]) -> float:
+        squares = self.distances(configuration)
         return sum(squares) / max(1, len(squares))
+
+    def _query_times(
+        self, configuration: Mapping[str, Value], value: float
+    ) -> tuple[QueryTime, ...]:
+        scale = math.log(self.behaviour.optimum_gain) / (self._default_distance or 1.0)
+        parts = [math.exp(scale * distance) for distance in self.distances(configuration)]
+        return tuple(
+            QueryTime(query_id, value * part / sum(parts))
+            for query_id, part in zip(self.query_ids, parts, strict=True)
+        )
 
     def _position(self, name: str, value: Value) -> float:
         return self.space[name].position(value)
@@ -129,3 +149,14 @@ class SyntheticEvaluator:
         positions = [self._position(name, configuration[name]) for name in self.space.names]
         # A fixed irrational stride spreads any configuration evenly over 0 to 1.
         return (sum(positions) * 61.803398875) % 1.0 < self.behaviour.crash_share
+
+
+def _until(cap: float, times: tuple[QueryTime, ...]) -> tuple[QueryTime, ...]:
+    """The times as far as a pass came that was stopped after `cap` seconds."""
+    done: list[QueryTime] = []
+    for time in times:
+        left = cap - sum(one.seconds for one in done)
+        if left <= 0:
+            break
+        done.append(QueryTime(time.query_id, min(time.seconds, left)))
+    return tuple(done)

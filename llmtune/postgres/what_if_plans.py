@@ -14,12 +14,25 @@ from workloads.workload import AnyWorkload
 KEPT_PLANS = 500
 """Configurations whose plans are kept, some 100 kB each for twenty queries."""
 
+UNPLANNED = frozenset(
+    {
+        "temp_buffers",
+        "default_statistics_target",
+        "max_parallel_workers",
+        "max_parallel_maintenance_workers",
+        "effective_io_concurrency",
+        "io_combine_limit",
+        "synchronous_commit",
+    }
+)
+"""Session knobs that a query's planning never reads: they matter when it runs, or to ANALYZE."""
+
 
 class WhatIfPlans:
     """Callable: a configuration to the plan of each query, by its id.
 
-    Plans depend on session-level knobs only, so configurations that agree in those
-    share their plans.
+    Plans depend on session-level knobs only, and not on all of those, so configurations
+    that agree in what the planner reads share their plans.
     """
 
     def __init__(
@@ -30,7 +43,9 @@ class WhatIfPlans:
         self._workload = workload
         # What EXPLAIN can set for itself, however it is changed for good in this space.
         self._session = [
-            one.name for one in space.knobs if one.knob.effect(space.version) is Effect.SESSION
+            one.name
+            for one in space.knobs
+            if one.knob.effect(space.version) is Effect.SESSION and one.name not in UNPLANNED
         ]
         self._plans: dict[tuple[str, ...], dict[str, PlanNode]] = {}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.noise import Noise
+from llmtune.benchmark.query_plans import plans_of
 from llmtune.errors import SessionError
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
@@ -37,6 +38,7 @@ from llmtune.tuning.runner import RestartClock, Runner, no_restarts
 from llmtune.tuning.search import second_best, step
 from llmtune.tuning.store import SessionStore
 from optimizers.base import Optimizer
+from optimizers.registry import looks_at_plans
 from optimizers.registry import optimizer as build_optimizer
 from optimizers.warm_start import Proposal, WarmStarted, default_proposal, portfolio
 
@@ -326,6 +328,7 @@ def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
         record.seed,
         record.plan.clients,
         save_restarts=record.plan.cheap.save_restarts,
+        what_if=plans_of(evaluator) if looks_at_plans(record.optimizer) else None,
     )
     for observation in record.prior:
         inner.learn(observation.trial)  # not `tell`: the session's incumbent is its own

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from llmtune.benchmark.synthetic import SyntheticEvaluator
+from llmtune.benchmark.synthetic_plans import SyntheticPlans
 from optimizers import registry
 from optimizers.cmaes import CMAES
 from optimizers.gp import GP
@@ -82,7 +84,8 @@ class TestTuRBO(SlowConformance):
 @pytest.mark.parametrize("name", registry.names())
 def test_every_name_builds_an_optimizer_of_that_name(name):
     space = knob_space().subset(MEMORY_AND_CHOICES)
-    assert registry.optimizer(name, space, LATENCY, 0).name == name
+    plans = SyntheticPlans(SyntheticEvaluator(space, 0))
+    assert registry.optimizer(name, space, LATENCY, 0, what_if=plans).name == name
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import pytest
 
+from llmtune.benchmark.synthetic import SyntheticEvaluator
+from llmtune.benchmark.synthetic_plans import SyntheticPlans
 from llmtune.errors import UnknownName
 from llmtune.knobs.memory import fits
 from optimizers import registry
@@ -80,7 +82,8 @@ def test_rules_touch_only_the_knobs_of_the_space():
 
 @pytest.mark.parametrize("name", registry.names())
 def test_the_registry_builds_every_optimizer(name):
-    assert registry.optimizer(name, SPACE, LATENCY, 0).name == name
+    plans = SyntheticPlans(SyntheticEvaluator(SPACE, 0))
+    assert registry.optimizer(name, SPACE, LATENCY, 0, what_if=plans).name == name
 
 
 def test_an_unknown_optimizer_is_named_with_the_known_ones():

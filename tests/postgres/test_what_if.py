@@ -71,10 +71,13 @@ def test_configurations_with_the_same_session_knobs_share_plans(what_if, target,
     work_mem = {"work_mem": 777}
     first = what_if(space.configuration(work_mem))
     before = target.connections
-    second = what_if(space.configuration({**work_mem, "shared_buffers": 2048}))
+    unseen = {"shared_buffers": 2048, "max_parallel_workers": 3}
+    second = what_if(space.configuration({**work_mem, **unseen}))
     assert target.connections == before
     place = what_if.names.index("knob.shared_buffers")
     assert first["q1"][place] != second["q1"][place]
+    what_if(space.configuration({**work_mem, "effective_cache_size": 65536}))
+    assert target.connections > before, "the planner reads that one"
 
 
 def test_it_outlives_a_restart_and_leaves_no_setting(what_if, target, space, tpch_tiny):

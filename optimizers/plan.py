@@ -1,0 +1,166 @@
+"""`plan`: candidates are judged by the plans that they would get, before any is run.
+
+One surrogate for all queries, whose features are the queries' plans under each
+configuration, is refitted on the session's own times of single queries. EXPLAIN costs a
+hundredth of running a query, so an ask can look at dozens of candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.knob import Effect
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import Trial
+from optimizers.base import Optimizer
+from optimizers.candidates import Candidates
+from optimizers.plan_model import Outlook, PlanModel, outlook, with_guess
+from optimizers.plan_search import Found, Judge, PlanSearch
+from optimizers.projection import Projection, unchanged
+from optimizers.query_evidence import QueryEvidence
+from optimizers.space import Floats, UnitCube
+from optimizers.surrogate import Surrogate
+from optimizers.what_if import WhatIf
+from workloads.objective import Objective
+
+STARTUP_TRIALS = 6
+"""Trials, warm starts among them, before this session's own model takes over."""
+
+PARENTS = 5
+"""Best trials that a search sets out from."""
+
+EXPLORE_EVERY = 5
+"""Every so many trials the candidate is asked whose total is known least."""
+
+RESTART_S = 1.0
+"""Seconds that a restart takes, unless the caller knows better."""
+
+
+class Plan(Optimizer):
+    """Expected improvement of the total, as what-if plans let it be foreseen.
+
+    What it asks follows from the seed, the tells and the open asks alone. `what_if` is
+    only called in `ask`, when no trial runs.
+    """
+
+    name = "plan"
+
+    def __init__(
+        self,
+        space: KnobSpace,
+        objective: Objective,
+        seed: int,
+        project: Projection = unchanged,
+        *,
+        what_if: WhatIf,
+        restart_s: float = RESTART_S,
+    ) -> None:
+        super().__init__(space, objective, seed)
+        self.cube = UnitCube(space)
+        self._what_if = what_if
+        self._restart_s = restart_s
+        self._candidates = Candidates(self.cube, project)
+        self._evidence = QueryEvidence(what_if.weights, objective, space.baseline())
+        self._tables: dict[Configuration, Floats] = {}
+        self._pending: list[Configuration] = []
+        self._restarted_for = [k.name for k in space.knobs if k.effect is Effect.RESTART]
+
+    def ask(self) -> Configuration:
+        """The candidate that promises most; a random one at the start of a cold session."""
+        rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
+        configuration = self._next(rng)
+        self._pending.append(configuration)
+        return configuration
+
+    def learn(self, trial: Trial) -> None:
+        """Add it to the evidence; it answers the open ask of its configuration, if any."""
+        self._evidence.add(self.cube.vector(trial.configuration), trial)
+        if trial.configuration in self._pending:
+            self._pending.remove(trial.configuration)
+
+    def _next(self, rng: np.random.Generator) -> Configuration:
+        trials = self._evidence.trials
+        seen = {*self._pending, *(trial.configuration for trial in trials)}
+        judge = self._judge(int(rng.integers(2**31)))
+        if judge is None:
+            return self._candidates.fresh(rng, seen)
+        search = PlanSearch(
+            self._candidates, self._screen(), judge, queries=len(self._what_if.weights)
+        )
+        found = search.run(self._parents(), rng, seen)
+        return self._candidates.fresh(rng, seen) if found is None else self._choice(found)
+
+    def _parents(self) -> list[Configuration]:
+        """The best trials' configurations, best first."""
+        trials = self._evidence.trials
+        order = np.argsort(self._evidence.losses, kind="stable")
+        best = dict.fromkeys(trials[at].configuration for at in order if trials[at].succeeded)
+        return list(best)[:PARENTS]
+
+    def _choice(self, found: Found) -> Configuration:
+        """What promises most for its time; now and then what would teach most."""
+        worth = found.outlook.improvement(found.best) * self._shares_of_time(found)
+        if len(self._evidence) % EXPLORE_EVERY == 0:
+            promising = worth >= np.median(worth)
+            return found.configurations[int(np.argmax(found.outlook.spread * promising))]
+        return found.configurations[int(np.argmax(worth))]
+
+    def _shares_of_time(self, found: Found) -> Floats:
+        """How much of each trial's time would be measuring, shape (n,): all, but for a restart."""
+        present = self._evidence.trials[-1].configuration
+        restarts = [
+            any(one[name] != present[name] for name in self._restarted_for)
+            for one in found.configurations
+        ]
+        seconds = np.exp(found.outlook.mean) * self._evidence.seconds
+        return np.where(restarts, seconds / (seconds + self._restart_s), 1.0)
+
+    def _judge(self, seed: int) -> Judge | None:
+        """Judges by plans; None while too little is known."""
+        if not any(trial.succeeded for trial in self._evidence.trials):
+            return None
+        shares = self._evidence.shares
+        if len(self._evidence) >= STARTUP_TRIALS:
+            model = self._fitted(PlanModel(shares, seed))
+            return lambda ones: model.predict([self._features(one) for one in ones])
+        if self._what_if.guess(self._what_if.features(self.space.baseline())) is None:
+            return None
+        return lambda ones: self._guessed(ones, shares)
+
+    def _fitted(self, model: PlanModel) -> PlanModel:
+        """The model after all trials; open asks count as trials that went as badly as any."""
+        tried = [trial.configuration for trial in self._evidence.trials]
+        for one in tried:
+            self._tables[one] = self._features(one)
+        rows = self._evidence.rows()
+        queries = len(self._what_if.weights)
+        feared = np.full(queries, self._evidence.losses.max())
+        rows += [(list(range(queries)), feared)] * len(self._pending)
+        model.fit([self._features(one) for one in (*tried, *self._pending)], rows)
+        return model
+
+    def _guessed(self, ones: Sequence[Configuration], shares: Floats) -> Outlook:
+        """What other servers' measurements let expect."""
+        guesses = [self._what_if.guess(self._what_if.features(one)) for one in ones]
+        return outlook(np.stack([g for g in guesses if g is not None], axis=1), shares)
+
+    def _screen(self) -> Judge:
+        """Judges by the knobs' positions alone."""
+        model = Surrogate(self.seed)
+        model.fit(self._evidence.points, np.exp(self._evidence.losses))
+
+        def screen(ones: Sequence[Configuration]) -> Outlook:
+            opinions = model.opinions([self.cube.vector(one) for one in ones])
+            return Outlook(opinions.mean(axis=0), opinions.std(axis=0))
+
+        return screen
+
+    def _features(self, configuration: Configuration) -> Floats:
+        """What the model sees of a configuration, shape (queries, d)."""
+        if configuration in self._tables:
+            return self._tables[configuration]
+        table = self._what_if.features(configuration)
+        return with_guess(table, self._what_if.guess(table))

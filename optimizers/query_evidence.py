@@ -1,0 +1,126 @@
+"""Query evidence: trials as one row for each query, for models of single queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp, log
+
+import numpy as np
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.trial import Trial
+from optimizers.evidence import Evidence
+from optimizers.space import Floats
+from workloads.objective import Objective
+
+_FLOOR = 1e-6
+"""Seconds below which a logarithm says nothing any more."""
+
+
+class QueryEvidence:
+    """What the trials of one session say about each query under each configuration.
+
+    A row's value is the log of the query's time over its time under the baseline, so
+    that all queries can share one model. Queries count by their share of the
+    baseline's total.
+    """
+
+    def __init__(
+        self, weights: Mapping[str, float], objective: Objective, baseline: Configuration
+    ) -> None:
+        self._ids = tuple(weights)
+        self._weights = np.array(list(weights.values()))
+        self._baseline = baseline
+        self._trials: list[Trial] = []
+        self._evidence = Evidence(objective)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All trials, in order."""
+        return self._trials
+
+    @property
+    def points(self) -> Floats:
+        """Where the trials were: shape (trials, knobs)."""
+        return self._evidence.points
+
+    def add(self, point: Floats, trial: Trial) -> None:
+        """One more trial, and its knobs' positions."""
+        self._trials.append(trial)
+        self._evidence.add(point, trial)
+
+    @property
+    def reference(self) -> Floats:
+        """Seconds of each query under the baseline, shape (queries,); guessed if unknown."""
+        at_baseline = [t for t in self._trials if t.configuration == self._baseline]
+        times = self._medians(self._trials)
+        baseline = self._medians(at_baseline)
+        known = np.where(np.isnan(baseline), times, baseline)
+        ordinary = 1.0 if np.isnan(known).all() else float(np.nanmedian(known))
+        return np.maximum(np.where(np.isnan(known), ordinary, known), _FLOOR)
+
+    @property
+    def shares(self) -> Floats:
+        """Each query's share of the baseline's total, shape (queries,); they add up to 1."""
+        amounts = self.reference * self._weights
+        return np.asarray(amounts / amounts.sum(), dtype=np.float64)
+
+    @property
+    def seconds(self) -> float:
+        """The baseline's total."""
+        return float(self.reference @ self._weights)
+
+    @property
+    def losses(self) -> Floats:
+        """Each trial's loss over the baseline's, shape (trials,): see `Evidence.losses`."""
+        losses = self._evidence.losses
+        measured = np.array(self._evidence.measured, dtype=bool)
+        baseline = np.array([t.configuration == self._baseline for t in self._trials])
+        chosen = losses[measured & baseline] if (measured & baseline).any() else losses[measured]
+        return losses - (np.median(chosen) if chosen.size else 0.0)
+
+    def rows(self) -> list[tuple[list[int], Floats]]:
+        """For each trial the queries (by their place) that it tells about, and their values."""
+        reference, shares, losses = self.reference, self.shares, self.losses
+        return [
+            self._rows(trial, float(loss), reference, shares)
+            for trial, loss in zip(self._trials, losses, strict=True)
+        ]
+
+    def _rows(
+        self, trial: Trial, loss: float, reference: Floats, shares: Floats
+    ) -> tuple[list[int], Floats]:
+        """A trial that ended early tells the times of what it finished, and who ended it.
+
+        All that its loss lies above those times is the doing of the query under way.
+        Without any times every query takes an equal part in the loss.
+        """
+        times = self._times(trial)
+        if not times:
+            return list(range(len(self._ids))), np.full(len(self._ids), loss)
+        places = list(times)
+        values = np.log([max(times[place], _FLOOR) / reference[place] for place in places])
+        if not trial.succeeded:
+            finished, culprit = places[:-1], places[-1]
+            spent = float(shares[finished] @ np.exp(values[:-1]))
+            waiting = 1.0 - float(shares[places].sum())
+            left = (exp(loss) - spent - waiting) / shares[culprit]
+            values[-1] = max(values[-1], log(left) if left > 0 else values[-1])
+        return places, values
+
+    def _times(self, trial: Trial) -> dict[int, float]:
+        """Seconds by the query's place, in the order in which they ran."""
+        at = {query_id: place for place, query_id in enumerate(self._ids)}
+        return {at[t.query_id]: t.seconds for t in trial.query_times if t.query_id in at}
+
+    def _medians(self, trials: Sequence[Trial]) -> Floats:
+        """Median seconds of each query where it finished, NaN where it never did."""
+        seen: list[list[float]] = [[] for _ in self._ids]
+        for trial in trials:
+            times = list(self._times(trial).items())
+            for place, seconds in times if trial.succeeded else times[:-1]:
+                seen[place].append(seconds)
+        return np.array([float(np.median(one)) if one else np.nan for one in seen])

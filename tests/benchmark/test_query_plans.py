@@ -1,0 +1,30 @@
+from llmtune.benchmark.benchmark import Benchmark
+from llmtune.benchmark.query_plans import plans_of
+from llmtune.benchmark.synthetic import SyntheticEvaluator
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.space import resolve_space
+from optimizers import registry
+from workloads.tpch import tpch_workload
+
+TPCH = tpch_workload(0.01, 1)
+
+
+def test_a_benchmark_shows_its_plans_in_the_workloads_order_also_after_a_restart(
+    embedded, tpch_tiny
+):
+    space = resolve_space(load_catalogue(), embedded.version, embedded.hardware)
+    plans = plans_of(Benchmark(embedded, space, TPCH, tpch_tiny))
+    assert plans is not None
+    assert list(plans.weights) == [query.id for query in TPCH.queries]
+    default = plans.features(space.default())
+    embedded.restart()
+    other = plans.features(space.configuration({"enable_nestloop": False}))
+    assert other.shape == default.shape == (len(TPCH.queries), default.shape[1])
+    assert (other != default).any(axis=1).sum() > 1
+    optimizer = registry.optimizer("plan", space, TPCH.objective, 0, what_if=plans)
+    space.validate(optimizer.ask())
+
+
+def test_an_evaluator_without_queries_to_plan_shows_none(embedded):
+    space = resolve_space(load_catalogue(), embedded.version, embedded.hardware)
+    assert plans_of(SyntheticEvaluator(space, 0)) is None

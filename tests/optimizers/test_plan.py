@@ -1,0 +1,131 @@
+"""`plan` on a synthetic evaluator whose query times follow from synthetic plans."""
+
+from statistics import median
+
+import numpy as np
+import pytest
+
+from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
+from llmtune.benchmark.synthetic_plans import SyntheticPlans
+from llmtune.errors import UsageError
+from llmtune.knobs.knob import Effect
+from optimizers import registry
+from optimizers.plan import STARTUP_TRIALS, Plan
+from optimizers.random_search import RandomSearch
+from optimizers.tpe import TPE
+from tests.optimizers.conformance import OptimizerConformance, knob_space, projected
+from workloads.objective import LATENCY
+
+KNOBS = (
+    "shared_buffers",
+    "work_mem",
+    "hash_mem_multiplier",
+    "effective_cache_size",
+    "random_page_cost",
+    "cpu_tuple_cost",
+    "enable_nestloop",
+    "max_parallel_workers_per_gather",
+    "parallel_setup_cost",
+    "join_collapse_limit",
+    "effective_io_concurrency",
+    "io_method",
+)
+
+
+def planned(space, objective=LATENCY, seed=0, surface=0):
+    """The optimizer with the plans of a surface, by default the conformance suite's."""
+    evaluator = SyntheticEvaluator(space, surface, objective=objective)
+    return Plan(space, objective, seed, projected(space), what_if=SyntheticPlans(evaluator))
+
+
+class TestPlan(OptimizerConformance):
+    trials = STARTUP_TRIALS + 2
+
+    @pytest.fixture
+    def space(self):
+        return knob_space().subset(KNOBS)
+
+    def build(self, space, objective, seed):
+        return planned(space, objective, seed)
+
+
+def driven(optimizer, evaluator, trials):
+    """The optimizer after so many trials, the default first, capped as a session caps them."""
+    asked = evaluator.space.baseline()
+    for number in range(trials):
+        cap = None if optimizer.best is None else optimizer.best.value * 2
+        optimizer.tell(evaluator.measure(asked, number=number, source="t", cap=cap))
+        asked = optimizer.ask()
+    return optimizer
+
+
+def test_it_beats_random_search_and_tpe_at_thirty_trials():
+    space = knob_space().subset(KNOBS)
+    builds = {
+        "plan": lambda seed: planned(space, seed=seed, surface=seed),
+        "tpe": lambda seed: TPE(space, LATENCY, seed, projected(space)),
+        "random": lambda seed: RandomSearch(space, LATENCY, seed, projected(space)),
+    }
+
+    def found(name, seed):
+        evaluator = SyntheticEvaluator(space, seed, Behaviour(optimum_gain=4.0, noise=0.03))
+        optimizer = driven(builds[name](seed), evaluator, 30)
+        return evaluator.value(optimizer.best.configuration)
+
+    medians = {name: median(found(name, seed) for seed in range(3)) for name in builds}
+    assert medians["plan"] < min(medians["tpe"], medians["random"])
+
+
+def test_an_ask_plans_a_bounded_number_of_candidates():
+    space = knob_space().subset(KNOBS)
+    evaluator = SyntheticEvaluator(space, 1)
+    plans = SyntheticPlans(evaluator)
+    optimizer = Plan(space, LATENCY, 1, projected(space), what_if=plans)
+    driven(optimizer, evaluator, STARTUP_TRIALS)
+    before = len(plans.asked)
+    optimizer.ask()
+    assert 0 < len(plans.asked) - before <= 150
+
+
+def test_a_cold_session_plans_nothing_before_its_model_takes_over():
+    space = knob_space().subset(KNOBS)
+    evaluator = SyntheticEvaluator(space, 1)
+    plans = SyntheticPlans(evaluator)
+    optimizer = Plan(space, LATENCY, 1, projected(space), what_if=plans)
+    driven(optimizer, evaluator, STARTUP_TRIALS - 1)
+    assert set(plans.asked) <= {space.baseline()}
+
+
+class Experienced(SyntheticPlans):
+    """Other servers taught that the plans' cost is the time."""
+
+    def guess(self, features):
+        return np.tile(features[:, 0], (3, 1))
+
+
+def test_what_other_servers_teach_leads_the_first_asks():
+    space = knob_space().subset(KNOBS)
+    evaluator = SyntheticEvaluator(space, 2, Behaviour(noise=0.0))
+    plans = Experienced(evaluator)
+    optimizer = Plan(space, LATENCY, 0, projected(space), what_if=plans)
+    optimizer.tell(evaluator.measure(space.baseline(), number=0, source="t"))
+    assert evaluator.value(optimizer.ask()) < 0.9 * evaluator.value(space.baseline())
+
+
+def test_a_restart_must_be_worth_its_seconds():
+    space = knob_space().subset(KNOBS)
+    evaluator = SyntheticEvaluator(space, 0)
+    plans = SyntheticPlans(evaluator)
+    patient = Plan(space, LATENCY, 0, projected(space), what_if=plans, restart_s=1e9)
+    last = None
+    for number in range(STARTUP_TRIALS + 1):
+        last = patient.ask()
+        patient.tell(evaluator.measure(last, number=number, source="t"))
+    asked = patient.ask()
+    restarted = [knob.name for knob in space.knobs if knob.effect is Effect.RESTART]
+    assert [asked[name] for name in restarted] == [last[name] for name in restarted]
+
+
+def test_without_plans_it_is_refused_with_the_reason():
+    with pytest.raises(UsageError, match="transaction mix"):
+        registry.optimizer("plan", knob_space(), LATENCY, 0)

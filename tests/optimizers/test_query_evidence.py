@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from llmtune.trial import QueryTime, Trial, TrialStatus
+from optimizers.query_evidence import QueryEvidence
+from tests.optimizers.conformance import knob_space
+from workloads.objective import LATENCY
+
+SPACE = knob_space().subset(["work_mem"])
+DEFAULT = SPACE.default()
+OTHER = SPACE.configuration({"work_mem": 65536})
+
+
+def evidence(*trials, weights=None):
+    """The evidence of trials of three queries."""
+    gathered = QueryEvidence(weights or {"a": 1.0, "b": 1.0, "c": 1.0}, LATENCY, DEFAULT)
+    for trial in trials:
+        gathered.add(np.zeros(1), trial)
+    return gathered
+
+
+def trial(configuration, status, value, **seconds):
+    times = tuple(QueryTime(name, one) for name, one in seconds.items())
+    return Trial(0, "t", configuration, status, value, times)
+
+
+BASE = trial(DEFAULT, TrialStatus.SUCCEEDED, 7.0, a=1.0, b=2.0, c=4.0)
+
+
+def test_a_measured_query_is_the_log_of_its_time_over_the_default():
+    gathered = evidence(BASE, trial(OTHER, TrialStatus.SUCCEEDED, 8.0, a=2.0, b=2.0, c=4.0))
+    places, values = gathered.rows()[1]
+    assert places == [0, 1, 2]
+    assert values == pytest.approx([np.log(2), 0, 0])
+
+
+def test_shares_count_the_weights():
+    gathered = evidence(BASE, weights={"a": 4.0, "b": 1.0, "c": 0.5})
+    assert gathered.shares == pytest.approx([0.5, 0.25, 0.25])
+    assert gathered.seconds == pytest.approx(8.0)
+
+
+def test_a_capped_trial_tells_what_finished_and_blames_the_query_under_way():
+    gathered = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0, a=1.0, b=9.0))
+    places, values = gathered.rows()[1]
+    assert places == [0, 1], "the last one never ran"
+    assert values == pytest.approx([0.0, np.log(9 / 2)]), "all of the bound but a and c"
+
+
+def test_a_failed_query_is_to_blame_for_the_worst_loss_known():
+    slow = trial(OTHER, TrialStatus.SUCCEEDED, 28.0, a=4.0, b=8.0, c=16.0)
+    failed = trial(OTHER, TrialStatus.FAILED, None, a=1.0, b=0.01)
+    places, values = evidence(BASE, slow, failed).rows()[2]
+    assert places == [0, 1]
+    assert values == pytest.approx([0.0, np.log((28 - 1 - 4) / 2)])
+
+
+def test_a_trial_without_times_speaks_of_all_queries_alike():
+    gathered = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0))
+    places, values = gathered.rows()[1]
+    assert places == [0, 1, 2]
+    assert values == pytest.approx([np.log(2)] * 3)
+
+
+def test_a_query_that_never_finished_counts_as_an_ordinary_one():
+    gathered = evidence(trial(OTHER, TrialStatus.TIMED_OUT, None, a=3.0, b=300.0))
+    assert gathered.reference == pytest.approx([3.0, 3.0, 3.0])
