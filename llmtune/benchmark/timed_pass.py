@@ -84,6 +84,9 @@ def run_pass(
     total, outcomes = spent, []
     for place, query in enumerate(queries):
         left = limits.left(total, query, queries[place + 1 :])
+        if outcomes and left <= 0:
+            message = f"stopped before {query.id} at the cap of {limits.cap:.3g} s"
+            return PassResult(TrialStatus.CAPPED, limits.cap, tuple(outcomes), message)
         outcome = run(query, min(limits.query_timeout_s, left))
         outcomes.append(outcome)
         total += query.weight * outcome.seconds

@@ -148,9 +148,8 @@ def _reading(nodes: Iterable[PlanNode], configuration: Configuration, *, fits: b
 def _compiling(plan: PlanNode, configuration: Configuration) -> Conditions:
     """The cost decides on compiling, and again on how hard to optimise."""
     knobs = tuple(item for item in configuration.items() if item[0].startswith("jit"))
-    above = configuration.get("jit_above_cost")
-    never = isinstance(above, int | float) and (above < 0 or plan.total_cost < above)
-    if not knobs or configuration.get("jit") is False or never:
+    below = plan.total_cost < float(configuration.get("jit_above_cost", 0.0))
+    if not knobs or configuration.get("jit") is False or below:
         return ()
     return (*knobs, plan.total_cost)
 

@@ -1,0 +1,197 @@
+"""Cheap trials on a real server: what is run, what is spared, and that the trial says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from llmtune.benchmark.benchmark import Benchmark
+from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials, MeasuresCheaply
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.settings import SettingsApplier
+from llmtune.trial import Trial, TrialStatus
+from llmtune.tuning.record import Phase, Plan, Request
+from llmtune.tuning.session import TuningSession, new_record
+from llmtune.tuning.store import SessionStore
+from workloads.tpch import tpch_workload
+from workloads.workload import Query, Workload
+
+KNOBS = ["shared_buffers", "work_mem", "random_page_cost", "enable_nestloop"]
+SORT = (
+    "SELECT max(place) FROM"
+    " (SELECT row_number() OVER (ORDER BY l_comment, l_tax) AS place FROM lineitem) AS sorted"
+)
+SCAN = "SELECT count(*) FROM orders"
+JOIN = "SELECT count(*) FROM nation JOIN region ON n_regionkey = r_regionkey WHERE r_name < 'C'"
+
+
+@pytest.fixture
+def space(embedded: EmbeddedTarget) -> KnobSpace:
+    return resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30), KNOBS)
+
+
+@pytest.fixture(autouse=True)
+def settings_put_back(embedded: EmbeddedTarget, space: KnobSpace) -> Iterator[None]:
+    applier = SettingsApplier(embedded, space)
+    yield
+    applier.reset()
+
+
+class Watched:
+    """A benchmark over three queries, and how often each of them has run."""
+
+    def __init__(self, target: EmbeddedTarget, database: str, space: KnobSpace) -> None:
+        texts = {"sort": SORT, "scan": SCAN, "join": JOIN}
+        queries = tuple(Query(name, text, name) for name, text in texts.items())
+        workload = Workload("test", queries, tpch_workload(0.01, 1).data_set)
+        self.benchmark = Benchmark(target, space, workload, database)
+        self.space = space
+        self.trials: list[Trial] = []
+
+    def full(self) -> Trial:
+        return self._take(
+            self.benchmark.measure(self.space.default(), number=len(self.trials), source="test")
+        )
+
+    def cheap(
+        self,
+        cheap: CheapTrials,
+        changes: dict[str, object],
+        cap: float | None = None,
+        earlier: Sequence[Trial] | None = None,
+    ) -> Trial:
+        configuration = self.space.configuration(changes)
+        return self._take(
+            self.benchmark.measure_cheaply(
+                configuration,
+                number=len(self.trials),
+                source="test",
+                cheap=cheap,
+                earlier=self.trials if earlier is None else earlier,
+                cap=cap,
+            )
+        )
+
+    def _take(self, trial: Trial) -> Trial:
+        self.trials.append(trial)
+        return trial
+
+
+@pytest.fixture
+def watched(embedded: EmbeddedTarget, tpch_tiny: str, space: KnobSpace) -> Watched:
+    return Watched(embedded, tpch_tiny, space)
+
+
+def reused(trial: Trial) -> set[str]:
+    return {time.query_id for time in trial.query_times if time.reused}
+
+
+def warm_seconds(trial: Trial) -> float:
+    """Query seconds beside those of the timed pass."""
+    timed = sum(time.seconds for time in trial.query_times if not time.reused)
+    return max(trial.measured_s - timed, 0.0)
+
+
+def test_without_savings_a_trial_is_a_full_one(watched):
+    watched.full()
+    trial = watched.cheap(FULL_TRIALS, {"work_mem": 8192})
+    assert trial.status is TrialStatus.SUCCEEDED
+    assert [time.query_id for time in trial.query_times] == ["sort", "scan", "join"]
+    assert reused(trial) == set()
+    assert warm_seconds(trial) > 0
+
+
+def test_only_queries_that_a_change_can_reach_are_run_again(watched):
+    full = watched.full()
+    trial = watched.cheap(CheapTrials(reuse=True), {"work_mem": 65536})
+    assert reused(trial) == {"scan", "join"}, "only the sort spilled"
+    known = {time.query_id: time.seconds for time in full.query_times}
+    assert all(known[t.query_id] == t.seconds for t in trial.query_times if t.reused)
+    assert trial.value == pytest.approx(sum(time.seconds for time in trial.query_times))
+
+
+def test_a_changed_plan_is_always_run(watched):
+    watched.full()
+    plans = watched.benchmark._plans
+    changes = {"enable_nestloop": False, "random_page_cost": 1.0}
+    before, after = plans(watched.space.default()), plans(watched.space.configuration(changes))
+    moved = {n for n in before if before[n].fingerprint() != after[n].fingerprint()}
+    assert not reused(watched.cheap(CheapTrials(reuse=True), changes)) & moved
+
+
+def test_where_no_run_changes_the_costliest_query_is_still_run(watched):
+    watched.full()
+    trial = watched.cheap(CheapTrials(reuse=True), {"random_page_cost": 4.1})
+    assert reused(trial) == {"scan", "join"}
+
+
+def test_what_the_running_server_has_read_is_not_warmed_again(watched, embedded):
+    only_warm = CheapTrials(skip_warm=True)
+    first = watched.cheap(only_warm, {})
+    assert warm_seconds(first) > 0
+    assert warm_seconds(watched.cheap(only_warm, {"work_mem": 8192})) == 0
+    embedded.restart()
+    assert warm_seconds(watched.cheap(only_warm, {"work_mem": 4096})) > 0
+
+
+def test_bounds_stop_a_hopeless_trial_and_no_other(watched):
+    full = watched.full()
+    cap = 0.05 * full.value
+    trial = watched.cheap(CheapTrials(bounds=True), {"work_mem": 8192}, cap=cap)
+    assert (trial.status, trial.value) == (TrialStatus.CAPPED, cap)
+    assert len(trial.query_times) < len(full.query_times)
+    passing = watched.cheap(ALL_SAVINGS, {"work_mem": 8192}, cap=full.value * 50)
+    assert passing.status is TrialStatus.SUCCEEDED
+
+
+def test_a_configuration_that_cannot_be_planned_gets_a_full_trial(embedded, tpch_tiny, space):
+    queries = (Query("broken", "SELECT no_such_column", "broken"),)
+    workload = Workload("test", queries, tpch_workload(0.01, 1).data_set)
+    benchmark = Benchmark(embedded, space, workload, tpch_tiny)
+    trial = benchmark.measure_cheaply(
+        space.default(), number=0, source="test", cheap=ALL_SAVINGS, earlier=()
+    )
+    assert trial.status is TrialStatus.FAILED
+    assert "no_such_column" in trial.message
+
+
+class Spy:
+    """An evaluator that notes which of its trials were cheap."""
+
+    def __init__(self, inner: Benchmark) -> None:
+        self.space, self.objective, self._inner = inner.space, inner.objective, inner
+        self.calls: list[tuple[str, Configuration]] = []
+
+    def measure(self, configuration: Configuration, **terms: object) -> Trial:
+        self.calls.append(("full", configuration))
+        return self._inner.measure(configuration, **terms)
+
+    def measure_cheaply(self, configuration: Configuration, **terms: object) -> Trial:
+        self.calls.append(("cheap", configuration))
+        return self._inner.measure_cheaply(configuration, **terms)
+
+
+def test_a_session_measures_its_search_cheaply_and_its_decision_in_full(
+    embedded, tpch_tiny, space, tmp_path
+):
+    without_restarts = space.subset(["work_mem", "random_page_cost"])
+    spy = Spy(Watched(embedded, tpch_tiny, without_restarts).benchmark)
+    assert isinstance(spy, MeasuresCheaply)
+    plan = Plan(4, default_repeats=1, prune_trials=2, confirm_runs=2, cheap=ALL_SAVINGS)
+    store = SessionStore(f"sqlite:///{tmp_path}/sessions.db")
+    record = new_record(spy, Request("test", "test", "random", "none", 1, plan))
+    TuningSession.start(spy, store, record).run()
+    assert store.summary(record.id).record.plan == plan, "a resumed session keeps its savings"
+    journal = store.journal(record.id)
+    baseline = spy.space.baseline()
+    for (way, configuration), entry in zip(spy.calls, journal, strict=True):
+        searched = entry.phase is Phase.SEARCH and configuration != baseline
+        assert way == ("cheap" if searched else "full")
+        assert entry.trial.configuration == configuration
+        assert searched or not reused(entry.trial)
+    assert any(reused(entry.trial) for entry in journal), "the store keeps what was reused"
