@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Protocol
 
 from llmtune.errors import UnknownName, UsageError
 from llmtune.knobs.space import KnobSpace
 from optimizers.base import Optimizer
+from optimizers.llamatune import LlamaTune
+from optimizers.narrowed import Narrowed, Narrowing
 from optimizers.projection import Projection, memory_projection
 from optimizers.restart_saving import KeptRestarts, RestartSaving
 from optimizers.what_if import WhatIf
@@ -68,6 +71,8 @@ class Backend:
 
 _BACKENDS = {
     "cmaes": Backend("cmaes", "CMAES"),
+    "ddpg": Backend("ddpg", "DDPG"),
+    "forest": Backend("forest", "Forest"),
     "gp": Backend("gp", "GP"),
     "hebo": Backend("hebo", "HEBO", "hebo"),
     "plan": Backend("plan", "Plan", plans=True),
@@ -78,16 +83,31 @@ _BACKENDS = {
     "turbo": Backend("turbo", "TuRBO", "turbo"),
 }
 
+_LLAMATUNE, _ITS_OWN = "llamatune", "smac"
+"""The layer's name, and what it wraps where none is named: the paper's choice."""
+
 
 def names() -> tuple[str, ...]:
-    """The optimizers' names, sorted."""
-    return tuple(sorted(_BACKENDS))
+    """The optimizers' names, sorted; `llamatune+NAME` is another for most of them."""
+    return tuple(sorted((*_BACKENDS, _LLAMATUNE)))
 
 
 def check_name(name: str) -> None:
     """Raise UnknownName unless `name` is an optimizer; loads nothing."""
-    if name not in _BACKENDS:
-        raise UnknownName("optimizer", name, _BACKENDS)
+    backend = _BACKENDS.get(_backend(name))
+    if backend is None or (backend.plans and name not in _BACKENDS):
+        raise UnknownName("optimizer", name, names())
+
+
+def _backend(name: str) -> str:
+    """The name itself, or what LlamaTune wraps in an optimizer `llamatune+NAME`."""
+    layer, _, inner = name.partition("+")
+    return name if layer != _LLAMATUNE else inner if "+" in name else _ITS_OWN
+
+
+def _build(name: str) -> Build:
+    build = _BACKENDS[_backend(name)].load()
+    return build if name in _BACKENDS else partial(LlamaTune, inner=build, name=name)
 
 
 def looks_at_plans(name: str) -> bool:
@@ -97,10 +117,10 @@ def looks_at_plans(name: str) -> bool:
         UnknownName: there is no optimizer of this name.
     """
     check_name(name)
-    return _BACKENDS[name].plans
+    return _BACKENDS[_backend(name)].plans
 
 
-def optimizer(
+def optimizer(  # noqa: PLR0913  each is another thing that a session may ask for
     name: str,
     space: KnobSpace,
     objective: Objective,
@@ -109,12 +129,14 @@ def optimizer(
     what_if: WhatIf | None = None,
     *,
     save_restarts: bool = False,
+    narrowing: Narrowing | None = None,
 ) -> Optimizer:
     """A new optimizer whose asks fit the server's memory with `clients` connections.
 
     Args:
         what_if: for one that looks at plans; the others do without.
         save_restarts: its asks keep the restart knobs in force within a level.
+        narrowing: it goes on with the most important knobs after some trials.
 
     Raises:
         UnknownName: there is no optimizer of this name.
@@ -129,9 +151,17 @@ def optimizer(
                 "have no server to ask; choose another, such as tpe"
             )
         plans["what_if"] = what_if
-    build = _BACKENDS[name].load()
+    if plans and narrowing is not None:
+        raise UsageError(f"the optimizer {name} plans all knobs together and cannot keep a few")
+    backend = _build(name)
+
+    def build(few: KnobSpace, part: Projection) -> Optimizer:
+        return backend(few, objective, seed, part, **plans)
+
     project = memory_projection(space, clients)
-    if not save_restarts:
-        return build(space, objective, seed, project, **plans)
-    kept = KeptRestarts(space, project)
-    return RestartSaving(build(space, objective, seed, kept, **plans), kept)
+    kept = KeptRestarts(space, project) if save_restarts else None
+    allowed: Projection = kept or project
+    made = build(space, allowed)
+    if narrowing is not None:
+        made = Narrowed(made, build, allowed, narrowing)
+    return made if kept is None else RestartSaving(made, kept)

@@ -256,6 +256,26 @@ Cheap = Annotated[
         "to nothing, times that are known, hopeless remainders. Final runs are always full.",
     ),
 ]
+KeepKnobs = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-knobs",
+        min=1,
+        metavar="K",
+        show_default="all",
+        help="Go on with the K knobs that mattered most in the first trials, see --after; the "
+        "others stay as the best configuration has them then.",
+    ),
+]
+After = Annotated[
+    int | None,
+    typer.Option(
+        "--after",
+        metavar="N",
+        show_default="20",
+        help="Trials before --keep-knobs decides which knobs it keeps.",
+    ),
+]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Draws query parameters and everything else random.")
 ]

@@ -119,7 +119,6 @@ def tune(
 
     check_name(optimizer)
     plan, reporter = _plan(trials, time_budget, cheap=cheap), Reporter(quiet=json)
-    plan = _narrowed(plan, keep_knobs, after)
     restart = RestartRequest(
         allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
     )
@@ -165,7 +164,7 @@ def tune(
             optimizer,
             warm_start,
             seed,
-            replace(plan, clients=bench.busy),
+            replace(_narrowed(plan, keep_knobs, after), clients=bench.busy),
             {**origin, "out": str(out.absolute()), "risks": asdict(risks)},
         )
         benchmark = bench.benchmark()

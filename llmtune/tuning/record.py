@@ -14,6 +14,7 @@ from llmtune.errors import SessionError, UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
 from llmtune.trial import Trial, TrialStatus
+from optimizers.narrowed import NARROW_AFTER, Narrowing
 from optimizers.warm_start import Proposal
 from workloads.objective import Direction, Objective
 
@@ -49,6 +50,8 @@ class Plan:
         confirm_runs: runs of each configuration in the final decision.
         clients: connections that run the workload at once; the memory guard needs it.
         cheap: the savings of search trials; the decision's are always full.
+        keep_knobs: with how many knobs, the most important, the search goes on after
+            `narrow_after` trials; None: with all.
     """
 
     trials: int | None = 30
@@ -59,8 +62,21 @@ class Plan:
     confirm_runs: int = 5
     clients: int = 1
     cheap: CheapTrials = FULL_TRIALS
+    keep_knobs: int | None = None
+    narrow_after: int = NARROW_AFTER
+
+    @property
+    def narrowing(self) -> Narrowing | None:
+        """How the search narrows to few knobs; None: not at all.
+
+        Raises:
+            UsageError: too few knobs, or after too few trials.
+        """
+        keep = self.keep_knobs
+        return None if keep is None else Narrowing(keep, self.narrow_after)
 
     def __post_init__(self) -> None:
+        _ = self.narrowing  # refuses what it cannot be made of
         if self.trials is None and self.seconds is None:
             raise UsageError("a session needs a number of trials or a time budget")
         if self.trials is not None and self.trials < 1:

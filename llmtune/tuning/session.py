@@ -328,6 +328,7 @@ def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
         record.seed,
         record.plan.clients,
         save_restarts=record.plan.cheap.save_restarts,
+        narrowing=record.plan.narrowing,
         what_if=plans_of(evaluator) if looks_at_plans(record.optimizer) else None,
     )
     for observation in record.prior:

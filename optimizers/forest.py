@@ -1,0 +1,100 @@
+"""A forest of trees with expected improvement, searched locally.
+
+Source: F. Hutter et al., "Sequential Model-Based Optimization for General Algorithm
+Configuration" (LION 2011). scikit-learn and SciPy are loaded by the first ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import Trial, TrialStatus
+from optimizers.evidence import Evidence
+from optimizers.local_search import Worth, climb
+from optimizers.model_based import STARTUP_TRIALS, ModelBased
+from optimizers.projection import Projection, unchanged
+from optimizers.space import Floats
+from optimizers.trees import Trees, censored_trees
+from workloads.objective import Objective
+
+CANDIDATES = 500
+"""Random points of an ask; the best of them start a local search."""
+STARTS = 5
+"""Local searches from random points, and as many from the best trials."""
+RANDOM_SHARE = 0.1
+"""Of the asks: trees are as sure about values that no trial had as about their neighbours."""
+
+
+class Forest(ModelBased):
+    """The point of the best expected improvement under a forest.
+
+    Choices and special values are places on their axes, which trees part by thresholds.
+    A CAPPED trial counts as what the forest expects beyond its bound.
+    """
+
+    name = "forest"
+
+    def __init__(
+        self,
+        space: KnobSpace,
+        objective: Objective,
+        seed: int,
+        project: Projection = unchanged,
+        startup_trials: int = STARTUP_TRIALS,
+    ) -> None:
+        super().__init__(space, objective, seed, project, startup_trials)
+        self._bounds = Evidence(objective)
+        self._capped: list[bool] = []
+        self._failed: list[bool] = []
+
+    def learn(self, trial: Trial) -> None:
+        """Keep its status and a capped trial's bound too, which evidence makes one loss of."""
+        super().learn(trial)
+        capped = trial.status is TrialStatus.CAPPED
+        known = replace(trial, status=TrialStatus.SUCCEEDED) if capped else trial
+        self._bounds.add(self.cube.vector(trial.configuration), known)
+        self._capped.append(capped)
+        self._failed.append(trial.value is None)
+
+    def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
+        """Where local searches for the expected improvement end best."""
+        rng = np.random.default_rng(seed)
+        if rng.uniform() < RANDOM_SHARE:
+            return np.asarray(rng.uniform(size=points.shape[1]))
+        worth = self._worth(points, losses, seed)
+        drawn = rng.uniform(size=(CANDIDATES, points.shape[1]))
+        promising = drawn[np.argsort(-worth(drawn), kind="stable")[:STARTS]]
+        tried = points[np.argsort(losses, kind="stable")[:STARTS]]
+        axes = tuple(self.cube.axes.values())
+        return climb(np.concatenate([promising, tried]), axes, worth, rng)
+
+    def _worth(self, points: Floats, losses: Floats, seed: int) -> Worth:
+        """The expected improvement times the chance that a configuration runs at all."""
+        told = len(self._failed)
+        failed, capped = np.zeros((2, len(losses)), dtype=bool)
+        failed[:told], capped[:told] = self._failed, self._capped
+        bounds = np.append(self._bounds.losses, losses[told:])
+        ran = ~failed
+        trees = censored_trees(points[ran], losses[ran], bounds[ran], capped[ran], seed)
+        best = float(losses[ran].min())
+        risk = Trees(points, failed.astype(float), seed) if failed.any() else None
+
+        def worth(table: Floats) -> Floats:
+            gain = expected_improvement(trees, table, best)
+            return gain if risk is None else gain * (1.0 - risk.predict(table)[0])
+
+        return worth
+
+
+def expected_improvement(trees: Trees, points: Floats, best: float) -> Floats:
+    """By how much the losses at points, shape (n, d), fall below `best` on average: (n,)."""
+    from scipy.special import ndtr
+
+    mean, variance = trees.predict(points)
+    deviation = np.sqrt(variance)
+    at = (best - mean) / deviation
+    density = np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray((best - mean) * ndtr(at) + deviation * density)

@@ -1,0 +1,102 @@
+"""LlamaTune: any optimizer, working on a few synthetic knobs in place of all knobs.
+
+Source: K. Kanellis et al., "LlamaTune: Sample-Efficient DBMS Configuration Tuning" (VLDB
+2022): random projection, biased special values, bucketed ranges; see `embedding`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
+from llmtune.trial import Trial, TrialStatus
+from optimizers.base import Optimizer
+from optimizers.embedding import BUCKETS, Embedding
+from optimizers.model_based import REDRAWS
+from optimizers.projection import Projection, unchanged
+from workloads.objective import Objective
+
+
+class Inner(Protocol):
+    """The class of an optimizer that can be wrapped."""
+
+    def __call__(
+        self, space: KnobSpace, objective: Objective, seed: int, project: Projection
+    ) -> Optimizer:
+        """A new optimizer over `space`."""
+        ...
+
+
+class LlamaTune(Optimizer):
+    """Lets an optimizer choose synthetic knobs, and asks the configuration they stand for.
+
+    A trial is told to it at the nearest point that stands for its configuration: for
+    one that was proposed here and fits the memory its own, for a warm start or a
+    shrunk one the best that the few synthetic knobs can say. Which of both it was makes
+    no difference, and for each ask a new inner optimizer is told everything, so a
+    replayed journal goes on as if never stopped. Open asks are told as failed.
+    """
+
+    def __init__(
+        self,
+        space: KnobSpace,
+        objective: Objective,
+        seed: int,
+        project: Projection = unchanged,
+        *,
+        inner: Inner,
+        name: str = "llamatune",
+    ) -> None:
+        super().__init__(space, objective, seed)
+        self.name = name
+        self._project = project
+        self._inner = inner
+        self._embedding = Embedding(space, seed)
+        self._told: list[Trial] = []
+        self._tried: set[Configuration] = set()
+        self._pending: list[Configuration] = []
+
+    def ask(self) -> Configuration:
+        """What the inner optimizer's choice stands for, or near it if that was tried."""
+        synthetic = self._informed().ask()
+        configuration = self._meant(synthetic)
+        rng = np.random.default_rng([self.seed, len(self._told), len(self._pending)])
+        for attempt in range(REDRAWS):
+            if configuration not in self._tried and configuration not in self._pending:
+                break
+            synthetic = _moved(synthetic, 0.05 * 1.3**attempt, rng)
+            configuration = self._meant(synthetic)
+        self._pending.append(configuration)
+        return configuration
+
+    def learn(self, trial: Trial) -> None:
+        """Keep the trial as the inner optimizer is to see it."""
+        synthetic = self._embedding.preimage(trial.configuration)
+        self._told.append(replace(trial, configuration=synthetic))
+        self._tried.add(trial.configuration)
+        if trial.configuration in self._pending:
+            self._pending.remove(trial.configuration)
+
+    def _informed(self) -> Optimizer:
+        inner = self._inner(self._embedding.low, self.objective, self.seed, unchanged)
+        for trial in self._told:
+            inner.tell(trial)
+        for number, configuration in enumerate(self._pending, len(self._told)):
+            synthetic = self._embedding.preimage(configuration)
+            inner.tell(Trial(number, self.name, synthetic, TrialStatus.FAILED))
+        return inner
+
+    def _meant(self, synthetic: Configuration) -> Configuration:
+        return self._project(self._embedding.configuration(synthetic))
+
+
+def _moved(synthetic: Configuration, width: float, rng: np.random.Generator) -> Configuration:
+    """A neighbour, every synthetic knob moved by about `width` of its range."""
+    buckets = np.array([int(value) for value in synthetic.values()])
+    steps = rng.normal(scale=width * BUCKETS, size=len(buckets)).round().astype(int)
+    moved = np.clip(buckets + steps, 0, BUCKETS - 1)
+    return Configuration(dict(zip(synthetic, map(int, moved), strict=True)))

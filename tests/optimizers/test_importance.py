@@ -1,0 +1,105 @@
+"""Importance finds the knobs that matter and no others; narrowing goes on with them."""
+
+import pytest
+
+from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
+from llmtune.errors import UsageError
+from llmtune.trial import Trial, TrialStatus
+from optimizers.importance import LEAST_CONFIGURATIONS, importance
+from optimizers.narrowed import Narrowed, Narrowing
+from optimizers.random_search import RandomSearch
+from optimizers.registry import optimizer
+from tests.optimizers.conformance import OptimizerConformance, knob_space, projected, succeeded
+from workloads.objective import LATENCY
+
+FEW = ("work_mem", "shared_buffers", "wal_buffers", "enable_nestloop", "wal_compression")
+
+
+def searched(space, trials, behaviour, seed=0):
+    """An evaluator and as many trials of random search on it."""
+    evaluator = SyntheticEvaluator(space, seed, behaviour)
+    search = RandomSearch(space, LATENCY, seed)
+    done = []
+    for number in range(trials):
+        done.append(evaluator.measure(search.ask(), number=number, source="random"))
+        search.tell(done[-1])
+    return evaluator, done
+
+
+@pytest.mark.parametrize(("trials", "found"), [(20, 1), (40, 2), (100, 2)])
+def test_the_first_are_knobs_that_matter(trials, found):
+    evaluator, done = searched(knob_space(), trials, Behaviour(active=4, noise=0.03))
+    ranked = importance(knob_space(), LATENCY, done)
+    assert {one.name for one in ranked[:found]} <= set(evaluator.active)
+    assert ranked[0].matters
+    assert {one.name for one in ranked if one.matters} <= set(evaluator.active)
+
+
+def test_noise_alone_makes_no_knob_matter():
+    _, done = searched(knob_space(), 40, Behaviour(optimum_gain=1.0, noise=0.1))
+    assert not any(one.matters for one in importance(knob_space(), LATENCY, done))
+
+
+def test_shares_lie_in_their_intervals_and_between_0_and_1():
+    _, done = searched(knob_space(), 30, Behaviour(crash_share=0.2))
+    ranked = importance(knob_space(), LATENCY, done)
+    assert [one.name for one in ranked] != list(knob_space().names)
+    assert {one.name for one in ranked} == set(knob_space().names)
+    for one in ranked:
+        assert 0 <= one.interval[0] <= one.interval[1] <= 1
+    assert ranked == importance(knob_space(), LATENCY, done)
+
+
+def test_too_few_configurations_say_nothing():
+    space = knob_space()
+    repeats = [succeeded(number, space.default(), 1.0 + number) for number in range(40)]
+    failed = [Trial(0, "test", space.default(), TrialStatus.CRASHED)]
+    _, few = searched(space, LEAST_CONFIGURATIONS - 1, Behaviour())
+    for trials in ([], failed, repeats, few):
+        assert importance(space, LATENCY, trials) == ()
+
+
+class TestNarrowed(OptimizerConformance):
+    """Over a space of few knobs, of which it keeps two."""
+
+    trials = 26
+
+    @pytest.fixture
+    def space(self):
+        return knob_space().subset(FEW)
+
+    def build(self, space, objective, seed):
+        def rebuild(few, project):
+            return RandomSearch(few, objective, seed, project)
+
+        project = projected(space)
+        return Narrowed(rebuild(space, project), rebuild, project, Narrowing(2, 20))
+
+
+def test_it_goes_on_with_the_important_knobs_around_the_incumbent():
+    space = knob_space()
+    evaluator = SyntheticEvaluator(space, 0, Behaviour(active=2, noise=0.01))
+    narrowed = optimizer("random", space, LATENCY, 0, narrowing=Narrowing(4, 30))
+    for number in range(30):
+        narrowed.tell(evaluator.measure(narrowed.ask(), number=number, source="test"))
+    best = narrowed.best.configuration
+    for number in range(30, 35):
+        asked = narrowed.ask()
+        changed = set(asked.changes(best))
+        assert len(changed) <= 4
+        assert changed & set(evaluator.active)
+        narrowed.tell(succeeded(number, asked, 99.0))
+
+
+def test_restarts_are_saved_in_a_narrowed_search_too():
+    space = knob_space()
+    narrowed = optimizer(
+        "random", space, LATENCY, 0, save_restarts=True, narrowing=Narrowing(4, 15)
+    )
+    space.validate(narrowed.ask())
+
+
+@pytest.mark.parametrize(("keep", "after"), [(0, 20), (3, LEAST_CONFIGURATIONS - 1)])
+def test_narrowing_too_far_or_too_soon_is_refused(keep, after):
+    with pytest.raises(UsageError):
+        Narrowing(keep, after)
