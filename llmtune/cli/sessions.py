@@ -38,23 +38,28 @@ def sessions(store: options.Store = None, json: options.Json = False) -> None:
 
 
 def show(session: SessionId, store: options.Store = None, json: options.Json = False) -> None:
-    """Show the trials of a stored session."""
+    """Show the trials of a stored session, and which knobs mattered in them."""
     from dataclasses import asdict
 
-    from llmtune.cli.output import print_json, print_table
-    from llmtune.report.table import Table
-    from llmtune.tuning.assemble import trial_facts
+    from llmtune.cli.output import print_json, print_table, print_text
+    from llmtune.report.table import Table, importance_table
+    from llmtune.tuning.assemble import trial_facts, weights_of
     from llmtune.tuning.store import SessionStore
 
     opened = SessionStore(store)
     summary = opened.summary(session)
-    trials = [trial_facts(entry) for entry in opened.journal(session)]
+    entries = opened.journal(session)
+    trials, weights = [trial_facts(entry) for entry in entries], weights_of(summary.record, entries)
     if json:
-        print_json({**_facts(summary), "trials": [asdict(trial) for trial in trials]})
+        told = {"trials": list(map(asdict, trials)), "importance": list(map(asdict, weights))}
+        print_json({**_facts(summary), **told})
         return
     objective = summary.record.objective
     columns = ("trial", "phase", "source", "status", objective.name, "wall time", "note")
     print_table(Table(columns, tuple(_row(trial, objective.unit) for trial in trials)))
+    if important := importance_table(weights).rows:
+        print_text("\nKnobs that stand out from chance")
+        print_table(Table(importance_table(weights).columns, important))
 
 
 def resume(

@@ -13,6 +13,7 @@ from llmtune.report.table import (
     QueryChange,
     decision_table,
     facts_table,
+    importance_table,
     knob_table,
     trial_table,
 )
@@ -37,6 +38,7 @@ def page(result: TuningResult, queries: Sequence[QueryChange] = ()) -> str:
         decided=decision_text(result),
         knobs=knob_table(result.knobs),
         conf=conf(result.knobs, f"{result.workload}: {said.title}"),
+        important=importance_table(result.importance),
         by_query=result.objective.name == LATENCY.name,
         queries=queries,
         longest=max((max(q.default_s, q.best_s) for q in queries), default=1.0),

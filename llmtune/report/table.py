@@ -10,7 +10,7 @@ from statistics import median
 from llmtune.knobs.configuration import Value
 from llmtune.report.wording import number_text, ratio_text, span_text, value_text
 from llmtune.trial import Trial, TrialStatus
-from llmtune.tuning.result import KnobChange, TrialFacts, TuningResult
+from llmtune.tuning.result import KnobChange, KnobWeight, TrialFacts, TuningResult
 from llmtune.units import format_memory
 
 
@@ -65,6 +65,18 @@ def knob_table(changes: Sequence[KnobChange]) -> Table:
     return Table(
         ("knob", baseline, "best", "applied by", "what it does"),
         tuple((c.name, c.default_text, c.best_text, c.effect, c.why) for c in changes),
+    )
+
+
+def importance_table(weights: Sequence[KnobWeight]) -> Table:
+    """The knobs that stand out, the most important first, and what is in doubt about them."""
+    return Table(
+        ("knob", "share of the variance", "95% interval"),
+        tuple(
+            (one.name, f"{one.share:.0%}", f"{one.ci95[0]:.0%} to {one.ci95[1]:.0%}")
+            for one in weights
+            if one.matters
+        ),
     )
 
 

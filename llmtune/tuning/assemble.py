@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.knob import Effect
-from llmtune.knobs.space import KnobSpace
+from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.tuning.confirm import Confirmation
-from llmtune.tuning.record import JournalEntry
+from llmtune.tuning.record import JournalEntry, SessionRecord
 from llmtune.tuning.result import (
     BestFacts,
     DefaultFacts,
     HardwareFacts,
     Improvement,
     KnobChange,
+    KnobWeight,
     ObjectiveFacts,
     Overhead,
     TrialFacts,
     TuningResult,
 )
 from llmtune.tuning.session import Outcome
+from optimizers.importance import importance
+from workloads.objective import Objective
 
 
 def assemble(outcome: Outcome, space: KnobSpace) -> TuningResult:
@@ -57,7 +61,27 @@ def assemble(outcome: Outcome, space: KnobSpace) -> TuningResult:
         catalogue_hash=record.catalogue_hash,
         code_version=record.code_version,
         baseline=space.baseline_name,
+        importance=knob_weights(outcome.entries, space, record.objective),
     )
+
+
+def knob_weights(
+    entries: Sequence[JournalEntry], space: KnobSpace, objective: Objective
+) -> tuple[KnobWeight, ...]:
+    """What all the trials of a session say about its knobs; empty where they are too few."""
+    found = importance(space, objective, [entry.trial for entry in entries])
+    return tuple(KnobWeight(one.name, one.share, one.interval, one.matters) for one in found)
+
+
+def weights_of(record: SessionRecord, entries: Sequence[JournalEntry]) -> tuple[KnobWeight, ...]:
+    """The same from a stored session alone; empty where its knobs are not the catalogue's now."""
+    catalogue = load_catalogue()
+    if record.catalogue_hash != catalogue.hash:
+        return ()
+    space = resolve_space(
+        catalogue, record.server_version, record.hardware, record.knobs, durability=True
+    )
+    return knob_weights(entries, space, record.objective)
 
 
 def knob_changes(configuration: Configuration, space: KnobSpace) -> tuple[KnobChange, ...]:

@@ -113,6 +113,22 @@ class KnobChange:
 
 
 @dataclass(frozen=True, slots=True)
+class KnobWeight:
+    """How much a knob mattered in the session's trials.
+
+    Attributes:
+        share: of the variance of the value's logarithm, what the knob has a part in, 0 to 1.
+        ci95: the middle 95% of `share` over resampled trials.
+        matters: it stands out from what random numbers would get.
+    """
+
+    name: str
+    share: float
+    ci95: tuple[float, float]
+    matters: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Overhead:
     """Where the seconds outside query execution went.
 
@@ -137,6 +153,7 @@ class TuningResult:
     Attributes:
         wall_s: seconds of the whole session; measured_s: those in which queries ran.
         dropped: changes that were put back to the baseline because they did not matter.
+        importance: the knobs, the most important first; empty where too few trials tell.
         baseline: what all is compared with, and called `default` here: the server's
             `default` settings, or the `current` ones that a live server came with.
     """
@@ -164,6 +181,7 @@ class TuningResult:
     code_version: str
     schema_version: int = RESULT_SCHEMA
     baseline: str = "default"
+    importance: tuple[KnobWeight, ...] = ()
 
     def to_json(self) -> str:
         """Indented JSON with the fields in this order."""
@@ -249,6 +267,9 @@ def _from_fields(cls: type[TuningResult], fields: dict[str, Any]) -> TuningResul
             "dropped": tuple(fields["dropped"]),
             "trials": tuple(TrialFacts(**trial) for trial in fields["trials"]),
             "overhead": Overhead(**fields["overhead"]),
+            "importance": tuple(
+                KnobWeight(**_with_interval(one)) for one in fields.get("importance", ())
+            ),
         }
     )
 

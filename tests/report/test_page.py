@@ -17,12 +17,14 @@ from llmtune.report.table import (
     Table,
     decision_table,
     facts_table,
+    importance_table,
     knob_table,
     query_changes,
     trial_table,
 )
 from llmtune.report.wording import Verdict, headline, number_text, span_text
 from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.tuning.result import KnobWeight
 from workloads.objective import LATENCY
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -119,6 +121,18 @@ def test_query_changes_are_medians_of_both_configurations() -> None:
     changes = query_changes(trials, default, best)
     assert changes == (QueryChange("q2", 5.0, 1.0), QueryChange("q1", 2.0, 2.5))
     assert changes[0].ratio == 5.0
+
+
+def test_knobs_that_mattered_are_shown_with_their_interval(result) -> None:
+    assert "Knobs that mattered" not in page(result)
+    weights = (
+        KnobWeight("work_mem", 0.42, (0.25, 0.6), matters=True),
+        KnobWeight("jit", 0.02, (0.0, 0.1), matters=False),
+    )
+    text = text_of(page(replace(result, importance=weights)))
+    assert "work_mem 42% 25% to 60%" in text
+    assert [row[0] for row in importance_table(weights).rows] == ["work_mem"]
+    assert "stand out from chance" in text_of(page(replace(result, importance=weights[1:])))
 
 
 def test_tables_agree_with_the_result(result, nothing_found) -> None:

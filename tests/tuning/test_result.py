@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from llmtune.errors import SessionError, UsageError
-from llmtune.tuning.assemble import assemble, knob_changes
+from llmtune.tuning.assemble import assemble, knob_changes, weights_of
 from llmtune.tuning.result import read_result, ready_folder, write_result
 from llmtune.tuning.session import TuningSession
 
@@ -39,6 +40,27 @@ def test_the_file_has_the_contracts_fields(result, tmp_path):
 def test_a_result_reads_back_as_written(result, tmp_path):
     write_result(tmp_path, result)
     assert read_result(tmp_path) == result
+
+
+def test_the_knobs_importance_is_told_from_enough_trials_and_read_back(
+    evaluator, store, make_record, space, tmp_path
+):
+    session = TuningSession.start(evaluator, store, make_record(trials=25))
+    outcome = session.run()
+    result = assemble(outcome, space)
+    assert {one.name for one in result.importance} == set(space.names)
+    write_result(tmp_path, result)
+    assert read_result(tmp_path) == result
+    assert weights_of(outcome.record, outcome.entries) == result.importance
+    other = replace(outcome.record, catalogue_hash="other")
+    assert weights_of(other, outcome.entries) == ()
+
+
+def test_a_result_from_before_importance_reads_without_it(result, tmp_path):
+    fields = json.loads(result.to_json())
+    del fields["importance"]
+    (tmp_path / "result.json").write_text(json.dumps(fields))
+    assert read_result(tmp_path).importance == ()
 
 
 def test_only_the_result_is_left_in_the_folder(result, tmp_path):
