@@ -10,8 +10,8 @@ the part of it that the plan can use:
 | `hash_mem_multiplier` | hash joins, hashed aggregates, Memoize, SubPlans | hash memory, likewise |
 | `max_parallel_workers`, `max_worker_processes` | Gather | up to what is planned and some more |
 | `parallel_leader_participation` | Gather | its value |
-| `shared_buffers` | every scan | its value, unless the whole database fits |
-| `effective_io_concurrency`, `io_*` | reads in streams, unless the database fits | its value |
+| `shared_buffers` | every scan | its level, unless the whole database fits |
+| `effective_io_concurrency`, `io_*` | reads in streams, unless the database fits | its level |
 | `jit*` | plans above `jit_above_cost` | on, and the cost that was compared |
 | `join_collapse_limit`, `from_collapse_limit`, `geqo*` | planning time | the relations met |
 | `enable_*`, `*_cost`, sizes of parallel scans, `effective_cache_size` | the plan only | |
@@ -28,7 +28,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from llmtune.knobs.configuration import Configuration, Value
-from llmtune.knobs.space import KnobSpace
+from llmtune.knobs.space import KnobSpace, ResolvedKnob
 from llmtune.postgres.budget import Budget, budget
 from llmtune.postgres.plan_work import visits
 from llmtune.postgres.plans import PlanNode
@@ -88,8 +88,7 @@ def run_conditions(
         *_memory(plan, given),
         *_workers(nodes, value("max_worker_processes"), value("max_parallel_workers")),
         any(n.workers for n in nodes) and value("parallel_leader_participation"),
-        fits or given.shared_buffers,
-        *_reading(nodes, configuration, fits=fits),
+        *_reading(nodes, configuration, space, fits=fits),
         *_compiling(plan, configuration),
         *_planning(nodes, configuration),
         *((name, configuration[name]) for name in space.names if not known(name)),
@@ -135,14 +134,26 @@ def _workers(nodes: Sequence[PlanNode], *limits: Value | None) -> Conditions:
     return tuple(min(planned + OTHER_WORKERS, int(limit or 0)) for limit in limits)
 
 
-def _reading(nodes: Iterable[PlanNode], configuration: Configuration, *, fits: bool) -> Conditions:
-    """The I/O knobs, where something is read from outside shared buffers in streams."""
-    if fits or not any(node.kind in _STREAMING for node in nodes):
-        return ()
-    patterns = ("effective_io_concurrency", "io_*")
+def _reading(
+    nodes: Iterable[PlanNode], configuration: Configuration, space: KnobSpace, *, fits: bool
+) -> Conditions:
+    """Shared buffers, and the I/O knobs where something is read past them in streams."""
+    if fits:
+        return (True,)
+    streams = any(node.kind in _STREAMING for node in nodes)
+    patterns = ("shared_buffers", *(("effective_io_concurrency", "io_*") if streams else ()))
     return tuple(
-        item for item in configuration.items() if any(fnmatchcase(item[0], p) for p in patterns)
+        (knob.name, _level(knob, configuration[knob.name]))
+        for knob in space.knobs
+        if any(fnmatchcase(knob.name, pattern) for pattern in patterns)
     )
+
+
+def _level(knob: ResolvedKnob, value: Value) -> object:
+    """The nearest level on the knob's scale: what lies between two is taken for no difference."""
+    if knob.knob.choices or value in knob.specials:
+        return value
+    return round(knob.fraction(value) * (knob.knob.levels - 1))
 
 
 def _compiling(plan: PlanNode, configuration: Configuration) -> Conditions:
