@@ -13,6 +13,7 @@ from optimizers.base import Optimizer
 from optimizers.evidence import Evidence
 from optimizers.projection import Projection, unchanged
 from optimizers.space import Floats, UnitCube
+from optimizers.start import start_point
 from workloads.objective import Objective
 
 STARTUP_TRIALS = 10
@@ -23,7 +24,7 @@ REDRAWS = 20
 
 
 class ModelBased(Optimizer):
-    """Draws at random first, then asks `propose`, a function of the trials so far.
+    """Draws around the baseline first, then asks `propose`, a function of the trials so far.
 
     Nothing else is state: the same seed and the same tells give the same asks,
     whether they were told one by one or replayed from a journal. Open asks count as
@@ -63,7 +64,7 @@ class ModelBased(Optimizer):
         """The model's choice, moved a little if that was tried already."""
         rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
         if len(self._evidence) < self._startup_trials or not any(self._evidence.measured):
-            point = rng.uniform(size=len(self.cube.axes))
+            point = start_point(self.cube.vector(self.space.baseline()), rng)
         else:
             point = self.propose(*self._known(), int(rng.integers(2**31)))
         configuration = self._fresh(point, rng)

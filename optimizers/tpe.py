@@ -15,6 +15,8 @@ from llmtune.knobs.space import KnobSpace, ResolvedKnob
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.projection import Projection, unchanged
+from optimizers.space import UnitCube
+from optimizers.start import start_point
 from workloads.objective import Direction, Objective
 
 STARTUP_TRIALS = 10
@@ -42,6 +44,7 @@ class TPE(Optimizer):
         startup_trials: int = STARTUP_TRIALS,
     ) -> None:
         super().__init__(space, objective, seed)
+        self._cube = UnitCube(space)
         self._project = project
         self._startup_trials = startup_trials
         self._distributions = {knob.name: _distribution(knob) for knob in space.knobs}
@@ -50,13 +53,15 @@ class TPE(Optimizer):
         self._told = 0
 
     def ask(self) -> Configuration:
-        """The candidate with the best expected improvement; random at the start."""
+        """The candidate with the best expected improvement; drawn as `start_point` at first."""
         self._study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=self._startup_trials,
             multivariate=True,
             constant_liar=True,
             seed=self._ask_seed(),
         )
+        if self._told < self._startup_trials:
+            self._study.enqueue_trial(self._encode(self._started()))
         asked = self._study.ask(dict(self._distributions))
         configuration = self._project(self._decode(asked.params))
         replaced = self._pending.pop(configuration, None)
@@ -74,6 +79,10 @@ class TPE(Optimizer):
             # at the configuration that really ran, so a replay looks the same.
             self._study.tell(asked, state=TrialState.FAIL)
         self._study.add_trial(self._frozen(trial))
+
+    def _started(self) -> Configuration:
+        rng = np.random.default_rng(self._ask_seed())
+        return self._cube.at(start_point(self._cube.vector(self.space.baseline()), rng))
 
     def _ask_seed(self) -> int:
         """Follows from the seed, the tells and the open asks alone, so a replay goes on."""

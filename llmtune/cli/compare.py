@@ -235,6 +235,7 @@ def _recorded(
     from llmtune.cli.comparing import Sessions
     from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
     from llmtune.cli.recordings import RecordedBench, open_recording
+    from llmtune.cli.warm_start import trained_on
     from llmtune.report.comparison_table import comparison_figures
     from llmtune.tuning.record import Plan
     from llmtune.tuning.result import ready_folder
@@ -250,7 +251,8 @@ def _recorded(
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     run_recorded(kept, evaluator, arms, wanted.seeds, jobs)
     done = kept.arms(arms, wanted.seeds)
-    return comparison_figures(recording.name, done, LABEL, evaluator.notes)
+    notes = (*evaluator.notes, *trained_on([arm.warm_start for arm in arms], recording.name))
+    return comparison_figures(recording.name, done, LABEL, notes)
 
 
 def _stored(sessions: list[str], store: str | None) -> Figures:

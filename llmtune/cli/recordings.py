@@ -9,7 +9,7 @@ from pathlib import Path
 from datagen.matrix import MATRIX_FOLDER, Matrix, read_matrix
 from llmtune.benchmark.recorded import RecordedEvaluator
 from llmtune.benchmark.recording import SHIPPED, Recording, read_recording
-from llmtune.errors import UnknownName
+from llmtune.errors import UsageError
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.profile import Profile
 
@@ -54,7 +54,7 @@ def open_recording(name: str) -> Recording:
     """A shipped recording by its name, or the matrix in a data-generation folder.
 
     Raises:
-        UnknownName: neither.
+        UsageError: neither.
         DatasetError: the files cannot be used.
     """
     if name in shipped():
@@ -63,7 +63,10 @@ def open_recording(name: str) -> Recording:
     if folder.is_file():
         return read_recording(folder)
     if not folder.is_dir():
-        raise UnknownName("recording, nor a folder of `llmtune datagen`,", name, shipped())
+        raise UsageError(
+            f"--recorded {name!r} is neither one of the recordings that come with LLMTune "
+            f"({', '.join(shipped())}) nor a folder of `llmtune datagen`"
+        )
     matrix = folder / MATRIX_FOLDER
     return recording_of(read_matrix(matrix if matrix.is_dir() else folder))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -120,6 +120,30 @@ def proposals(
     if [part.source for part in warm_start.parts] == ["model"]:
         made.append(rules_proposal(stage.space, stage.busy))  # a bad model costs few trials so
     return portfolio(*made), perf_counter() - start
+
+
+def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ...]:
+    """A note if warm starts were learnt from the very data set that they are tried on.
+
+    Raises:
+        DatasetError: an adapter's measurements cannot be read.
+    """
+    learnt: dict[str, Path] = {}
+    for part in (part for one in warm_starts for part in one.parts):
+        folder = part.adapter if part.model is None else part.model.adapter
+        if folder is not None:
+            learnt[part.source] = folder
+    told = [
+        source
+        for source, folder in learnt.items()
+        if any(
+            line.startswith(f"{data_set},")
+            for line in read_measurements(folder / MEASUREMENTS_FILE).sources
+        )
+    ]
+    if not told:
+        return ()
+    return (f"in-sample: {', '.join(told)} learnt from measurements of {data_set} itself",)
 
 
 def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:

@@ -30,11 +30,17 @@ PALETTE = {
     "model": "#7c3aee",
     "optimizer": "#0b8577",
     "failed": "#c92a2b",
+    "blue": "#1e66d0",
+    "olive": "#7a7d12",
+    "rose": "#c2408f",
+    "brown": "#7d5230",
 }
 """Light colours by name; no two may be equal, for they are found again in the SVG."""
 
 _SIZE = re.compile(r'(?:width|height)="[^"]*" ?')
-ARM_COLOURS = ("default", "model", "optimizer", "rules", "failed", "muted")
+ARM_COLOURS = ("default", "model", "optimizer", "rules", "failed", "blue", "olive", "rose", "brown")
+ARM_DASHES = ("solid", "dash", "dot", "dashdot")
+"""Lines of the arms that find every colour taken; the names are Plotly's."""
 
 
 def session_chart(curve: Curve, title: str) -> Figure:
@@ -62,9 +68,9 @@ def comparison_chart(
     longest = max((over.positions[-1] for _, _, over in arms if over.positions), default=0.0)
     unit, scale = _time_unit(longest)
     for index, (label, over_trials, over_seconds) in enumerate(arms):
-        colour = PALETTE[ARM_COLOURS[index % len(ARM_COLOURS)]]
-        _draw_band(trials, over_trials, label, colour, 1.0)
-        _draw_band(seconds, over_seconds, label, colour, scale)
+        look = arm_look(index)
+        _draw_band(trials, over_trials, label, look, 1.0)
+        _draw_band(seconds, over_seconds, label, look, scale)
     trials.set_xlabel("trials")
     seconds.set_xlabel(f"wall time, {unit}; suggestions and restarts included")
     _fit_values(trials, [v for _, over, _ in arms for v in over.median if v is not None])
@@ -186,13 +192,24 @@ def _mark(axes: Axes, place: float, point: Point) -> None:
         axes.plot([place], [point.value], "o", color=colour, markersize=6, label=point.source)
 
 
-def _draw_band(axes: Axes, over: Band, label: str, colour: str, scale: float) -> None:
+def arm_look(index: int) -> tuple[str, str]:
+    """Colour and dash of an arm by its place; different for the first 36."""
+    round_, place = divmod(index, len(ARM_COLOURS))
+    return PALETTE[ARM_COLOURS[place]], ARM_DASHES[round_ % len(ARM_DASHES)]
+
+
+_MATPLOTLIB_DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+
+
+def _draw_band(axes: Axes, over: Band, label: str, look: tuple[str, str], scale: float) -> None:
+    colour, dash = look
     places = [position / scale for position in over.positions]
     median, low, high = (
         [float("nan") if value is None else value for value in row]
         for row in (over.median, over.low, over.high)
     )
-    axes.step(places, median, where="post", color=colour, linewidth=2, label=label)
+    style = _MATPLOTLIB_DASHES[dash]
+    axes.step(places, median, style, where="post", color=colour, linewidth=2, label=label)
     axes.fill_between(places, low, high, step="post", color=colour, alpha=0.18, linewidth=0)
 
 

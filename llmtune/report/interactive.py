@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llmtune.report.chart import ARM_COLOURS, PALETTE
+from llmtune.report.chart import arm_look
 from llmtune.report.comparison import Band
 from llmtune.report.curve import Axis
 from workloads.objective import Objective
@@ -28,9 +28,9 @@ def comparison_html(
 
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     for index, (label, over_trials, over_seconds) in enumerate(arms):
-        colour = PALETTE[ARM_COLOURS[index % len(ARM_COLOURS)]]
+        look = arm_look(index)
         for column, over in enumerate((over_trials, over_seconds), start=1):
-            traces = _traces(over, label, colour, legend=column == 1)
+            traces = _traces(over, label, look, legend=column == 1)
             figure.add_traces(traces, 1, column)
             figure.update_xaxes(title_text=AXES[over.axis], row=1, col=column)
     figure.update_yaxes(title_text=f"{objective.name}, {objective.unit}", row=1, col=1)
@@ -39,18 +39,19 @@ def comparison_html(
     return html
 
 
-def _traces(over: Band, label: str, colour: str, *, legend: bool) -> list[Any]:
+def _traces(over: Band, label: str, look: tuple[str, str], *, legend: bool) -> list[Any]:
     """The band's upper edge, its lower edge filled up to that, and the median."""
     from plotly.graph_objects import Scatter
 
-    shared = {"x": over.positions, "legendgroup": label, "line_shape": "hv"}
-    edge = {**shared, "mode": "lines", "line_width": 0, "showlegend": False, "hoverinfo": "skip"}
+    colour, dash = look
+    line = {"color": colour, "dash": dash, "shape": "hv"}
+    shared = {"x": over.positions, "legendgroup": label, "mode": "lines"}
+    hidden = {"width": 0, "shape": "hv"}
+    edge = {**shared, "line": hidden, "showlegend": False, "hoverinfo": "skip"}
     return [
         Scatter(y=over.high, **edge),
         Scatter(y=over.low, fill="tonexty", fillcolor=_clear(colour), **edge),
-        Scatter(
-            y=over.median, name=label, mode="lines", line_color=colour, showlegend=legend, **shared
-        ),
+        Scatter(y=over.median, name=label, line=line, showlegend=legend, **shared),
     ]
 
 

@@ -26,14 +26,14 @@ def prior_of(
         ("server version", record.server_version, space.version),
         ("hardware", record.hardware, space.hardware),
         ("knob catalogue", record.catalogue_hash, space.catalogue_hash),
-        ("knobs", set(record.knobs), set(space.names)),
+        ("knobs", sorted(record.knobs), sorted(space.names)),
         ("objective", record.objective, evaluator.objective),
     )
     for what, theirs, ours in terms:
         if theirs != ours:
             raise UsageError(
-                f"session {session_id} says nothing of this one: its {what} was {theirs}, "
-                f"here it is {ours}"
+                f"session {session_id} says nothing of this one, for they differ in {what}: "
+                f"there {theirs}, here {ours}"
             )
     journal = [entry.trial for entry in store.journal(session_id) if entry.phase is Phase.SEARCH]
     if not journal:

@@ -1,0 +1,122 @@
+"""Sessions in turns, and sessions that start from another's observations."""
+
+from itertools import pairwise
+
+import pytest
+
+from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
+from llmtune.errors import UsageError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import resolve_space
+from llmtune.tuning.interleave import explore_in_turns
+from llmtune.tuning.prior import prior_of, prior_proposals
+from llmtune.tuning.record import PRIOR, Plan, Prior, Request, SessionStatus
+from llmtune.tuning.session import TuningSession, new_record
+from llmtune.tuning.store import SessionStore
+
+KNOBS = ("work_mem", "random_page_cost", "enable_nestloop", "shared_buffers")
+SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), names=KNOBS)
+PLAN = Plan(trials=6)
+
+
+@pytest.fixture
+def store() -> SessionStore:
+    return SessionStore("sqlite://")
+
+
+def evaluator() -> SyntheticEvaluator:
+    return SyntheticEvaluator(SPACE, 0, Behaviour(noise=0.0))
+
+
+def record(seed: int, optimizer: str = "random", prior: tuple[Prior, ...] = ()):
+    request = Request("fake", "bowl", optimizer, "none", seed, PLAN)
+    return new_record(evaluator(), request, prior=prior)
+
+
+def started(store: SessionStore, *seeds: int) -> list[TuningSession]:
+    return [TuningSession.start(evaluator(), store, record(seed)) for seed in seeds]
+
+
+def configurations(store: SessionStore, session_id: str):
+    return [entry.trial.configuration for entry in store.journal(session_id)]
+
+
+def test_sessions_take_turns_a_trial_each(store) -> None:
+    sessions, order = started(store, 1, 2, 3), []
+    explore_in_turns(sessions, lambda session: order.append(session.record.seed))
+    rounds = [order[at : at + 3] for at in range(0, len(order), 3)]
+    assert all(sorted(one) == [1, 2, 3] for one in rounds)
+    assert all(before == after[::-1] for before, after in pairwise(rounds))
+    for session in sessions:
+        summary = store.summary(session.record.id)
+        assert (summary.status, summary.trials) == (SessionStatus.FINISHED, 6)
+
+
+def test_turns_change_nothing_in_a_session(store) -> None:
+    together = started(store, 1, 2)
+    explore_in_turns(together)
+    (alone,) = started(store, 1)
+    alone.explore()
+    first, second = together[0].record.id, alone.record.id
+    assert configurations(store, first) == configurations(store, second)
+
+
+def test_an_early_end_leaves_every_session_to_go_on_with(store) -> None:
+    sessions, count = started(store, 1, 2), 0
+
+    def stop(_: TuningSession) -> None:
+        nonlocal count
+        count += 1
+        if count == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explore_in_turns(sessions, stop)
+    summaries = [store.summary(session.record.id) for session in sessions]
+    assert {one.status for one in summaries} == {SessionStatus.INTERRUPTED}
+    assert sum(one.trials for one in summaries) == 5
+    resumed = [TuningSession.resume(evaluator(), store, one.record.id) for one in summaries]
+    explore_in_turns(resumed)
+    (whole,) = started(store, 2)
+    whole.explore()
+    assert configurations(store, summaries[1].record.id) == configurations(store, whole.record.id)
+
+
+def earlier(store: SessionStore) -> str:
+    (session,) = started(store, 7)
+    session.explore()
+    return session.record.id
+
+
+@pytest.mark.parametrize("optimizer", ["tpe", "cmaes", "random"])
+def test_a_prior_is_learnt_from_and_never_counted(store, optimizer) -> None:
+    prior = prior_of(store, earlier(store), evaluator(), "bowl")
+    fresh = record(3, optimizer, prior)
+    session = TuningSession.start(evaluator(), store, fresh)
+    journal = session.explore()
+    assert len(journal) == PLAN.trials
+    assert PRIOR not in {entry.trial.source for entry in journal}
+    assert store.summary(fresh.id).record.prior == prior
+
+
+def test_the_best_of_a_prior_is_measured_again(store) -> None:
+    prior = prior_of(store, earlier(store), evaluator(), "bowl")
+    (proposal,) = prior_proposals(prior, evaluator())
+    best = min((one for one in prior if one.value is not None), key=lambda one: one.value)
+    assert (proposal.source, proposal.configuration) == (PRIOR, best.configuration)
+
+
+def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
+    session_id = earlier(store)
+    other = SyntheticEvaluator(SPACE.subset(KNOBS[:2]), 0)
+    with pytest.raises(UsageError, match="differ in knobs"):
+        prior_of(store, session_id, other, "bowl")
+    with pytest.raises(UsageError, match="differ in workload: there bowl, here tpch"):
+        prior_of(store, session_id, evaluator(), "tpch")
+
+
+def test_an_empty_session_is_no_prior(store) -> None:
+    (session,) = started(store, 9)
+    with pytest.raises(UsageError, match="no search trial"):
+        prior_of(store, session.record.id, evaluator(), "bowl")
