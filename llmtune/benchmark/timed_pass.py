@@ -81,7 +81,8 @@ def run_pass(
     Args:
         spent: weighted seconds that count already.
     """
-    total, outcomes = spent, []
+    total = spent
+    outcomes: list[QueryOutcome] = []
     for place, query in enumerate(queries):
         left = limits.left(total, query, queries[place + 1 :])
         if outcomes and left <= 0:
