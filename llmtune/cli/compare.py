@@ -36,6 +36,7 @@ class Wanted:
     trials: int
     seeds: Sequence[int]
     out: Path
+    cheap: bool
 
 
 def compare(
@@ -105,6 +106,7 @@ def compare(
         int, typer.Option(min=1, help="Sessions of each kind, with as many seeds from --seed on.")
     ] = 3,
     seed: options.Seed = 0,
+    cheap: options.Cheap = False,
     jobs: Annotated[
         int,
         typer.Option(min=1, help="Sessions at once, with --recorded; the values are the same."),
@@ -134,6 +136,8 @@ def compare(
             raise UsageError("--sessions runs nothing: leave out --recorded and --prior")
         finish_comparison(ready_folder(out), _stored(sessions, store), as_json=json)
         return
+    if recorded and cheap:
+        raise UsageError("--cheap goes with a server: a recorded benchmark runs nothing")
     wanted = Wanted(
         optimizers=tuple(optimizer or ["tpe"]),
         warm_starts=tuple(warm_start or ([] if recorded else ["rules", "model"])),
@@ -143,6 +147,7 @@ def compare(
         trials=trials,
         seeds=range(seed, seed + seeds),
         out=out,
+        cheap=cheap,
     )
     arms = _arms(wanted, reporter)
     if recorded:
@@ -211,6 +216,7 @@ def _live(
     reporter: Reporter,
 ) -> Figures:
     """Run the sessions on a server, in turns."""
+    from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS
     from llmtune.cli.comparing import Sessions, run_in_turns
     from llmtune.cli.session_run import kept_request, origin_of
     from llmtune.report.comparison_table import comparison_figures
@@ -220,7 +226,8 @@ def _live(
     arms = _with_prior(wanted, arms, evaluator, name)
     target, workload = requests
     origin = origin_of(target, kept_request(workload, bench, wanted.out))
-    plan = Plan(trials=wanted.trials, clients=bench.busy)
+    savings = ALL_SAVINGS if wanted.cheap else FULL_TRIALS
+    plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=savings)
     names = (bench.target.name, name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     run_in_turns(kept, bench, arms, wanted.seeds)
