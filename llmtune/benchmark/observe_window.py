@@ -14,6 +14,10 @@ from llmtune.postgres.traffic import Lost, Snapshot, Traffic, between
 LEAST_CHECK_S = 1.0
 """Looking more often would be a load of its own."""
 
+OWN_SHARE = 0.005
+"""What looks may take of the time of all statements: where a look takes long, or the
+server has little to do, there are fewer of them."""
+
 CHECKS = 12
 EXTENDED = 4
 """A window with too few calls goes on until it is this many times as long."""
@@ -141,12 +145,15 @@ def watch(
     Raises:
         ConnectionFailed: the server went away.
     """
+    last, busy = first, 1.0
     while True:
-        pause(length.between_looks)
+        seldom = min(length.seconds, last.took / (OWN_SHARE * max(busy, OWN_SHARE)))
+        pause(max(length.between_looks, seldom))
         last = reader.snapshot()
         traffic = between(first, last)
         if isinstance(traffic, Lost):
             return Watched(last, None, lost=traffic)
+        busy = min(1.0, traffic.busy_seconds / traffic.seconds)
         stop = judge(traffic)
         enough = traffic.seconds >= length.seconds and traffic.calls >= length.calls
         if stop is not None or enough:

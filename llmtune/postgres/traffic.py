@@ -93,6 +93,7 @@ class Snapshot:
         at: our own steady clock, seconds; only differences mean something.
         evictions: how often the server made room by dropping statements.
         reset: when somebody last set all counters of statements to nothing.
+        took: seconds that such a look takes on average.
     """
 
     at: float
@@ -101,6 +102,7 @@ class Snapshot:
     totals: Totals
     statements: Mapping[StatementKey, Counted]
     running: tuple[Running, ...] = ()
+    took: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

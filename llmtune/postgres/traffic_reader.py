@@ -18,7 +18,7 @@ from llmtune.errors import TargetError, UsageError
 from llmtune.postgres.heavy_statements import statistics_extension
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, Target
-from llmtune.postgres.traffic import Counted, Running, Snapshot, Totals
+from llmtune.postgres.traffic import Counted, Running, Snapshot, StatementKey, Totals
 
 LEAST_COLUMNS = frozenset({"toplevel", "total_exec_time", "total_plan_time", "stddev_exec_time"})
 """What version 1.9 of the extension brought, the one of PostgreSQL 14."""
@@ -29,28 +29,23 @@ SNAPSHOT = """
                extract(epoch FROM clock_timestamp() - query_start)::float8 AS seconds
         FROM pg_stat_activity
         WHERE state = 'active' AND backend_type = 'client backend' AND query_id IS NOT NULL
-    ), statements AS (
-        SELECT dbid, queryid, sum(calls)::bigint AS calls,
-               sum(total_exec_time + total_plan_time) / 1000 AS seconds,
-               sum(calls * (mean_exec_time * mean_exec_time + stddev_exec_time * stddev_exec_time))
-                   / 1000000 AS squares
-        FROM {statements}(false)
-        WHERE toplevel AND queryid IS NOT NULL
-          AND queryid NOT IN (SELECT query_id FROM sessions WHERE own)
-        GROUP BY dbid, queryid
     )
     SELECT info.dealloc, info.stats_reset,
            transactions, hits, reads, temp_bytes,
-           databases, numbers, calls, seconds, squares,
+           databases, numbers, calls, seconds, means, deviations,
            running_databases, running_numbers, running_seconds
     FROM {info} AS info,
         (SELECT sum(xact_commit + xact_rollback)::int8 AS transactions, sum(blks_hit)::int8 AS hits,
                 sum(blks_read)::int8 AS reads, sum(temp_bytes)::int8 AS temp_bytes
          FROM pg_stat_database) AS totals,
         (SELECT array_agg(dbid::int8) AS databases, array_agg(queryid) AS numbers,
-                array_agg(calls) AS calls, array_agg(seconds) AS seconds,
-                array_agg(squares) AS squares
-         FROM statements) AS counted,
+                array_agg(calls) AS calls,
+                array_agg((total_exec_time + total_plan_time) / 1000) AS seconds,
+                array_agg(mean_exec_time / 1000) AS means,
+                array_agg(stddev_exec_time / 1000) AS deviations
+         FROM {statements}(false)
+         WHERE toplevel AND queryid IS NOT NULL
+           AND queryid NOT IN (SELECT query_id FROM sessions WHERE own)) AS counted,
         (SELECT array_agg(datid::int8) AS running_databases,
                 array_agg(query_id) AS running_numbers, array_agg(seconds) AS running_seconds
          FROM sessions WHERE NOT own) AS running
@@ -79,6 +74,7 @@ class TrafficReader:
             statements=sql.Identifier(installed.schema, "pg_stat_statements"),
             info=sql.Identifier(installed.schema, "pg_stat_statements_info"),
         )
+        self._looks, self._looking_s = 0, 0.0
         self.snapshot()
 
     def snapshot(self) -> Snapshot:
@@ -88,6 +84,7 @@ class TrafficReader:
             UsageError: the server runs without the library.
             ConnectionFailed: the server went away.
         """
+        start = time.monotonic()
         try:
             with loss_is_failure():
                 row = self._connection.execute(self.statement, binary=True).fetchone()
@@ -99,7 +96,9 @@ class TrafficReader:
         except psycopg.Error as error:
             raise TargetError(f"pg_stat_statements cannot be read: {str(error).strip()}") from error
         assert row is not None  # noqa: S101  its FROM has one row
-        return _snapshot(row)
+        self._looks += 1
+        self._looking_s += time.monotonic() - start
+        return _snapshot(row, self._looking_s / self._looks)
 
 
 @contextmanager
@@ -115,11 +114,21 @@ def counting_statement(target: Target) -> str:
         return TrafficReader(connection).statement.as_string(connection).strip()
 
 
-def _snapshot(row: tuple[Any, ...]) -> Snapshot:
-    evictions, reset, totals, columns, running = row[0], row[1], row[2:6], row[6:11], row[11:]
-    counted = {(base, number): Counted(*counts) for base, number, *counts in _rows(columns)}
+def _snapshot(row: tuple[Any, ...], took: float) -> Snapshot:
+    evictions, reset, totals, columns, running = row[0], row[1], row[2:6], row[6:12], row[12:]
     ongoing = tuple(Running((base, number), seconds) for base, number, seconds in _rows(running))
-    return Snapshot(time.monotonic(), evictions, reset, Totals(*totals), counted, ongoing)
+    return Snapshot(
+        time.monotonic(), evictions, reset, Totals(*totals), _counted(columns), ongoing, took
+    )
+
+
+def _counted(columns: Iterable[list[Any] | None]) -> dict[StatementKey, Counted]:
+    """The statements; the server counts those of each role apart."""
+    counted: dict[StatementKey, Counted] = {}
+    for base, number, calls, seconds, mean, deviation in _rows(columns):
+        key, one = (base, number), Counted(calls, seconds, calls * (mean**2 + deviation**2))
+        counted[key] = counted[key] + one if key in counted else one
+    return counted
 
 
 def _rows(columns: Iterable[list[Any] | None]) -> Iterator[tuple[Any, ...]]:

@@ -172,12 +172,12 @@ def test_what_lies_between_two_snapshots():
 class Steady:
     """A reader, and the waiting for it: so many calls in every second."""
 
-    def __init__(self, rate):
-        self.rate, self.now, self.looks = rate, 0.0, 0
+    def __init__(self, rate, took=0.0):
+        self.rate, self.took, self.now, self.looks = rate, took, 0.0, 0
 
     def snapshot(self):
         self.looks += 1
-        return snapshot(self.now, int(self.rate * self.now))
+        return snapshot(self.now, int(self.rate * self.now), took=self.took)
 
     def pause(self, seconds):
         self.now += seconds
@@ -204,6 +204,14 @@ def test_nobody_looks_more_often_than_every_second():
     assert reader.looks == 1 + 5
     assert Length(600.0, 1).between_looks == 50.0
     assert Length(0.3, 1).between_looks == 0.3
+
+
+@pytest.mark.parametrize(("rate", "took"), [(100, 0.1), (20, 0.02), (1, 0.001)])
+def test_looks_take_less_than_a_hundredth_of_the_time_of_statements(rate, took):
+    reader = Steady(rate, took)
+    watched = reader.watch(Length(60.0, 1))
+    assert 3 <= reader.looks < 13
+    assert reader.looks * took <= 0.01 * watched.traffic.busy_seconds + 2 * took
 
 
 def test_the_judge_ends_a_window():
