@@ -60,7 +60,8 @@ def run_passes(
     run, limits = partial(_observed, connection, savings, warmth), savings.limits
     passes: list[PassResult] = []
     for _ in range(warm_passes):
-        chosen = savings.to_warm(warmth.on(connection))
+        warm = warmth.on(connection) if savings.plans else frozenset()
+        chosen = savings.to_warm(warm)
         rest = [query for query in savings.queries if query not in chosen]
         warmed = warm_pass(run, chosen, limits, savings.spent + limits.least(rest))
         passes.append(warmed)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from llmtune.postgres.plans import PlanNode
+from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection
 from workloads.workload import Query
 
@@ -23,8 +24,13 @@ class Warmth:
     read: set[str] = field(default_factory=set)
 
     def on(self, connection: Connection) -> frozenset[str]:
-        """What is warm on this server now: nothing after a restart, whoever made it."""
-        row = connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()
+        """What is warm on this server now: nothing after a restart, whoever made it.
+
+        Raises:
+            ConnectionFailed: the server went away.
+        """
+        with loss_is_failure():
+            row = connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()
         started = str(row[0]) if row else ""
         if started != self.started:
             self.started, self.read = started, set()

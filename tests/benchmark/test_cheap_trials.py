@@ -15,7 +15,7 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.trial import Trial, TrialStatus
-from llmtune.tuning.record import Phase, Plan, Request
+from llmtune.tuning.record import Phase, Plan, Request, SessionRecord
 from llmtune.tuning.session import TuningSession, new_record
 from llmtune.tuning.store import SessionStore
 from workloads.tpch import tpch_workload
@@ -195,3 +195,11 @@ def test_a_session_measures_its_search_cheaply_and_its_decision_in_full(
         assert entry.trial.configuration == configuration
         assert searched or not reused(entry.trial)
     assert any(reused(entry.trial) for entry in journal), "the store keeps what was reused"
+
+
+def test_a_session_from_before_the_savings_goes_on_in_full(watched):
+    record = new_record(watched.benchmark, Request("test", "test", "random", "none", 1, Plan(4)))
+    facts = record.facts()
+    del facts["plan"]["cheap"]
+    stored = SessionRecord.from_facts(record.id, record.target, record.workload, facts)
+    assert stored.plan.cheap == FULL_TRIALS
