@@ -71,7 +71,7 @@ class PlanSearch:
         rng: np.random.Generator,
         without: Collection[Configuration],
     ) -> Found | None:
-        """What was found around `parents`, best first, outside `without`; None if nothing is new.
+        """What was found around `parents`, outside `without`; None if nothing is new.
 
         Args:
             parents: tried configurations, one at least.
