@@ -122,14 +122,14 @@ def test_somebody_else_sets_a_knob_of_ours(scene: Scene) -> None:
 
 
 def test_a_lock_that_stays_interrupts_the_decision_which_can_be_resumed(scene: Scene) -> None:
-    holder = scene.server.connect()
+    with ExitStack() as held:
 
-    def lock(_: Line) -> None:
-        holder.execute("BEGIN")
-        holder.execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE")
+        def lock(_: Line) -> None:
+            holder = held.enter_context(scene.server.connect())
+            holder.execute("BEGIN")
+            holder.execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE")
 
-    done = scene.meet(Point("FROM notes", trials=7), lock, "--query-timeout", 1)
-    holder.close()
+        done = scene.meet(Point("FROM notes", trials=7), lock, "--query-timeout", 1)
     assert done.code == 1
     assert "final runs" in done.stderr
     scene.check_original()
