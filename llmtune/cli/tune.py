@@ -50,7 +50,12 @@ def tune(
     restart_unit: options.RestartUnit = None,
     restart_pgdata: options.RestartPgdata = None,
     optimizer: Annotated[
-        str, typer.Option(help="What proposes after the warm start: `tpe` or `random`.")
+        str,
+        typer.Option(
+            help="What proposes after the warm start: `tpe`, `plan`, `forest`, `gp`, `cmaes`, "
+            "`hebo`, `smac`, `turbo`, `ddpg`, `sobol`, `random`, or `llamatune+` before one of "
+            "them."
+        ),
     ] = "tpe",
     warm_start: Annotated[
         str,
@@ -118,7 +123,10 @@ def tune(
     from optimizers.registry import check_name
 
     check_name(optimizer)
-    plan, reporter = _plan(trials, time_budget, cheap=cheap), Reporter(quiet=json)
+    plan, reporter = (
+        _narrowed(_plan(trials, time_budget, cheap=cheap), keep_knobs, after),
+        Reporter(quiet=json),
+    )
     restart = RestartRequest(
         allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
     )
@@ -164,7 +172,7 @@ def tune(
             optimizer,
             warm_start,
             seed,
-            replace(_narrowed(plan, keep_knobs, after), clients=bench.busy),
+            replace(plan, clients=bench.busy),
             {**origin, "out": str(out.absolute()), "risks": asdict(risks)},
         )
         benchmark = bench.benchmark()
@@ -244,9 +252,12 @@ def _plan(trials: int | None, time_budget: str | None, *, cheap: bool) -> Plan:
 
 def _narrowed(plan: Plan, keep_knobs: int | None, after: int | None) -> Plan:
     from llmtune.errors import UsageError
+    from optimizers.narrowed import NARROW_AFTER
 
     if keep_knobs is None:
         if after is not None:
             raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
         return plan
-    return replace(plan, keep_knobs=keep_knobs, narrow_after=after or plan.narrow_after)
+    return replace(
+        plan, keep_knobs=keep_knobs, narrow_after=NARROW_AFTER if after is None else after
+    )

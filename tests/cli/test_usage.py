@@ -22,6 +22,8 @@ WRONG = {
     "no cores": (("--cores", 0), "'--cores'"),
     "cores beyond the machine": (("--cores", 100000), "cores must be from 1 to"),
     "no trials": (("--trials", 0), "trials must be at least 1, not 0"),
+    "knobs kept from too early on": (("--keep-knobs", 5, "--after", 3), "not after 3"),
+    "after without knobs": (("--after", 20), "--keep-knobs K"),
     "time in words": (("--time-budget", "soon"), "'--time-budget': 'soon' is not a duration"),
     "no time": (("--time-budget", "0s"), "'--time-budget'"),
     "negative seed": (("--seed", -1), "'--seed'"),
