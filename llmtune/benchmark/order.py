@@ -11,7 +11,7 @@ from llmtune.postgres.plans import PlanNode
 from workloads.workload import Query
 
 ENOUGH = 3
-"""Configurations under which a query must have been timed before its times decide."""
+"""Configurations under which half of the queries must have been timed before times decide."""
 
 Plans = Mapping[str, PlanNode]
 
@@ -22,22 +22,21 @@ def discriminating(
     """`queries`, those first that advance a bad total most for each second they take.
 
     That is the weight times the spread of the query's times between configurations
-    over their mean. Queries with too few configurations behind them are judged by
-    their plans: by how much the estimated cost changes more, or less, than that of
-    the others. Ties stay in the workload's order.
+    over their mean. With too few configurations behind the queries their plans decide:
+    by how much the estimated cost changes more, or less, than that of the others.
+    Ties stay in the workload's order.
 
     Args:
         default, plans: each query's under the baseline and under the new configuration.
     """
     queries = tuple(queries)
-    changes = _cost_changes(queries, default, plans)
-
-    def gain(query: Query) -> float:
-        if history.configurations(query.id) >= ENOUGH:
-            return query.weight * history.spread(query.id)
-        return query.weight * changes[query.id]
-
-    return tuple(sorted(queries, key=gain, reverse=True))
+    if not queries:
+        return ()
+    if median(history.configurations(query.id) for query in queries) >= ENOUGH:
+        moves = {query.id: history.spread(query.id) for query in queries}
+    else:
+        moves = _cost_changes(queries, default, plans)
+    return tuple(sorted(queries, key=lambda query: query.weight * moves[query.id], reverse=True))
 
 
 def _cost_changes(queries: tuple[Query, ...], default: Plans, plans: Plans) -> dict[str, float]:
@@ -49,5 +48,5 @@ def _cost_changes(queries: tuple[Query, ...], default: Plans, plans: Plans) -> d
         query.id: math.log1p(plans[query.id].total_cost) - math.log1p(default[query.id].total_cost)
         for query in queries
     }
-    middle = median(ratios.values()) if ratios else 0.0
+    middle = median(ratios.values())
     return {name: abs(ratio - middle) for name, ratio in ratios.items()}
