@@ -242,12 +242,14 @@ def _recorded(
     from llmtune.cli.comparing import Sessions
     from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
     from llmtune.cli.recordings import RecordedBench, open_recording
-    from llmtune.cli.warm_start import trained_on
+    from llmtune.cli.warm_start import check_without_server, trained_on
     from llmtune.report.comparison_table import comparison_figures
     from llmtune.tuning.record import Plan
     from llmtune.tuning.result import ready_folder
 
     recording = open_recording(name)
+    for arm in arms:
+        check_without_server(arm.warm_start, recording.space())
     ready_folder(wanted.out)
     reporter.say("Fitting the recorded benchmark's surrogate ...")
     bench = RecordedBench(recording, RecordedEvaluator(recording))

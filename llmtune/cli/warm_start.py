@@ -17,6 +17,7 @@ from llmtune.cli.warm_start_file import WarmStartFile, read_file
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.memory import repair
+from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import DEFAULT_ADAPTER
 from llmtune.model.ranking import Ranker
 from llmtune.model.suggest import load_suggester
@@ -36,6 +37,8 @@ OF_THE_ADAPTER = ("constant", "nearest", "surrogate")
 """Sources that use the files that came with the adapter, and no language model."""
 
 SOURCES = ("model", "rules", *NOTHING, *OF_THE_ADAPTER)
+
+NO_PLANS = "warm start surrogate asks a server for plans, and a recorded benchmark has none"
 
 Stage: TypeAlias = Bench | RecordedBench
 """What proposals are made for."""
@@ -120,6 +123,19 @@ def proposals(
     if [part.source for part in warm_start.parts] == ["model"]:
         made.append(rules_proposal(stage.space, stage.busy))  # a bad model costs few trials so
     return portfolio(*made), perf_counter() - start
+
+
+def check_without_server(warm_start: WarmStart, space: KnobSpace) -> None:
+    """Make sure that a warm start can be made on a recorded benchmark of these knobs.
+
+    Raises:
+        UsageError: a file's knob or value is not the space's, or a source needs a server.
+    """
+    for part in warm_start.parts:
+        if part.source == "surrogate":
+            raise UsageError(NO_PLANS)
+        if part.file is not None:
+            part.file.configurations(space, space)
 
 
 def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ...]:
@@ -210,9 +226,7 @@ def _constant(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ..
 
 def _surrogate(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:
     if not isinstance(stage, Bench):
-        raise UsageError(
-            "warm start surrogate asks a server for plans, and a recorded benchmark has none"
-        )
+        raise UsageError(NO_PLANS)
     what_if = WhatIfFeatures(stage.target, stage.database, stage.workload, stage.space)
     ranker = Ranker(adapter, what_if.names)
 

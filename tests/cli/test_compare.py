@@ -1,0 +1,105 @@
+"""`llmtune compare` on the recorded benchmark, from stored sessions, and what it refuses."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Run
+
+SMALL = ("compare", "--recorded", "tpch", "--optimizer", "random", "--trials", 5, "--seeds", 2)
+FILES = ("comparison.json", "arms.csv", "trials.csv", "curves.png", "curves.svg", "curves.html")
+
+
+@pytest.fixture(scope="module")
+def compared(run, tmp_path_factory):
+    """A small comparison: its facts and its folder."""
+    out = tmp_path_factory.mktemp("compared")
+    warm = ("--warm-start", "nearest,rules", "--warm-start", "constant")
+    return run(*SMALL, *warm, "--out", out, "--json").json, out
+
+
+def values(facts) -> list:
+    """What was tried and found, without the real seconds of asking."""
+    return [
+        [[(p["source"], p["status"], p["value"]) for p in one["points"]] for one in arm["runs"]]
+        for arm in facts["arms"]
+    ]
+
+
+def test_a_recorded_comparison_is_labelled_and_complete(compared) -> None:
+    facts, out = compared
+    assert facts["basis"] == "recorded, not measured"
+    assert [arm["label"] for arm in facts["arms"]] == [
+        f"random, warm start {source}" for source in ("none", "nearest,rules", "constant")
+    ]
+    assert any("in-sample: nearest, constant" in note for note in facts["notes"])
+    assert all((out / name).stat().st_size > 0 for name in FILES)
+    sources = [point["source"] for point in facts["arms"][1]["runs"][0]["points"]]
+    assert sources == ["default", "default", "nearest", "rules", "random"]
+
+
+def test_more_jobs_find_the_same_and_nothing_is_repeated(compared, run: Run, tmp_path) -> None:
+    facts, out = compared
+    again = run(*SMALL, "--jobs", 2, "--out", tmp_path, "--json").json
+    assert values(again) == values(facts)[:1]
+    table = run(*SMALL, "--out", out)
+    assert "2 sessions are done already" in table.message
+    assert "recorded, not measured" in table.stdout
+
+
+def test_stored_sessions_are_compared_and_started_from(compared, run: Run, tmp_path) -> None:
+    _, out = compared
+    store = f"sqlite:///{out / 'sessions.db'}"
+    listed = run("sessions", "--store", store, "--json").json["sessions"]
+    ids = ",".join(one["session"] for one in listed)
+    facts = run("compare", "--sessions", ids, "--store", store, "--out", tmp_path, "--json").json
+    assert facts["basis"] == "recorded, not measured"
+    assert len(facts["arms"]) == 3
+    prior = ("--prior", listed[0]["session"], "--store", store, "--out", tmp_path, "--json")
+    started = run(*SMALL, *prior).json["arms"][1]
+    assert started["label"] == "random, warm start prior"
+    assert started["runs"][0]["points"][2]["source"] == "prior"
+    assert len(started["runs"][0]["points"]) == 5
+
+
+WRONG = {
+    "no recording": (("--recorded", "nope"), "neither one of the recordings"),
+    "no optimizer": (("--optimizer", "tpee"), "did you mean 'tpe'"),
+    "no server to plan": (("--warm-start", "surrogate"), "a recorded benchmark has none"),
+    "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
+    "two ways": (("--sessions", "a"), "leave out --recorded"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_requests_are_explained(case, run: Run, tmp_path) -> None:
+    arguments, text = WRONG[case]
+    done = run(*SMALL, "--out", tmp_path, *arguments)
+    assert done.exit_code == 2
+    assert text in done.message
+
+
+LINES = {
+    '{"work_mem": "64MB",\n "nonsense": 3}': "line 2: unknown knob 'nonsense'",
+    '[{"geqo": "on"},\n\n {"geqo": "maybe"}]': "line 3: geqo",
+    '{"work_mem": "64MB",\n "work_mem": "1MB"}': "'work_mem' stands twice",
+    '["work_mem"]': "nor a list of such objects",
+}
+
+
+@pytest.mark.parametrize("content", LINES)
+def test_a_wrong_warm_start_file_is_named_with_its_line(content, run: Run, tmp_path) -> None:
+    file = tmp_path / "start.json"
+    file.write_text(content)
+    done = run(*SMALL, "--warm-start", file, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert f"{file}" in done.message
+    assert LINES[content] in done.message
+
+
+def test_a_list_is_tried_in_its_order(run: Run, tmp_path) -> None:
+    file = tmp_path / "start.json"
+    file.write_text(json.dumps([{"work_mem": "64MB"}, {"work_mem": "8MB"}, {"work_mem": "64MB"}]))
+    facts = run(*SMALL, "--warm-start", file, "--out", tmp_path / "out", "--json").json
+    sources = [point["source"] for point in facts["arms"][1]["runs"][0]["points"]]
+    assert sources == ["default", "default", "file", "file", "random"]

@@ -1,0 +1,193 @@
+"""The figures of a comparison: which arm is held against which, and what is said of it."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from llmtune.errors import UsageError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import resolve_space
+from llmtune.report.chart import arm_look, comparison_chart, svg_file
+from llmtune.report.comparable import arms_from
+from llmtune.report.comparison import Arm, Run, band, reference
+from llmtune.report.comparison_table import (
+    comparison_facts,
+    comparison_figures,
+    comparison_table,
+    figures_csv,
+    points_csv,
+)
+from llmtune.report.curve import Axis, Curve, Point
+from llmtune.report.effort import area, effort
+from llmtune.report.interactive import comparison_html
+from llmtune.trial import Trial, TrialStatus
+from llmtune.tuning.record import JournalEntry, Phase, Plan, SessionRecord
+from workloads.objective import LATENCY, THROUGHPUT
+
+SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), names=["work_mem"])
+
+
+def curve(*values: float | None, objective=LATENCY) -> Curve:
+    """One trial every ten seconds, eight of them measured; the first is the default's."""
+    points = [
+        Point(
+            at + 1,
+            10.0 * (at + 1),
+            "default" if at == 0 else "rules",
+            TrialStatus.CRASHED if value is None else TrialStatus.SUCCEEDED,
+            value,
+            8.0,
+        )
+        for at, value in enumerate(values)
+    ]
+    return Curve(objective, tuple(points))
+
+
+def arm(label: str, *curves: Curve, cold: bool = False) -> Arm:
+    runs = tuple(Run(seed, one) for seed, one in enumerate(curves))
+    return Arm(label, runs, label.split(maxsplit=1)[0], cold)
+
+
+TPE, GP = arm("tpe none", curve(8, 6, 4), cold=True), arm("gp none", curve(8, 4, 3), cold=True)
+WARM_TPE, WARM_GP = arm("tpe rules", curve(8, 4, 4)), arm("gp rules", curve(8, 9, 9))
+ARMS = (TPE, GP, WARM_TPE, WARM_GP)
+
+
+def test_a_warm_arm_is_held_against_its_own_optimizer() -> None:
+    assert [reference(one, ARMS) for one in ARMS] == [None, TPE, TPE, GP]
+    assert reference(WARM_GP, (WARM_TPE, WARM_GP)) is WARM_TPE
+
+
+def test_figures_say_how_soon_the_cold_best_was_reached() -> None:
+    facts = comparison_facts(comparison_figures("tpch", ARMS))
+    warm = facts["arms"][2]
+    assert (warm["against"], warm["speed_up"]["trials"]["ratios"]) == ("tpe none", (1.5,))
+    assert warm["speed_up"]["trials"]["targets"] == (4,)
+    assert warm["speed_up"]["seconds"]["needed"] == (20.0,)
+    assert facts["arms"][3]["speed_up"]["trials"]["needed"] == (None,)
+    assert facts["basis"] == "measured"
+    json.dumps(facts, allow_nan=False)
+
+
+def test_the_area_is_the_mean_best_over_the_default() -> None:
+    assert area(arm("a", curve(8, 4, 2)), 3).median == pytest.approx((1 + 0.5 + 0.25) / 3)
+    assert area(arm("a", curve(8, None, 9)), 3).median == 1.0
+    rates = arm("a", curve(2, 4, objective=THROUGHPUT))
+    assert area(rates, 2).median == pytest.approx(0.75)
+    assert area(arm("a", curve(None)), 1) is None
+
+
+def test_effort_counts_failures_and_overhead() -> None:
+    done = effort(arm("a", curve(8, None, 4), curve(8, 4, 4)))
+    assert (done.trials, done.failed, done.capped) == (6, 1, 0)
+    assert done.overhead == pytest.approx(0.2)
+
+
+def test_an_arm_without_success_is_said_and_not_a_defect() -> None:
+    failed = arm("tpe rules", curve(None, None, None))
+    for arms in ((TPE, failed), (replace(failed, label="tpe none", cold=True), WARM_TPE)):
+        figures = comparison_figures("tpch", arms)
+        rows = comparison_table(figures).rows
+        assert "no trial succeeded" in [row[2] for row in rows]
+        assert any("no trial succeeded" in note for note in figures.notes)
+        json.dumps(comparison_facts(figures), allow_nan=False)
+
+
+def test_what_was_not_measured_says_so_everywhere() -> None:
+    figures = comparison_figures("tpch", ARMS, "recorded, not measured", ["a note"])
+    assert "recorded, not measured" in comparison_table(figures).columns[0]
+    assert comparison_facts(figures)["basis"] == "recorded, not measured"
+    for text in (figures_csv(figures), points_csv(figures)):
+        assert {row["basis"] for row in csv.DictReader(io.StringIO(text))} == {figures.basis}
+
+
+def test_csv_has_every_arm_and_every_trial() -> None:
+    figures = comparison_figures("tpch", ARMS)
+    arms = list(csv.DictReader(io.StringIO(figures_csv(figures))))
+    assert [row["arm"] for row in arms] == [one.label for one in ARMS]
+    assert (arms[2]["trials_to_target"], arms[3]["trials_to_target"]) == ("2.0", "")
+    trials = list(csv.DictReader(io.StringIO(points_csv(figures))))
+    assert len(trials) == 12
+    assert [row["best_so_far"] for row in trials[:3]] == ["8", "6", "4"]
+
+
+def test_curves_are_drawn_in_files_that_load_nothing() -> None:
+    drawn = [(one.label, band(one, Axis.TRIALS), band(one, Axis.SECONDS)) for one in ARMS]
+    html = comparison_html(drawn, LATENCY, "tpch: recorded, not measured")
+    assert "<script src=" not in html
+    assert "recorded, not measured" in html
+    assert all(f'"name":"{one.label}"' in html for one in ARMS)
+    picture = svg_file(comparison_chart(drawn, LATENCY, "tpch: recorded"))
+    assert picture == svg_file(comparison_chart(drawn, LATENCY, "tpch: recorded"))
+    assert "tpch: recorded" in picture
+
+
+def test_no_two_arms_look_alike() -> None:
+    assert len({arm_look(index) for index in range(36)}) == 36
+
+
+def stored(session_id: str, seed: int, **facts) -> tuple[SessionRecord, list[JournalEntry]]:
+    """A stored session of two trials."""
+    terms = {
+        "target": "embedded",
+        "workload": "tpch",
+        "hardware": SPACE.hardware,
+        "server_version": 18,
+        "catalogue_hash": SPACE.catalogue_hash,
+        "knobs": ("work_mem",),
+        "objective": LATENCY,
+        "optimizer": "tpe",
+        "warm_start": "none",
+        "plan": Plan(),
+    }
+    record = SessionRecord(id=session_id, seed=seed, **{**terms, **facts})
+    values = enumerate((8.0, 4.0))
+    trials = [
+        Trial(n, "tpe", Configuration({"work_mem": 64}), TrialStatus.SUCCEEDED, value, wall_s=10.0)
+        for n, value in values
+    ]
+    return record, [JournalEntry(Phase.SEARCH, trial) for trial in trials]
+
+
+def test_stored_sessions_make_arms_the_cold_first() -> None:
+    arms = arms_from(
+        [stored("a", 1, warm_start="rules"), stored("b", 1), stored("c", 2), stored("d", 1,
+         optimizer="gp")]
+    )  # fmt: skip
+    assert [one.label for one in arms] == [
+        "tpe, warm start none",
+        "gp, warm start none",
+        "tpe, warm start rules",
+    ]
+    assert [len(one.runs) for one in arms] == [2, 1, 1]
+    assert [one.cold for one in arms] == [True, True, False]
+
+
+DIFFERENCES = {
+    "workloads differ: tpch and job": {"workload": "job"},
+    r"hardware differ: .*cores=2.*cores=4": {"hardware": Hardware(4, 4 << 30)},
+    "server versions differ: 18 and 17": {"server_version": 17},
+    "knobs differ: only one of them has geqo": {"knobs": ("work_mem", "geqo")},
+    "objectives differ": {"objective": THROUGHPUT},
+    "targets differ: embedded and recorded": {"target": "recorded"},
+}
+
+
+@pytest.mark.parametrize("text", DIFFERENCES)
+def test_sessions_that_do_not_belong_together_are_refused(text) -> None:
+    with pytest.raises(UsageError, match=f"sessions a and b cannot be compared: their {text}"):
+        arms_from([stored("a", 1), stored("b", 2, **DIFFERENCES[text])])
+
+
+def test_repeated_seeds_and_empty_sessions_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"one session for each seed, not \[1, 1\]"):
+        arms_from([stored("a", 1), stored("b", 1)])
+    with pytest.raises(UsageError, match="session a has no search trial"):
+        arms_from([(stored("a", 1)[0], [])])
+    with pytest.raises(UsageError, match="no session to compare"):
+        arms_from([])
