@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -54,6 +55,9 @@ class ObserveBenchmark:
     windows under the original settings, so a slow drift of the traffic cancels. A
     configuration that turns out worse than those by more than the limit is taken
     back within the window, and its trial is CAPPED at the limit.
+
+    Sessions take new settings with their next statement, but plans that they keep, of
+    prepared statements, are made anew only when the server has another reason to.
     """
 
     objective = MEAN_TIME
@@ -92,6 +96,7 @@ class ObserveBenchmark:
         self._configured = UnderConfiguration(target, space, journal)
         self._in_force = space.baseline()
         self._baselines: tuple[Traffic, ...] = ()
+        self._differences: list[float] = []
         self._since = 0
 
     def measure(
@@ -142,12 +147,18 @@ class ObserveBenchmark:
 
     def _trial(self, configuration: Configuration, cap: float | None) -> Seen:
         most = None if cap is None else cap / self._reference_ms
-        trialled = Trialled(pooled(self._baselines), 1 + self._options.rollback, most)
+        limit, window_s = 1 + self._options.rollback, self._options.window_s
+        trialled = Trialled(pooled(self._baselines), limit, most, self._noise, window_s)
         seen = self._window(configuration, trialled.judge, trialled.conclude)
         self._since += 1
         if seen.harmful or seen.status is TrialStatus.REJECTED:  # that may be half in force
             self._roll_back(seen.message)
         return seen
+
+    @property
+    def _noise(self) -> float:
+        """By how much baseline windows differed so far; 0 before a second one."""
+        return math.hypot(*self._differences) / math.sqrt(max(1, len(self._differences)))
 
     def _roll_back(self, message: str) -> None:
         """Put the original settings back, read them back, and let the server cool down.
@@ -191,6 +202,7 @@ class ObserveBenchmark:
                 self._baselines = ()
             else:
                 ratio, said = comparison.ratio, described(traffic, comparison)
+                self._differences.append(ratio - 1)
         self._baselines = (*self._baselines, traffic)[-POOLED:]
         self._since = 0
         return Seen(TrialStatus.SUCCEEDED, said, ratio, traffic=traffic)

@@ -42,10 +42,15 @@ class Comparison:
     load: float
     calls: int
 
-    def surely_over(self, limit: float) -> bool:
-        """Whether the ratio is above `limit` beyond what chance does to either span."""
+    def surely_over(self, limit: float, noise: float = 0.0) -> bool:
+        """Whether the ratio is above `limit` beyond what chance does to either span.
+
+        Args:
+            noise: standard error of such a ratio under unchanged settings, which calls
+                that disturb each other raise above what their spread tells.
+        """
         now, baseline = self.errors
-        return self.ratio - limit > STANDARD_ERRORS * math.hypot(now, limit * baseline)
+        return self.ratio - limit > STANDARD_ERRORS * math.hypot(now, limit * baseline, noise)
 
 
 def compare(baseline: Traffic, now: Traffic, least: int = LEAST_CALLS) -> Comparison:

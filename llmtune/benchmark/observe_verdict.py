@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -47,19 +48,25 @@ class Trialled:
         baseline: traffic under the original settings.
         limit: times the baseline's time from which on the configuration is harmful.
         cap: times the baseline's time from which on it is no candidate any more.
+        noise: by how much windows under the original settings differ, as a share.
+        window_s: how long those are.
     """
 
     baseline: Traffic
     limit: float
     cap: float | None = None
+    noise: float = 0.0
+    window_s: float = 0.0
 
     def judge(self, so_far: Traffic) -> Stop | None:
         """End the window when it is over the limit and no chance, or surely over the cap."""
         now = with_running(self.baseline, so_far)
         comparison = compare(self.baseline, now, least=1)
-        if comparison.ratio > self.limit and comparison.surely_over(1.0):
+        # A short span is disturbed more than a whole window.
+        noise = self.noise * math.sqrt(max(1.0, self.window_s / so_far.seconds))
+        if comparison.ratio > self.limit and comparison.surely_over(1.0, noise):
             return Stop(comparison, harmful=True)
-        if self.cap is not None and comparison.surely_over(self.cap):
+        if self.cap is not None and comparison.surely_over(self.cap, noise):
             return Stop(comparison, harmful=False)
         return None
 

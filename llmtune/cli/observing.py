@@ -34,6 +34,7 @@ from llmtune.postgres.captured import captured_workload
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
+from llmtune.report.wording import span_text
 from llmtune.tuning.record import JournalEntry, SessionRecord
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
@@ -106,6 +107,7 @@ def open_observed(
     target_request = replace(target_request, observe=True)
     with open_target(target_request) as target, safety.guard(target) as journal:
         announce(target, reporter)
+        reporter.say(_announced(request.windows))
         whole = tunable_space(target, safety.risks)
         with target.connect() as connection:
             TrafficReader(connection)
@@ -125,6 +127,14 @@ def open_observed(
             request=request,
             reporter=reporter,
         )
+
+
+def _announced(windows: WindowOptions) -> str:
+    return (
+        f"Watching the traffic of all databases, {span_text(windows.window_s)} for each trial, "
+        f"{span_text(windows.settle_s)} after a change of settings; back to the original ones when "
+        f"statements take {windows.rollback:.0%} longer"
+    )
 
 
 def _statements(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -115,6 +116,25 @@ def test_disturbed_counters_void_a_window(shop, traffic, observed, disturbance, 
     assert trial.succeeded
     (notice,) = observed.said
     assert said in notice
+
+
+def test_a_connection_that_is_cut_costs_one_trial_and_leaves_the_originals(shop, traffic, observed):
+    cut = []
+
+    def pause(seconds):
+        time.sleep(seconds)
+        if cut:
+            shop.execute(cut.pop())
+
+    patient = replace(SHORT, rollback=5.0)
+    benchmark = observed.benchmark(patient, pause=pause)
+    assert observed.measure(benchmark).succeeded
+    watching = "state = 'idle' AND query LIKE '%info.dealloc%'"
+    cut.append(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {watching}")
+    trial = observed.measure(benchmark, enable_material=False)
+    assert (trial.status, trial.value) == (TrialStatus.CRASHED, None)
+    assert shop.entries == []
+    assert observed.measure(benchmark, enable_material=False).succeeded
 
 
 def test_without_traffic_nothing_is_changed_and_the_reason_is_said(shop, observed):

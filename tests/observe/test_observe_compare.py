@@ -104,6 +104,15 @@ def test_harm_is_told_when_it_is_sure():
     assert trialled(spread=0.1).judge(traffic((5000, 0.04))).harmful
 
 
+def test_what_windows_differ_by_anyway_is_no_harm():
+    base = trialled().baseline
+    noisy = Trialled(base, 1.1, noise=0.1, window_s=10.0)
+    assert noisy.judge(traffic((500, 0.0125))) is None
+    assert noisy.judge(traffic((500, 0.0135))).harmful
+    assert noisy.judge(traffic((50, 0.0135), seconds=1.0)) is None
+    assert noisy.judge(traffic((50, 0.03), seconds=1.0)).harmful
+
+
 def test_a_statement_that_hangs_is_harm_before_any_counter_knows_it():
     hanging = traffic(running=(Running((1, 0), 2.0), Running((1, 5), 9.0)))
     assert trialled().judge(hanging).harmful
