@@ -18,7 +18,9 @@ class CheapTrials:
         order: queries that tell configurations apart come first in the timed pass,
             so that a bad configuration reaches its cap early.
         bounds: a trial is stopped once what it took and the fastest known times of
-            the queries still to come exceed its cap.
+            the queries still to come exceed its cap. With a cap of 1.5 times the incumbent
+            it would have been better only if those undercut their fastest known times by
+            half the incumbent's value.
         skip_warm: only what this run of the server has not read yet is warmed.
         save_restarts: a proposal whose restart knobs lie within a level of those in
             force keeps them.
