@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -70,7 +72,7 @@ def run_mix(
         TargetError: pgbench cannot be run.
     """
     with tempfile.TemporaryDirectory(prefix="llmtune-mix-") as name:
-        command = [str(pgbench), *_arguments(mix, Path(name), seconds, seed)]
+        command = [*_dying_with_us(), str(pgbench), *_arguments(mix, Path(name), seconds, seed)]
         start = perf_counter()
         try:
             done = subprocess.run(
@@ -88,6 +90,12 @@ def run_mix(
         except OSError as error:
             raise TargetError(f"cannot run {pgbench}: {error}") from error
         return _outcome(done, mix, Path(name), perf_counter() - start)
+
+
+def _dying_with_us() -> list[str]:
+    """What ends pgbench with us where we are killed; else it would run on until its time."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "KILL"] if program and sys.platform == "linux" else []
 
 
 def _arguments(mix: TransactionMix, folder: Path, seconds: int, seed: int) -> list[str]:

@@ -26,7 +26,7 @@ from llmtune.postgres.live.restarter import FolderFile, Restarter
 from llmtune.postgres.live.waiting import await_start, connect_patiently, start_of
 from llmtune.postgres.originals import read_entries
 from llmtune.postgres.session import environment, loss_is_failure, open_session
-from llmtune.postgres.target import Connection, check_version
+from llmtune.postgres.target import Connection, ExplainsLoss, check_version
 
 CONNECT_TIMEOUT_S = 10
 RECOVERY_PATIENCE_S = START_PATIENCE_S = 60.0
@@ -249,6 +249,10 @@ class DsnTarget:
             waiting = self._entries.put_back(connection)
         if waiting and self._restarter is not None:
             self.restart()
+
+    def explain_loss(self) -> str:
+        """See `ExplainsLoss`: where the way to restart leads to somebody who can tell."""
+        return self._restarter.explain_loss() if isinstance(self._restarter, ExplainsLoss) else ""
 
     def _reconnect(self) -> Connection:
         """A connection to the server, which is brought up for it if that takes undoing."""

@@ -75,6 +75,7 @@ class EmbeddedTarget:
         self._cluster: Cluster | None = None
         self._slot: Slot | None = None
         self._restart_seconds = 0.0
+        self._kills = 0
 
     @property
     def name(self) -> str:
@@ -167,6 +168,14 @@ class EmbeddedTarget:
         cluster.start()
         self._wait_for_answer()
 
+    def explain_loss(self) -> str:
+        """See `ExplainsLoss`: from the kills in its control group, where memory is limited."""
+        group = self._running.memory_group
+        kills = 0 if group is None else group.kills()
+        before, self._kills = self._kills, kills
+        limit = (self._memory or 0) >> 20
+        return f"killed: out of memory (limit {limit} MiB)" if kills > before else ""
+
     @property
     def _running(self) -> Cluster:
         if self._cluster is None:
@@ -201,6 +210,7 @@ class EmbeddedTarget:
         if self._memory is not None:
             group = create_memory_group(sockets.name, self._memory)
             slot.note(Traces(sockets, group.path))
+            self._kills = 0
         cores = None if self._cores is None else choose_cores(self._cores, slot.number)
         return Cluster(binaries, account, slot.folder, sockets, group, cores)
 

@@ -15,6 +15,7 @@ ALLOWED = {
     "llmtune/tuning/store.py": "when a session was started, for people",
     "llmtune/tuning/restore_points.py": "when settings were kept, for people",
     "llmtune/tuning/rows.py": "when a trial ended, for people",
+    "llmtune/postgres/live/container.py": "the engine's events go by its wall clock",
     "llmtune/postgres/docker/target.py": "the engine's events go by its wall clock",
     "llmtune/postgres/docker/readiness.py": "the engine's events go by its wall clock",
 }

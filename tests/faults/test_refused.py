@@ -46,7 +46,7 @@ def test_a_roles_limits_and_values_do_not_disturb(scene: Scene) -> None:
     try:
         scene.before = scene.entries(), scene.settings()
         said = finish(scene)
-        assert "ALTER DATABASE postgres SET random_page_cost = '2'" in said
+        assert "ALTER DATABASE \"postgres\" SET random_page_cost = '2'" in said
     finally:
         scene.run("ALTER ROLE postgres RESET ALL", "ALTER DATABASE postgres RESET ALL")
 

@@ -17,6 +17,7 @@ from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, Usa
 from llmtune.knobs.hardware import detect_hardware
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.limits import create_memory_group
+from llmtune.postgres.target import why_lost
 
 TOOL = """
 import sys, time
@@ -195,6 +196,8 @@ def test_a_server_out_of_memory_dies_and_recovers(limited: EmbeddedTarget) -> No
     settings = {"work_mem": "4194304", "enable_sort": "off", "hash_mem_multiplier": "10"}
     with limited.connect(settings=settings) as connection, pytest.raises(psycopg.OperationalError):
         connection.execute(greedy)
+    assert why_lost(limited) == "killed: out of memory (limit 192 MiB)"
+    assert why_lost(limited) == ""
     limited.recover()
     assert show(limited, "work_mem") == "4MB"
     assert "llmtune-" in Path(f"/proc/{postmaster(limited).pid}/cgroup").read_text()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 
 from llmtune.cli.targets import RestartRequest, TargetRequest, live_target
@@ -20,6 +21,7 @@ from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.container import ContainerRestarter
 from llmtune.postgres.live.waiting import connect_patiently
 from llmtune.postgres.settings import SettingsApplier
+from llmtune.postgres.target import why_lost
 from tests.postgres.live_server import address
 
 MEMORY = 256 << 20
@@ -89,6 +91,15 @@ def test_a_container_that_does_not_start_is_mended_from_outside(served: Served) 
         assert "FATAL" in failure.value.log
         target.recover()
         assert shared_buffers(served) == "128MB"
+
+
+def test_a_session_out_of_memory_is_explained(served: Served) -> None:
+    restarter = ContainerRestarter(served.name)
+    with DsnTarget(served.dsn, restarter.hardware, restarter) as target:
+        with pytest.raises(psycopg.OperationalError), target.connect() as connection:
+            connection.execute("SELECT length(repeat('x', 600000000))")
+        assert why_lost(target) == "killed: out of memory (limit 256 MiB)"
+        assert why_lost(target) == ""
 
 
 def test_another_servers_container_is_refused(served: Served, embedded: EmbeddedTarget) -> None:

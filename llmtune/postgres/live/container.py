@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -17,6 +18,7 @@ from llmtune.postgres.docker.engine import (
     log_tail,
 )
 from llmtune.postgres.docker.files import ContainerFile, read_file, write_file
+from llmtune.postgres.docker.readiness import loss_reason
 from llmtune.postgres.live.present import AUTO_CONF
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class ContainerRestarter:
             TargetError: there is none, or no engine answers.
         """
         self._name = name
+        self._explained = time.time()
         with closing(connect_engine()) as engine:
             find_container(engine, name)
 
@@ -111,6 +114,15 @@ class ContainerRestarter:
                     container.restart(timeout=STOP_PATIENCE_S)
             except TargetError as error:
                 raise ServerDidNotStart(str(error)) from error
+
+    def explain_loss(self) -> str:
+        """See `ExplainsLoss`: from the engine's events, the container's state and log."""
+        with closing(connect_engine()) as engine:
+            container = find_container(engine, self._name)
+            since = max(self._explained, container_state(container).started)
+            reason = loss_reason(container, since)
+        self._explained = time.time()
+        return reason
 
     def failed(self) -> str:
         """See `Restarter.failed`: the container ended, or ends and is started again and again."""
