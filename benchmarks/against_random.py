@@ -5,9 +5,9 @@ benchmark that comes with LLMTune. Every session starts with the default configu
 what counts is the noise-free value of the configuration that a session holds for its
 best, over the default's. Sessions that were done before are not repeated:
 
-    python benchmarks/optimizers.py --out out/optimizers --jobs 2
-    python benchmarks/optimizers.py --out out/optimizers --optimizer gp --seeds 5
-    python benchmarks/optimizers.py --out out/optimizers --cost --tables
+    python benchmarks/against_random.py --out out/optimizers --jobs 2
+    python benchmarks/against_random.py --out out/optimizers --optimizer gp --seeds 5
+    python benchmarks/against_random.py --out out/optimizers --cost --tables
 """
 
 from __future__ import annotations
