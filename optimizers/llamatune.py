@@ -34,6 +34,9 @@ class Inner(Protocol):
 class LlamaTune(Optimizer):
     """Lets an optimizer choose synthetic knobs, and asks the configuration they stand for.
 
+    It pays where few knobs matter. Knobs that follow the same synthetic one cannot be set
+    apart, so where many matter the best that it can say is worse than what there is.
+
     A trial is told to it at the nearest point that stands for its configuration: for
     one that was proposed here and fits the memory its own, for a warm start or a
     shrunk one the best that the few synthetic knobs can say. Which of both it was makes
