@@ -25,7 +25,7 @@ from llmtune.report.wording import headline
 from llmtune.tuning.assemble import assemble
 from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord, without_password
-from llmtune.tuning.result import TuningResult, write_result
+from llmtune.tuning.result import TuningResult, read_result, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, default_url
@@ -87,14 +87,22 @@ def finish(out: Path, outcome: Outcome, bench: Bench) -> TuningResult:
     """
     result = assemble(outcome, bench.space)
     try:
-        write_result(out, result)
         _write_readable(out, outcome, result)
+        write_result(out, result)  # the last, so that it stands for the others
     except (OSError, LLMTuneError) as error:
         raise LLMTuneError(
             f"the session is done, but its result cannot be written: {error}; the session store "
-            f"has every trial, see `llmtune show {result.session}`"
+            f"has every trial, and `llmtune resume {result.session}` writes it without another"
         ) from error
     return result
+
+
+def is_written(out: Path, session_id: str) -> bool:
+    """Whether the folder has the whole result of this session."""
+    try:
+        return read_result(out).session == session_id
+    except LLMTuneError:
+        return False
 
 
 def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:

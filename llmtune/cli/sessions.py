@@ -90,7 +90,8 @@ def resume(
 ) -> None:
     """Go on with an interrupted session behind its last finished trial.
 
-    What it left on a live server when it was stopped is put back first.
+    What it left on a live server when it was stopped is put back first. Of one that is
+    finished, the result is written if that could not be done.
     """
     from dataclasses import replace
 
@@ -98,7 +99,8 @@ def resume(
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
-    from llmtune.cli.session_run import finish, requests_of, risks_of, run_stored
+    from llmtune.cli.session_run import finish, is_written, requests_of, risks_of, run_stored
+    from llmtune.tuning.record import SessionStatus
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result import ready_folder
     from llmtune.tuning.store import SessionStore
@@ -109,6 +111,8 @@ def resume(
     if target is not None:
         target_request = replace(target_request, target=target)
     folder = ready_folder(out or Path(summary.record.origin.get("out", "out")))
+    if summary.status is SessionStatus.FINISHED and not is_written(folder, session):
+        opened.mark(session, SessionStatus.INTERRUPTED)  # every trial is there already
     risks = risks_of(summary.record)
     safety = Safety(RestorePoints(opened), session, reporter, yes=yes, risks=risks)
     measured = continued(summary.record, opened.journal(session)) or workload_request

@@ -76,6 +76,12 @@ def test_for_the_result(scene: Scene, disk: Disk) -> None:
     assert scene.status is SessionStatus.FINISHED
     assert len(scene.journal()) == TRIALS
     scene.check_original()
+    disk.make_room()
+    scene.check_resumes()
+    assert len(scene.journal()) == TRIALS
+    again = scene.stored("resume", scene.session)
+    assert again.code == 1
+    assert "nothing to resume" in again.stderr
 
 
 @pytest.fixture
