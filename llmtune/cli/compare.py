@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmtune.cli import options
+from llmtune.cli.grouped import grouped
+from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptionGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,25 +41,11 @@ class Wanted:
     cheap: bool
 
 
+@grouped
 def compare(
-    target: options.Target = "embedded",
-    workload: options.Workload = "tpch",
-    scale: options.Scale = None,
-    clients: options.Clients = None,
-    duration: options.Duration = None,
-    objective: options.Objective = None,
-    data: options.Data = None,
-    database: options.Database = None,
-    data_set: options.DataSet = None,
-    allow_writes: options.AllowWrites = False,
-    query_timeout: options.QueryTimeout = None,
-    queries: options.Queries = None,
-    leave_out_failing: options.LeaveOutFailing = False,
-    drawn: options.Drawn = False,
-    cores: options.Cores = None,
-    memory: options.Memory = None,
-    bindir: options.Bindir = None,
-    image: options.Image = None,
+    server: ServerOptions,
+    choice: WorkloadOptionGroup,
+    model: ModelOptions,
     optimizer: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,8 +87,6 @@ def compare(
         ),
     ] = None,
     store: options.Store = None,
-    adapter: options.Adapter = None,
-    base: options.Base = None,
     trials: Annotated[int, typer.Option(min=2, help="Search trials of each session.")] = 30,
     seeds: Annotated[
         int, typer.Option(min=1, help="Sessions of each kind, with as many seeds from --seed on.")
@@ -124,9 +110,6 @@ def compare(
     from llmtune.cli.comparison_files import finish_comparison
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
-    from llmtune.cli.suggesting import ModelRequest
-    from llmtune.cli.targets import TargetRequest
-    from llmtune.cli.workload_options import workload_request
     from llmtune.errors import UsageError
     from llmtune.tuning.result import ready_folder
 
@@ -143,7 +126,7 @@ def compare(
         warm_starts=tuple(warm_start or ([] if recorded else ["rules", "model"])),
         prior=prior,
         store=store,
-        model=ModelRequest(adapter, base),
+        model=model.request(),
         trials=trials,
         seeds=range(seed, seed + seeds),
         out=out,
@@ -155,26 +138,10 @@ def compare(
         finish_comparison(out, figures, as_json=json)
         return
     ready_folder(out)
-    target_request = TargetRequest(target, cores, memory, bindir, image=image)
-    workload_wanted = workload_request(
-        workload,
-        seed,
-        scale=scale,
-        clients=clients,
-        duration=duration,
-        objective=objective,
-        data=data,
-        database=database,
-        data_set=data_set,
-        allow_writes=allow_writes,
-        query_timeout=query_timeout,
-        queries=queries,
-        leave_out_failing=leave_out_failing,
-        drawn=drawn,
-    )
+    requests = server.request(), choice.request(seed)
     safety = own_safety("compare", reporter, yes=yes)
-    with open_bench(target_request, workload_wanted, reporter, safety) as bench:
-        figures = _live(bench, (target_request, workload_wanted), wanted, arms, reporter)
+    with open_bench(*requests, reporter, safety) as bench:
+        figures = _live(bench, requests, wanted, arms, reporter)
     finish_comparison(out, figures, as_json=json)
 
 

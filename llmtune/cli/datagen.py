@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmtune.cli import options
+from llmtune.cli.grouped import grouped
+from llmtune.cli.option_groups import ServerOptions, WorkloadOptionGroup
 
 if TYPE_CHECKING:
     from datagen.generate import GenerationPlan
@@ -46,26 +48,11 @@ class Summary:
         )
 
 
+@grouped
 def datagen(
     out: Annotated[Path, typer.Option(help="Folder for the matrix and the pairs.")],
-    target: options.Target = "embedded",
-    workload: options.Workload = "tpch",
-    scale: options.Scale = None,
-    clients: options.Clients = None,
-    duration: options.Duration = None,
-    objective: options.Objective = None,
-    data: options.Data = None,
-    database: options.Database = None,
-    data_set: options.DataSet = None,
-    allow_writes: options.AllowWrites = False,
-    query_timeout: options.QueryTimeout = None,
-    queries: options.Queries = None,
-    leave_out_failing: options.LeaveOutFailing = False,
-    drawn: options.Drawn = False,
-    cores: options.Cores = None,
-    memory: options.Memory = None,
-    bindir: options.Bindir = None,
-    image: options.Image = None,
+    server: ServerOptions,
+    choice: WorkloadOptionGroup,
     sampled: Annotated[int, typer.Option(help="Sampled configurations to measure.")] = 60,
     refined: Annotated[
         int, typer.Option(help="Further ones that the surrogate proposes from the first.")
@@ -91,34 +78,17 @@ def datagen(
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
-    from llmtune.cli.targets import TargetRequest
-    from llmtune.cli.workload_options import workload_request
     from llmtune.tuning.result import ready_folder
 
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)
     reporter = Reporter(quiet=json)
-    request = workload_request(
-        workload,
-        seed,
-        scale=scale,
-        clients=clients,
-        duration=duration,
-        objective=objective,
-        data=data,
-        database=database,
-        data_set=data_set,
-        allow_writes=allow_writes,
-        query_timeout=query_timeout,
-        queries=queries,
-        leave_out_failing=leave_out_failing,
-        drawn=drawn,
-    )
+    request = choice.request(seed)
     safety = own_safety("datagen", reporter, yes=yes)
     with (
         reporter.resumable("the same `llmtune datagen`"),
         open_bench(
-            TargetRequest(target, cores, memory, bindir, image=image),
+            server.request(),
             request,
             reporter,
             safety,

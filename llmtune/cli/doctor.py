@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from llmtune.cli import options
+from llmtune.cli.grouped import grouped
+from llmtune.cli.option_groups import RestartOptions
 
 if TYPE_CHECKING:
     from llmtune.cli.health import Finding
@@ -14,15 +16,12 @@ if TYPE_CHECKING:
     from llmtune.postgres.live.report import ServerReport
 
 
+@grouped
 def doctor(
+    restart: RestartOptions,
     target: options.Target = "embedded",
     cores: options.Cores = None,
     memory: options.Memory = None,
-    allow_restart: options.AllowRestart = False,
-    restart_command: options.RestartCommand = None,
-    restart_container: options.RestartContainer = None,
-    restart_unit: options.RestartUnit = None,
-    restart_pgdata: options.RestartPgdata = None,
     json: options.Json = False,
 ) -> None:
     """Check this installation and, with an address, what can be tuned there.
@@ -32,12 +31,9 @@ def doctor(
     """
     from llmtune.cli.health import findings
     from llmtune.cli.output import print_json
-    from llmtune.cli.targets import RestartRequest, TargetRequest
+    from llmtune.cli.targets import TargetRequest
 
-    restart = RestartRequest(
-        allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
-    )
-    report = _inspected(TargetRequest(target, cores, memory, None, restart))
+    report = _inspected(TargetRequest(target, cores, memory, None, restart.request()))
     found = list(findings(target))
     problems = _problems(found, report)
     if json:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmtune.cli import options
+from llmtune.cli.grouped import grouped
+from llmtune.cli.option_groups import RestartOptions
 
 if TYPE_CHECKING:
     from llmtune.cli.targets import RestartRequest, TargetRequest
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 START_PATIENCE_S = 60.0
 
 
+@grouped
 def restore(
+    restart: RestartOptions,
     session: Annotated[
         str | None,
         typer.Argument(
@@ -45,11 +49,6 @@ def restore(
         bool,
         typer.Option(help="Also replace what somebody else set meanwhile on knobs that we tuned."),
     ] = False,
-    allow_restart: options.AllowRestart = False,
-    restart_command: options.RestartCommand = None,
-    restart_container: options.RestartContainer = None,
-    restart_unit: options.RestartUnit = None,
-    restart_pgdata: options.RestartPgdata = None,
     yes: options.Yes = False,
     store: options.Store = None,
     json: options.Json = False,
@@ -60,19 +59,16 @@ def restore(
     """
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.safety import restored_notice
-    from llmtune.cli.targets import RestartRequest
     from llmtune.tuning.restore import restore_files
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.store import SessionStore
 
-    restart = RestartRequest(
-        allow_restart, restart_command, restart_container, restart_unit, restart_pgdata
-    )
+    way = restart.request()
     points = RestorePoints(SessionStore(store))
     done = [
         restore_files(pgdata, points, point, force=force)
         if pgdata is not None
-        else _restore(points, point, _target(target or point.server.address, restart), force=force)
+        else _restore(points, point, _target(target or point.server.address, way), force=force)
         for point in _wanted(points, session, target, pgdata, yes=yes)
     ]
     if json:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmtune.cli import options
+from llmtune.cli.grouped import grouped
+from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptionGroup
 
 if TYPE_CHECKING:
     from llmtune.tuning.result import KnobChange
@@ -21,27 +23,11 @@ class Format(StrEnum):
     JSON = "json"
 
 
+@grouped
 def suggest(
-    target: options.Target = "embedded",
-    workload: options.Workload = "tpch",
-    scale: options.Scale = None,
-    clients: options.Clients = None,
-    duration: options.Duration = None,
-    objective: options.Objective = None,
-    data: options.Data = None,
-    database: options.Database = None,
-    data_set: options.DataSet = None,
-    allow_writes: options.AllowWrites = False,
-    query_timeout: options.QueryTimeout = None,
-    queries: options.Queries = None,
-    leave_out_failing: options.LeaveOutFailing = False,
-    drawn: options.Drawn = False,
-    cores: options.Cores = None,
-    memory: options.Memory = None,
-    bindir: options.Bindir = None,
-    image: options.Image = None,
-    adapter: options.Adapter = None,
-    base: options.Base = None,
+    server: ServerOptions,
+    choice: WorkloadOptionGroup,
+    model: ModelOptions,
     candidates: Annotated[int, typer.Option(min=1, help="Configurations to draw.")] = 8,
     seed: options.Seed = 0,
     form: Annotated[
@@ -54,35 +40,17 @@ def suggest(
     from llmtune.cli.bench import open_bench
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import looking_on
-    from llmtune.cli.suggesting import ModelRequest, ready_model
+    from llmtune.cli.suggesting import ready_model
     from llmtune.cli.suggesting import suggest as ask_model
-    from llmtune.cli.targets import TargetRequest
-    from llmtune.cli.workload_options import workload_request
     from llmtune.tuning.assemble import knob_changes
 
     form = Format.JSON if json else form
     reporter = Reporter(quiet=form is Format.JSON)
-    model = ready_model(ModelRequest(adapter, base), reporter)
-    target_request = TargetRequest(target, cores, memory, bindir, image=image)
-    request = workload_request(
-        workload,
-        seed,
-        scale=scale,
-        clients=clients,
-        duration=duration,
-        objective=objective,
-        data=data,
-        database=database,
-        data_set=data_set,
-        allow_writes=allow_writes,
-        query_timeout=query_timeout,
-        queries=queries,
-        leave_out_failing=leave_out_failing,
-        drawn=drawn,
-    )
+    ready = ready_model(model.request(), reporter)
+    request = choice.request(seed)
     safety = looking_on(reporter)
-    with open_bench(target_request, request, reporter, safety, measured=False) as bench:
-        made = ask_model(model, bench, candidates, seed, reporter)
+    with open_bench(server.request(), request, reporter, safety, measured=False) as bench:
+        made = ask_model(ready, bench, candidates, seed, reporter)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
     _print(changes, form, bench.workload.name)
 

@@ -56,7 +56,7 @@ def test_a_warm_start_file_with_a_wrong_knob(content, text, run, file, tmp_path)
     path = file(json.dumps(content))
     done = run("tune", "--warm-start", path, "--scale", "0.01", "--out", tmp_path)
     assert done.exit_code == 2
-    assert f"{path}: {text}" in done.message
+    assert f"{path}, line 1: {text}" in done.message
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`llmtune workloads`, and options that a workload does not take."""
 
-from llmtune.cli.workload_options import workload_request
+from llmtune.cli.option_groups import WorkloadOptionGroup
 from tests.cli.conftest import Run
 from workloads import registry
 from workloads.options import WorkloadOptions
@@ -26,12 +26,13 @@ def test_an_option_of_another_workload_is_a_wrong_request(run: Run) -> None:
 
 
 def test_published_queries_are_run_unless_others_are_asked_for() -> None:
-    assert workload_request("job", 3).options.seed is None
-    assert workload_request("job", 3, drawn=True).options.seed == 3
-    assert workload_request("tpch", 3).options.seed == 3
+    assert WorkloadOptionGroup("job").request(3).options.seed is None
+    assert WorkloadOptionGroup("job", drawn=True).request(3).options.seed == 3
+    assert WorkloadOptionGroup("tpch").request(3).options.seed == 3
 
 
 def test_options_become_the_workload_s_own() -> None:
-    request = workload_request("tpcb", 0, scale=2, clients=3, duration="1min", objective="p95")
+    group = WorkloadOptionGroup("tpcb", scale=2, clients=3, duration="1min", objective="p95")
+    request = group.request(0)
     assert request.name == "tpcb"
     assert request.options == WorkloadOptions(2, 0, 3, 60.0, "p95")

@@ -1,0 +1,148 @@
+"""Options that commands take together, and the requests that they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llmtune.cli import options
+from llmtune.units import parse_duration
+
+if TYPE_CHECKING:
+    from llmtune.cli.bench import WorkloadRequest
+    from llmtune.cli.suggesting import ModelRequest
+    from llmtune.cli.targets import RestartRequest, TargetRequest
+    from llmtune.tuning.server_facts import Risks
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Which server, and what it may use."""
+
+    target: options.Target = "embedded"
+    cores: options.Cores = None
+    memory: options.Memory = None
+    bindir: options.Bindir = None
+    image: options.Image = None
+
+    def request(self, restart: RestartRequest | None = None) -> TargetRequest:
+        """What is to be opened."""
+        from llmtune.cli.targets import RestartRequest, TargetRequest
+
+        return TargetRequest(
+            target=self.target,
+            cores=self.cores,
+            memory=self.memory,
+            bindir=self.bindir,
+            restart=restart or RestartRequest(),
+            image=self.image,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RestartOptions:
+    """Whether and how a live server may be restarted."""
+
+    allow_restart: options.AllowRestart = False
+    restart_command: options.RestartCommand = None
+    restart_container: options.RestartContainer = None
+    restart_unit: options.RestartUnit = None
+    restart_pgdata: options.RestartPgdata = None
+
+    def request(self) -> RestartRequest:
+        """The way to restart, if any.
+
+        Raises:
+            UsageError: the options do not go together.
+        """
+        from llmtune.cli.targets import RestartRequest
+
+        return RestartRequest(
+            self.allow_restart,
+            self.restart_command,
+            self.restart_container,
+            self.restart_unit,
+            self.restart_pgdata,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RiskOptions:
+    """What the user accepts on a live server."""
+
+    allow_durability_risk: options.AllowDurabilityRisk = False
+    allow_standby: options.AllowStandby = False
+
+    @property
+    def risks(self) -> Risks:
+        """What the guards let pass."""
+        from llmtune.tuning.server_facts import Risks
+
+        return Risks(self.allow_durability_risk, self.allow_standby)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadOptionGroup:
+    """Which workload, and in which form."""
+
+    workload: options.Workload = "tpch"
+    scale: options.Scale = None
+    clients: options.Clients = None
+    duration: options.Duration = None
+    objective: options.Objective = None
+    data: options.Data = None
+    database: options.Database = None
+    data_set: options.DataSet = None
+    allow_writes: options.AllowWrites = False
+    query_timeout: options.QueryTimeout = None
+    queries: options.Queries = None
+    leave_out_failing: options.LeaveOutFailing = False
+    drawn: options.Drawn = False
+
+    def request(self, seed: int) -> WorkloadRequest:
+        """The workload that is asked for.
+
+        The seed draws its queries, unless results are compared by its published ones.
+
+        Raises:
+            UsageError: an unknown workload, or an option that means nothing to it.
+        """
+        from llmtune.cli.bench import WorkloadRequest
+        from workloads.options import WorkloadOptions
+        from workloads.registry import check_options, entry
+
+        found = entry(self.workload)
+        wanted = WorkloadOptions(
+            scale=self.scale,
+            seed=seed if self.drawn or not found.published else None,
+            clients=self.clients,
+            duration_s=_seconds(self.duration),
+            objective=self.objective,
+            data=self.data,
+            database=self.database,
+            data_set=self.data_set,
+            writes=self.allow_writes,
+            leave_out=self.leave_out_failing,
+            query_timeout_s=_seconds(self.query_timeout),
+            queries=self.queries,
+        )
+        check_options(found, self.workload, wanted)
+        return WorkloadRequest(self.workload, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Which adapter suggests, on which base model."""
+
+    adapter: options.Adapter = None
+    base: options.Base = None
+
+    def request(self) -> ModelRequest:
+        """What is to be loaded."""
+        from llmtune.cli.suggesting import ModelRequest
+
+        return ModelRequest(self.adapter, self.base)
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else parse_duration(text)

@@ -1,0 +1,72 @@
+"""The options of `llmtune tune` that say how it searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmtune.cli import options
+from llmtune.errors import UsageError
+from llmtune.units import parse_duration
+
+if TYPE_CHECKING:
+    from llmtune.tuning.record import Plan
+
+DEFAULT_TRIALS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Which optimizer, from where, and for how long."""
+
+    optimizer: Annotated[
+        str,
+        typer.Option(
+            help="What proposes after the warm start: `tpe`, `plan`, `forest`, `gp`, `cmaes`, "
+            "`hebo`, `smac`, `turbo`, `ddpg`, `sobol`, `random`, or `llamatune+` before one of "
+            "them."
+        ),
+    ] = "tpe"
+    warm_start: Annotated[
+        str,
+        typer.Option(
+            help="What is tried after the default: `model` (with the rules), `rules`, nothing "
+            "more (`default`, `none`), or a JSON file of knob to value."
+        ),
+    ] = "model"
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            show_default="30, or as many as the time budget allows",
+            help="Search trials, the default's included. The final runs come on top.",
+        ),
+    ] = None
+    time_budget: options.TimeBudget = None
+    cheap: options.Cheap = False
+    keep_knobs: options.KeepKnobs = None
+    after: options.After = None
+
+    def plan(self) -> Plan:
+        """How long the session searches, and how.
+
+        Raises:
+            UsageError: there is no such optimizer, or options do not go together.
+        """
+        from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS
+        from llmtune.tuning.record import Plan
+        from optimizers.narrowed import NARROW_AFTER
+        from optimizers.registry import check_name
+
+        check_name(self.optimizer)
+        if self.after is not None and self.keep_knobs is None:
+            raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+        budgeted = self.time_budget is not None
+        return Plan(
+            trials=DEFAULT_TRIALS if self.trials is None and not budgeted else self.trials,
+            seconds=parse_duration(self.time_budget) if self.time_budget else None,
+            cheap=ALL_SAVINGS if self.cheap else FULL_TRIALS,
+            keep_knobs=self.keep_knobs,
+            narrow_after=NARROW_AFTER if self.after is None else self.after,
+        )
