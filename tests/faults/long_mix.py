@@ -10,7 +10,7 @@ from workloads.objective import THROUGHPUT
 from workloads.workload import DataSet, Query, Table, Transaction, TransactionMix
 
 SECONDS = 60
-TABLE = Table("nothing", "CREATE TABLE nothing (x integer)", lambda: [])
+TABLE = Table("nothing", "CREATE TABLE nothing (x integer)", lambda: iter(()))
 DATA_SET = DataSet("long-mix", "long", (TABLE,), (), 1 << 20)
 KINDS = (Transaction("sleep", "SELECT pg_sleep(0.01) /* long mix */;"),)
 

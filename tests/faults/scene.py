@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -36,8 +35,6 @@ TRIALS = 17
 
 SETTINGS = "SELECT name, setting FROM pg_settings WHERE context <> 'internal' ORDER BY name"
 UNHURRIED = {"statement_timeout": "0", "lock_timeout": "0"}
-OURS = ("application_name",)
-"""Settings of our own connection."""
 
 
 def set_up(server: EmbeddedTarget) -> None:
@@ -100,7 +97,7 @@ class Scene:
         """Every setting in force."""
         with self.server.connect(settings=UNHURRIED) as connection:
             rows = connection.execute(SETTINGS).fetchall()
-        return {name: text for name, text in rows if name not in OURS}
+        return dict(rows)
 
     def least_rights(self) -> None:
         """From now on the tuner logs in as a role that may do no more than it must."""
@@ -138,20 +135,13 @@ class Scene:
     def stored(self, name: str, *options: object) -> Ended:
         return self.call(name, *options, "--store", self.url)
 
-    @contextmanager
-    def tuning(
-        self, point: Point, act: Callable[[Line], None], *options: object
-    ) -> Iterator[Tuner]:
-        """A session under way, in which `act` happens once at the point."""
-        with Wire(self.door, self.sockets, point, self.journalled, act) as wire:
-            self.tuner = Tuner(self.folder, [*self.tune, *options])
-            yield self.tuner
-            assert wire.reached, f"{point} was never reached: {self.tuner.said}"
-
     def meet(self, point: Point, act: Callable[[Line], None], *options: object) -> Ended:
         """A session to its end, in which `act` happens once at the point."""
-        with self.tuning(point, act, *options) as tuner:
-            return tuner.wait()
+        with Wire(self.door, self.sockets, point, self.journalled, act) as wire:
+            self.tuner = Tuner(self.folder, [*self.tune, *options])
+            done = self.tuner.wait()
+        assert wire.reached, f"{point} was never reached: {done.stderr}"
+        return done
 
     def signal(self, number: signal.Signals) -> Callable[[Line], None]:
         """Send the tuner a signal."""

@@ -24,8 +24,8 @@ ALLOWED = {
 def wall_clocks(path: Path) -> Iterator[int]:
     """The lines on which a module asks for the time of day."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        call = node.func if isinstance(node, ast.Call) else None
-        if isinstance(call, ast.Attribute):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            call = node.func
             owner = call.value.attr if isinstance(call.value, ast.Attribute) else None
             name = call.value.id if isinstance(call.value, ast.Name) else owner
             if (name, call.attr) in WALL_CLOCKS:

@@ -51,17 +51,12 @@ class Tuner:
         assert self._process.pid is not None
         return self._process.pid
 
-    @property
-    def said(self) -> str:
-        """On standard error, so far."""
-        return self._said[1].read_text()
-
     def wait(self, patience_s: float = 60.0) -> Ended:
         self._process.join(patience_s)
         code = self._process.exitcode
         if code is None:
             self._process.kill()
-            raise TimeoutError(self.said)
+            raise TimeoutError(self._said[1].read_text())
         return Ended(code, *(path.read_text() for path in self._said))
 
 

@@ -118,8 +118,8 @@ class Wire:
                 return False
             if key.fileobj is self._listener:
                 self._accept()
-            elif key.fileobj.fileno() != -1:  # the other end's turn may have cut it
-                self._pass_on(key.fileobj, key.data)
+            elif isinstance(key.fileobj, socket.socket) and key.fileobj.fileno() != -1:
+                self._pass_on(key.fileobj, key.data)  # the other end's turn has not closed it
         return True
 
     def _accept(self) -> None:
