@@ -12,7 +12,9 @@ from llmtune.errors import UsageError
 from llmtune.units import parse_duration
 
 if TYPE_CHECKING:
-    from llmtune.tuning.record import Plan
+    from llmtune.benchmark.evaluator import Evaluator
+    from llmtune.tuning.record import Plan, Prior
+    from llmtune.tuning.store import SessionStore
 
 DEFAULT_TRIALS = 30
 
@@ -36,6 +38,14 @@ class SearchOptions:
             "more (`default`, `none`), or a JSON file of knob to value."
         ),
     ] = "model"
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SESSION",
+            help="Let the optimizer start from the trials of this stored session of the same "
+            "workload, server and knobs; its best is tried again.",
+        ),
+    ] = None
     trials: Annotated[
         int | None,
         typer.Option(
@@ -70,3 +80,14 @@ class SearchOptions:
             keep_knobs=self.keep_knobs,
             narrow_after=NARROW_AFTER if self.after is None else self.after,
         )
+
+    def known(self, store: SessionStore, evaluator: Evaluator, workload: str) -> tuple[Prior, ...]:
+        """What the optimizer is told before its first ask.
+
+        Raises:
+            UsageError: the earlier session tuned something else.
+            SessionError: there is no such session.
+        """
+        from llmtune.tuning.prior import prior_of
+
+        return () if self.prior is None else prior_of(store, self.prior, evaluator, workload)

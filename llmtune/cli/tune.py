@@ -69,6 +69,7 @@ def tune(
     from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import kept_request, origin_of, run_new
     from llmtune.cli.warm_start import open_warm_start, proposals
+    from llmtune.tuning.prior import prior_proposals
     from llmtune.tuning.record import Request
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result import ready_folder
@@ -107,8 +108,10 @@ def tune(
             {**origin, "out": str(out.absolute()), "risks": asdict(risk.risks)},
         )
         benchmark = bench.benchmark()
-        made = proposals(warm, bench, seed, reporter)
-        record = new_record(benchmark, request, *made, safety.run_id)
+        made, suggest_s = proposals(warm, bench, seed, reporter)
+        prior = searching.known(sessions, benchmark, bench.workload.name)
+        first = [*prior_proposals(prior, benchmark), *made]
+        record = new_record(benchmark, request, first, suggest_s, safety.run_id, prior)
         if dry_run:
             _show(list(dry_run_lines(bench, record)), as_json=json)
             return

@@ -65,6 +65,19 @@ def test_a_finished_session_is_shown_and_not_resumed(resumed, run) -> None:
     assert (again.exit_code, "is finished" in again.message) == (1, True)
 
 
+def test_a_session_starts_from_what_another_one_saw(resumed, run, tmp_path) -> None:
+    earlier = resumed[0].json["session"]
+    wanted = ("--warm-start", "none", "--trials", "3", "--prior", earlier, "--out", tmp_path)
+    started = run("tune", *TINY, *wanted, "--json")
+    best = min(resumed[0].json["trials"][:4], key=lambda one: one["value"])
+    third = started.json["trials"][2]
+    assert started.exit_code == 0
+    # Its best is tried again, unless that was the default, which is tried anyway.
+    assert third["source"] == ("tpe" if best["source"] == "default" else "prior")
+    other = run("tune", *TINY, "--scale", "0.02", *wanted)
+    assert (other.exit_code, "differ in workload" in other.message) == (2, True)
+
+
 def test_sigterm_and_an_impatient_ctrl_c_put_the_server_away(
     start, run, check_clean, tmp_path
 ) -> None:
