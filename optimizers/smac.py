@@ -33,6 +33,7 @@ class SMAC(ModelBased):
 
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
         """The candidate with the best expected improvement, or now and then a random one."""
+        logging.getLogger("smac").setLevel(logging.CRITICAL)
         space = ConfigurationSpace(seed=seed)
         space.add([_hyperparameter(name, axis) for name, axis in self.cube.axes.items()])
         # The model takes logarithms, and refuses what is not positive.
@@ -61,7 +62,7 @@ def _facade(space: ConfigurationSpace, folder: Path, seed: int) -> Facade:
             max_steps=STEPS,
             seed=seed,
         ),
-        logging_level=logging.CRITICAL,
+        logging_level=False,  # or it would set up the root logger
     )
 
 

@@ -1,9 +1,13 @@
 import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -78,12 +82,19 @@ def test_every_user_can_share_the_file_whatever_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o644
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="takes root to become two other users")
-def test_another_user_s_file_in_a_sticky_folder_can_be_locked(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sticky")
-    for parent in (folder, *list(folder.parents)[:2]):
-        parent.chmod(0o755)
+@pytest.fixture
+def everybodys_folder() -> Iterator[Path]:
+    """A sticky folder that other users can enter; pytest's own are closed to them."""
+    folder = Path(tempfile.mkdtemp())
     folder.chmod(0o1777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to become two other users")
+def test_another_user_s_file_in_a_sticky_folder_can_be_locked(everybodys_folder):
+    folder = everybodys_folder
     path = folder / "lock"
     path.touch(0o644)
     os.chown(path, 12345, 12345)
