@@ -17,7 +17,7 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
 from optimizers.base import Optimizer
 from optimizers.candidates import Candidates
-from optimizers.plan_model import Outlook, PlanModel, outlook, with_guess
+from optimizers.plan_model import Outlook, PlanModel
 from optimizers.plan_search import Found, Judge, PlanSearch
 from optimizers.projection import Projection, unchanged
 from optimizers.query_evidence import QueryEvidence
@@ -69,7 +69,7 @@ class Plan(Optimizer):
         self._restarted_for = [k.name for k in space.knobs if k.effect is Effect.RESTART]
 
     def ask(self) -> Configuration:
-        """The candidate that promises most; a random one at the start of a cold session."""
+        """The candidate that promises most; a random one at the start."""
         rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
         configuration = self._next(rng)
         self._pending.append(configuration)
@@ -120,15 +120,11 @@ class Plan(Optimizer):
 
     def _judge(self, seed: int) -> Judge | None:
         """Judges by plans; None while too little is known."""
-        if not any(trial.succeeded for trial in self._evidence.trials):
+        trials = self._evidence.trials
+        if len(trials) < STARTUP_TRIALS or not any(trial.succeeded for trial in trials):
             return None
-        shares = self._evidence.shares
-        if len(self._evidence) >= STARTUP_TRIALS:
-            model = self._fitted(PlanModel(shares, seed))
-            return lambda ones: model.predict([self._features(one) for one in ones])
-        if self._what_if.guess(self._what_if.features(self.space.baseline())) is None:
-            return None
-        return lambda ones: self._guessed(ones, shares)
+        model = self._fitted(PlanModel(self._evidence.shares, seed))
+        return lambda ones: model.predict([self._features(one) for one in ones])
 
     def _fitted(self, model: PlanModel) -> PlanModel:
         """The model after all trials; open asks count as trials that went as badly as any."""
@@ -141,11 +137,6 @@ class Plan(Optimizer):
         rows += [(list(range(queries)), feared)] * len(self._pending)
         model.fit([self._features(one) for one in (*tried, *self._pending)], rows)
         return model
-
-    def _guessed(self, ones: Sequence[Configuration], shares: Floats) -> Outlook:
-        """What other servers' measurements let expect."""
-        guesses = [self._what_if.guess(self._what_if.features(one)) for one in ones]
-        return outlook(np.stack([g for g in guesses if g is not None], axis=1), shares)
 
     def _screen(self) -> Judge:
         """Judges by the knobs' positions alone."""
@@ -162,5 +153,4 @@ class Plan(Optimizer):
         """What the model sees of a configuration, shape (queries, d)."""
         if configuration in self._tables:
             return self._tables[configuration]
-        table = self._what_if.features(configuration)
-        return with_guess(table, self._what_if.guess(table))
+        return self._what_if.features(configuration)

@@ -14,10 +14,6 @@ from optimizers.surrogate import Surrogate
 LEAF = 2
 """Rows that a leaf holds at least: sessions are short."""
 
-GUESS_COLUMNS = 15
-"""How often the guess of other servers stands among the features. Each split of a tree
-looks at a fifth of the columns only, and this one is worth as much as many others."""
-
 MOST_ROWS = 6000
 """Rows that a fit takes; of longer sessions it takes the most recent trials."""
 
@@ -91,11 +87,3 @@ class PlanModel:
         """What to expect of configurations with these features, each shape (queries, d)."""
         logs = self._surrogate.opinions(np.concatenate(tables))
         return outlook(logs.reshape(len(logs), len(tables), -1), self._shares)
-
-
-def with_guess(features: Floats, guess: Floats | None) -> Floats:
-    """The features, shape (queries, d), beside what other servers teach of these queries."""
-    if guess is None:
-        return features
-    column = guess.mean(axis=0)[:, None]
-    return np.concatenate([features, np.repeat(column, GUESS_COLUMNS, axis=1)], axis=1)

@@ -26,14 +26,3 @@ class WhatIf(Protocol):
         Called only between trials.
         """
         ...
-
-    def guess(self, features: Floats) -> Floats | None:
-        """What other workloads and servers teach: the log of time over the default's.
-
-        Args:
-            features: shape (n, d), rows as `features` makes them.
-
-        Returns:
-            Shape (trees, n), one guess of each tree; None where nothing is known.
-        """
-        ...

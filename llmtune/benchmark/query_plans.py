@@ -54,6 +54,3 @@ class QueryPlans:
         """
         vectors = self._features(configuration)
         return np.array([vectors[query_id] for query_id in self._weights])
-
-    def guess(self, features: Floats) -> None:
-        """See `WhatIf.guess`."""

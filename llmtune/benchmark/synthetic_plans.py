@@ -37,6 +37,3 @@ class SyntheticPlans:
         costs = np.sqrt(self._evaluator.distances(configuration))
         positions = np.tile(self._cube.vector(configuration), (len(costs), 1))
         return np.column_stack([costs, positions])
-
-    def guess(self, features: Floats) -> None:
-        """See `WhatIf.guess`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -104,6 +105,16 @@ def test_goes_on(scene: Scene, surprise: str) -> None:
         entries, settings = scene.before
         changed = [e.replace("'2s'", "'3s'") if "deadlock" in e else e for e in entries]
         scene.before = changed, {**settings, "deadlock_timeout": "3000"}
+    scene.check_original()
+
+
+def test_the_clock_is_set_back(scene: Scene) -> None:
+    done = scene.meet(MINIMISING, scene.signal(signal.SIGUSR1))
+    assert done.code == 0, done.stderr
+    assert scene.status is SessionStatus.FINISHED
+    result = json.loads((scene.out / "result.json").read_text())
+    spent = [result["wall_s"], *(one["wall_s"] for one in result["trials"])]
+    assert all(0 < seconds < 600 for seconds in spent)
     scene.check_original()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
@@ -60,8 +62,15 @@ class Tuner:
         return Ended(code, *(path.read_text() for path in self._said))
 
 
+def set_clock_back(*_: object) -> None:
+    """What the time of day is goes back by an hour, for this process."""
+    real = time.time
+    time.time = lambda: real() - 3600
+
+
 def command(words: list[str], *said: str) -> None:
-    """Runs in the child."""
+    """Runs in the child; SIGUSR1 sets its clock back."""
+    signal.signal(signal.SIGUSR1, set_clock_back)
     for number, path in enumerate(said, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     from llmtune.cli.app import main

@@ -2,7 +2,6 @@
 
 from statistics import median
 
-import numpy as np
 import pytest
 
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
@@ -94,22 +93,6 @@ def test_a_cold_session_plans_nothing_before_its_model_takes_over():
     optimizer = Plan(space, LATENCY, 1, projected(space), what_if=plans)
     driven(optimizer, evaluator, STARTUP_TRIALS - 1)
     assert set(plans.asked) <= {space.baseline()}
-
-
-class Experienced(SyntheticPlans):
-    """Other servers taught that the plans' cost is the time."""
-
-    def guess(self, features):
-        return np.tile(features[:, 0], (3, 1))
-
-
-def test_what_other_servers_teach_leads_the_first_asks():
-    space = knob_space().subset(KNOBS)
-    evaluator = SyntheticEvaluator(space, 2, Behaviour(noise=0.0))
-    plans = Experienced(evaluator)
-    optimizer = Plan(space, LATENCY, 0, projected(space), what_if=plans)
-    optimizer.tell(evaluator.measure(space.baseline(), number=0, source="t"))
-    assert evaluator.value(optimizer.ask()) < 0.9 * evaluator.value(space.baseline())
 
 
 def test_a_restart_must_be_worth_its_seconds():
