@@ -91,7 +91,6 @@ def everybodys_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-
 @pytest.mark.skipif(os.getuid() != 0, reason="takes root to become two other users")
 def test_another_user_s_file_in_a_sticky_folder_can_be_locked(everybodys_folder):
     folder = everybodys_folder

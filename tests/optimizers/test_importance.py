@@ -96,7 +96,9 @@ def test_restarts_are_saved_in_a_narrowed_search_too():
     narrowed = optimizer(
         "random", space, LATENCY, 0, save_restarts=True, narrowing=Narrowing(4, 15)
     )
-    space.validate(narrowed.ask())
+    asked = narrowed.ask()
+    space.validate(asked)
+    assert asked != narrowed.ask()
 
 
 @pytest.mark.parametrize(("keep", "after"), [(0, 20), (3, LEAST_CONFIGURATIONS - 1)])
