@@ -37,7 +37,8 @@ def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
         if names:
             yield f"{len(names)} knob{'s' if len(names) > 1 else ''} {how}: {', '.join(names)}"
     budget = server_budget(bench.space, facts) >> 20 << 20
-    yield f"memory: nothing that could need over {format_memory(budget)} ({facts.clients} sessions)"
+    sessions = f"{facts.clients} session{'s' if facts.clients > 1 else ''}"
+    yield f"memory: nothing that could need over {format_memory(budget)} ({sessions})"
     runs = 3 * plan.confirm_runs
     trials = "trials until the time is used" if plan.trials is None else f"{plan.trials} trials"
     limit = "" if plan.seconds is None else f", {span_text(plan.seconds)} for everything"
