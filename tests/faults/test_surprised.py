@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -66,13 +67,19 @@ def alter_another_knob(scene: Scene, _: Line) -> None:
 
 
 def take_all_slots(scene: Scene, _: Line) -> None:
-    """For a second."""
-    taken = ExitStack()
+    """Until a trial has failed for want of one."""
+    taken, before = ExitStack(), scene.journalled()
+
+    def give_back() -> None:
+        while scene.journalled() == before:
+            time.sleep(0.005)
+        taken.close()
+
     try:
         while True:
             taken.enter_context(scene.server.connect())
     except ConnectionFailed:
-        threading.Timer(1.0, taken.close).start()
+        threading.Thread(target=give_back, daemon=True).start()
 
 
 def lock_for_a_moment(scene: Scene, _: Line) -> None:
@@ -89,7 +96,7 @@ SURPRISES: dict[str, tuple[Point, Callable[[Scene, Line], None]]] = {
     "the server is restarted": (BETWEEN, restart),
     "our sessions are ended": (MINIMISING, end_sessions),
     "the connection is cut": (MINIMISING, cut),
-    "all connections are taken for a second": (BETWEEN, take_all_slots),
+    "all connections are taken until a trial fails": (BETWEEN, take_all_slots),
     "a table is locked for a moment": (MINIMISING, lock_for_a_moment),
     "another setting is changed": (BETWEEN, alter_another_knob),
 }
