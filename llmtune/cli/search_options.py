@@ -34,8 +34,9 @@ class SearchOptions:
     warm_start: Annotated[
         str,
         typer.Option(
-            help="What is tried after the default: `model` (with the rules), `rules`, nothing "
-            "more (`default`, `none`), or a JSON file of knob to value."
+            help="What is tried after the default: `model` (with the rules), `rules`, `nearest`, "
+            "`constant`, `surrogate`, nothing more (`default`, `none`), a JSON file of "
+            "configurations, or several with commas between them."
         ),
     ] = "model"
     prior: Annotated[
