@@ -39,6 +39,28 @@ class QueryTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the machine was while a trial was timed.
+
+    Attributes:
+        probe_s: mean seconds of a fixed piece of work that was done between the queries.
+        reference_s: what it took in the session's first trial.
+    """
+
+    probe_s: float
+    reference_s: float
+
+    def __post_init__(self) -> None:
+        if not (self.probe_s > 0 and self.reference_s > 0):
+            raise ValueError(f"a pace is made of positive seconds: {self}")
+
+    @property
+    def ratio(self) -> float:
+        """How many times slower the machine was than at the reference."""
+        return self.probe_s / self.reference_s
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One measured configuration.
 
@@ -51,6 +73,8 @@ class Trial:
         wall_s: seconds from applying to the end, everything included.
         measured_s: seconds of `wall_s` in which queries ran.
         message: why it did not succeed, for people.
+        pace: where it was taken out: `value` and `query_times` are then what they would
+            be at the reference, while `wall_s` and `measured_s` are as they were.
     """
 
     number: int
@@ -62,6 +86,7 @@ class Trial:
     wall_s: float = 0.0
     measured_s: float = 0.0
     message: str = ""
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         carries = self.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)

@@ -16,13 +16,13 @@ from workloads.workload import AnyWorkload
 
 Build = Callable[[WorkloadOptions], AnyWorkload]
 
-GENERATED = ("scale", "leave_out", "query_timeout_s")
+GENERATED = ("scale", "leave_out", "query_timeout_s", "raw_times")
 """Options of queries over generated data."""
 
 TRANSACTIONS = ("scale", "clients", "duration_s", "objective")
 """Options of transaction mixes."""
 
-OWN = ("data_set", "scale", "database", "leave_out", "query_timeout_s")
+OWN = ("data_set", "scale", "database", "leave_out", "query_timeout_s", "raw_times")
 """Options of queries over whatever data the user names."""
 
 
@@ -98,7 +98,7 @@ QUERIES = (
         summary="Join Order Benchmark: 113 queries of up to 17 joins over the IMDb",
         needs="nothing: a synthetic IMDb is generated, 8 GB at scale 1; or the real one by --data",
         scale=0.03,
-        takes=("scale", "data", "database", "leave_out", "query_timeout_s"),
+        takes=(*GENERATED, "data", "database"),
         build=_builder("workloads.job", "job_workload"),
         published=True,
     ),
@@ -165,7 +165,7 @@ LIVE = (
         summary="the heaviest statements of your database, with real values in them",
         needs="a live server with pg_stat_statements; its statement log by --data helps",
         scale=None,
-        takes=("data", "database", "writes", "leave_out", "query_timeout_s"),
+        takes=("data", "database", "writes", "leave_out", "query_timeout_s", "raw_times"),
         build=None,
     ),
 )

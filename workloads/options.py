@@ -26,6 +26,7 @@ class WorkloadOptions:
         leave_out: queries that fail or do not end are left out, not an error.
         query_timeout_s: limit for one query, seconds.
         queries: how many are synthesized.
+        raw_times: the machine's changing pace is left in the queries' times.
     """
 
     scale: float | None = None
@@ -40,6 +41,7 @@ class WorkloadOptions:
     leave_out: bool = False
     query_timeout_s: float | None = None
     queries: int | None = None
+    raw_times: bool = False
 
 
 def check_scale(scale: float) -> float:

@@ -24,6 +24,7 @@ FLAGS: Mapping[str, str] = {
     "leave_out": "--leave-out-failing",
     "query_timeout_s": "--query-timeout",
     "queries": "--queries",
+    "raw_times": "--raw-times",
 }
 """Field of `WorkloadOptions` to the option that sets it."""
 

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.machine_lock import machine_lock
+from llmtune.benchmark.pace import PaceKeeper, at_pace, steadied
 from llmtune.benchmark.passes import Passes, run_passes
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.benchmark.query_plans import QueryPlans
@@ -40,10 +41,12 @@ class MeasureOptions:
     Attributes:
         query_timeout_s: limit for one query, seconds.
         warm_passes: untimed passes before the timed one.
+        steady: take the machine's changing pace out of the times.
     """
 
     query_timeout_s: float = 300.0
     warm_passes: int = 1
+    steady: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.query_timeout_s <= LONGEST_TIMEOUT_S:
@@ -88,11 +91,16 @@ class Benchmark:
         self._plans = plans or WhatIfPlans(target, database, workload, space)
         self._saver: Saver | None = None
         self._warmth = Warmth()
+        self._pace = PaceKeeper()
 
     @property
     def objective(self) -> Objective:
         """What a trial's value means."""
         return self.workload.objective
+
+    def keep_pace(self, reference_s: float) -> None:
+        """See `Paced`."""
+        self._pace.keep(reference_s)
 
     def what_if(self) -> WhatIf:
         """See `Planned`."""
@@ -105,7 +113,8 @@ class Benchmark:
         """Apply, read back, warm up and time the workload once.
 
         Args:
-            cap: stop when the objective is sure to exceed this, in its unit.
+            cap: stop when the objective is sure to exceed this, in its unit; at the pace
+                that the machine had last.
         """
         full = Savings(self.workload.queries, self._limits(cap))
         return self._trial(configuration, number, source, lambda: full)
@@ -127,12 +136,14 @@ class Benchmark:
         """
 
         def savings() -> Savings:
-            return self._savings(configuration, cheap, earlier, self._limits(cap))
+            times = at_pace(earlier, self._pace.present)
+            return self._savings(configuration, cheap, times, self._limits(cap))
 
         return self._trial(configuration, number, source, savings)
 
     def _limits(self, cap: float | None) -> Limits:
-        return Limits(self._options.query_timeout_s, math.inf if cap is None else cap)
+        present = math.inf if cap is None else cap * self._pace.present
+        return Limits(self._options.query_timeout_s, present)
 
     def _savings(
         self,
@@ -164,11 +175,12 @@ class Benchmark:
     ) -> Trial:
         with machine_lock():
             start = perf_counter()
-            passes = self._run(configuration, savings())
+            saved, before = savings(), self._pace.present
+            passes = self._run(configuration, saved)
             wall_s = perf_counter() - start
-        last = passes.all[-1]
+        last, pace = passes.all[-1], self._pace.take(passes.probe_s)
         carries = last.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)
-        return Trial(
+        trial = Trial(
             number=number,
             source=source,
             configuration=configuration,
@@ -179,6 +191,9 @@ class Benchmark:
             measured_s=sum(each.query_seconds for each in passes.all),
             message=last.message,
         )
+        if pace is None:
+            return trial
+        return steadied(trial, pace, spent=saved.spent, reused_at=before)
 
     def measure_queries(
         self, configuration: Configuration, timeouts_s: Mapping[str, float]
@@ -226,7 +241,13 @@ class Benchmark:
 
         def work(settings: Mapping[str, str]) -> Passes:
             with self._target.connect(self._database, settings) as session:
-                return run_passes(session, savings, self._options.warm_passes, self._warmth)
+                return run_passes(
+                    session,
+                    savings,
+                    self._options.warm_passes,
+                    self._warmth,
+                    steady=self._options.steady,
+                )
 
         return self._configured.run(configuration, work, _nothing_ran)
 

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from llmtune.benchmark.pace import PaceMeter, meter_on
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.benchmark.savings import Savings
-from llmtune.benchmark.timed_pass import WARM_FACTOR, Limits, PassResult, run_pass, warm_pass
+from llmtune.benchmark.timed_pass import (
+    WARM_FACTOR,
+    Limits,
+    PassResult,
+    RunQuery,
+    run_pass,
+    warm_pass,
+)
 from llmtune.benchmark.warmth import Warmth
 from llmtune.postgres.target import Connection
 from llmtune.trial import QueryTime, TrialStatus
@@ -22,11 +30,13 @@ class Passes:
     Attributes:
         timed: the last one is the timed pass, not one that warms.
         reused: seconds of queries that no pass ran.
+        probe_s: mean seconds of the pace probe in the last pass; None where there was none.
     """
 
     all: tuple[PassResult, ...]
     timed: bool = False
     reused: Mapping[str, float] = field(default_factory=dict)
+    probe_s: float | None = None
 
     @property
     def status(self) -> TrialStatus:
@@ -50,14 +60,21 @@ class Passes:
 
 
 def run_passes(
-    connection: Connection, savings: Savings, warm_passes: int, warmth: Warmth
+    connection: Connection,
+    savings: Savings,
+    warm_passes: int,
+    warmth: Warmth,
+    *,
+    steady: bool = False,
 ) -> Passes:
     """Warm passes, then the timed one, ending with the first that does not succeed.
 
     Args:
         warmth: what the server has read so far; kept up where `savings` knows the plans.
+        steady: probe the machine's pace between the queries.
     """
-    run, limits = partial(_observed, connection, savings, warmth), savings.limits
+    observed, limits = partial(_observed, connection, savings, warmth), savings.limits
+    run, meter = _metered(observed, connection, steady=steady)
     passes: list[PassResult] = []
     for _ in range(warm_passes):
         warm = warmth.on(connection) if savings.plans else frozenset()
@@ -66,12 +83,31 @@ def run_passes(
         warmed = warm_pass(run, chosen, limits, savings.spent + limits.least(rest))
         passes.append(warmed)
         if warmed.status is not TrialStatus.SUCCEEDED:
-            return Passes(tuple(passes))
+            return Passes(tuple(passes), probe_s=meter.finish() if meter else None)
         limits = _learned(limits, warmed)
     if savings.plans:
         _touch_catalog(connection, savings)
+    run, meter = _metered(observed, connection, steady=steady)
     passes.append(run_pass(run, savings.queries, limits, savings.spent))
-    return Passes(tuple(passes), timed=True, reused=savings.reused)
+    probe_s = meter.finish() if meter else None
+    return Passes(tuple(passes), timed=True, reused=savings.reused, probe_s=probe_s)
+
+
+def _metered(
+    run: RunQuery, connection: Connection, *, steady: bool
+) -> tuple[RunQuery, PaceMeter | None]:
+    """The same run with probes behind each query, and the meter that they feed."""
+    if not steady:
+        return run, None
+    meter = meter_on(connection)
+
+    def probed(query: Query, timeout_s: float) -> QueryOutcome:
+        outcome = run(query, timeout_s)
+        if outcome.status is not TrialStatus.CRASHED:
+            meter.after(outcome.seconds)
+        return outcome
+
+    return probed, meter
 
 
 def _observed(

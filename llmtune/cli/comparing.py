@@ -10,6 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Advance, Reporter
 from llmtune.cli.warm_start import Stage, WarmStart, proposals
@@ -120,6 +121,11 @@ class Sessions:
         wanted = _terms(new_record(self.evaluator, request, prior=arm.prior))
         return next((s for s in self.store.sessions() if _terms(s.record) == wanted), None)
 
+    def keep_pace(self) -> None:
+        """Let all sessions of the folder be held against one pace."""
+        journals = (self.store.journal(one.record.id) for one in self.store.sessions())
+        keep_pace(self.evaluator, (entry.trial for journal in journals for entry in journal))
+
     def record(self, arm: ArmRequest, seed: int) -> SessionRecord:
         """A new session's record, its proposals made now."""
         made, seconds = proposals(arm.warm_start, self.stage, seed, self.reporter)
@@ -164,6 +170,7 @@ def run_in_turns(
         As `TuningSession.run`.
     """
     missing = sessions.missing(arms, seeds)
+    sessions.keep_pace()
     with (
         sessions.reporter.resumable("the same `llmtune compare`"),
         sessions.reporter.bar("Comparing") as advance,

@@ -16,6 +16,7 @@ NEVER_RUN = frozenset(
     {
         *("workload", "scale", "clients", "duration", "objective", "data", "database", "data_set"),
         *("allow_writes", "query_timeout", "queries", "leave_out_failing", "drawn"),
+        "raw_times",
     }
 )
 """Options that say what to run."""

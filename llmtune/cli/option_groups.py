@@ -98,6 +98,7 @@ class WorkloadOptionGroup:
     queries: options.Queries = None
     leave_out_failing: options.LeaveOutFailing = False
     drawn: options.Drawn = False
+    raw_times: options.RawTimes = False
 
     def request(self, seed: int) -> WorkloadRequest:
         """The workload that is asked for.
@@ -125,6 +126,7 @@ class WorkloadOptionGroup:
             leave_out=self.leave_out_failing,
             query_timeout_s=_seconds(self.query_timeout),
             queries=self.queries,
+            raw_times=self.raw_times,
         )
         check_options(found, self.workload, wanted)
         return WorkloadRequest(self.workload, wanted)

@@ -231,6 +231,15 @@ LeaveOutFailing = Annotated[
         help="Leave out queries that fail or exceed the time, instead of refusing the workload.",
     ),
 ]
+RawTimes = Annotated[
+    bool,
+    typer.Option(
+        "--raw-times",
+        rich_help_panel=WORKLOAD,
+        help="Leave queries' times as they are; else they are told as at the machine's pace in "
+        "the first trial, which short probes between the queries watch.",
+    ),
+]
 Drawn = Annotated[
     bool,
     typer.Option(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.markup import escape
 
 from llmtune.benchmark.benchmark import MeasureOptions
@@ -86,6 +88,7 @@ def tried(
 
 def measure_options(options: WorkloadOptions) -> MeasureOptions:
     """How the workload's queries are measured."""
+    measured = MeasureOptions(steady=not options.raw_times)
     if options.query_timeout_s is None:
-        return MeasureOptions()
-    return MeasureOptions(query_timeout_s=options.query_timeout_s)
+        return measured
+    return replace(measured, query_timeout_s=options.query_timeout_s)

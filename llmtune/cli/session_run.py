@@ -184,7 +184,9 @@ def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
             _restart(origin),
             origin.get("image"),  # sessions from before the docker target have none
         )
-        given = {one.name: origin[one.name] for one in fields(WorkloadOptions)}
+        # Sessions from before the pace was known measured raw times.
+        told = {"raw_times": True, **origin}
+        given = {one.name: told[one.name] for one in fields(WorkloadOptions)}
         given["data"] = None if given["data"] is None else Path(given["data"])
         return target, WorkloadRequest(origin["workload"], WorkloadOptions(**given))
     except KeyError as error:

@@ -131,6 +131,7 @@ def trial_facts(entry: JournalEntry) -> TrialFacts:
         message=trial.message,
         configuration=dict(trial.configuration),
         reused=sum(time.reused for time in trial.query_times),
+        pace=None if trial.pace is None else trial.pace.ratio,
     )
 
 

@@ -76,6 +76,8 @@ class TrialFacts:
 
     Attributes:
         reused: how many queries took their time from earlier trials.
+        pace: how many times slower the machine was than in the first trial; `value` is
+            without it. None where that is not known.
     """
 
     number: int
@@ -89,6 +91,7 @@ class TrialFacts:
     message: str
     configuration: dict[str, Value]
     reused: int = 0
+    pace: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from llmtune.knobs.configuration import Configuration
-from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase
 from llmtune.tuning.schema import TrialRow
 
@@ -22,6 +22,8 @@ def trial_row(session_id: str, entry: JournalEntry) -> TrialRow:
         value=trial.value,
         wall_s=trial.wall_s,
         measured_s=trial.measured_s,
+        probe_s=trial.pace and trial.pace.probe_s,
+        reference_s=trial.pace and trial.pace.reference_s,
         ask_s=entry.ask_s,
         restart_s=entry.restart_s,
         message=trial.message,
@@ -43,8 +45,13 @@ def journal_entry(row: TrialRow) -> JournalEntry:
         wall_s=row.wall_s,
         measured_s=row.measured_s,
         message=row.message,
+        pace=_pace(row.probe_s, row.reference_s),
     )
     return JournalEntry(Phase(row.phase), trial, row.ask_s, row.restart_s)
+
+
+def _pace(probe_s: float | None, reference_s: float | None) -> Pace | None:
+    return None if probe_s is None or reference_s is None else Pace(probe_s, reference_s)
 
 
 def _stored_time(time: QueryTime) -> list[str | float | bool]:

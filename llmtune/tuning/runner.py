@@ -8,6 +8,7 @@ from time import perf_counter
 
 from llmtune.benchmark.cheap import MeasuresCheaply
 from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.pace import keep_pace
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.events import OnEvent, TrialFinished, TrialStarted
@@ -58,6 +59,7 @@ class Runner:
         self._decided = deque(entry for entry in journal if self._decides(entry))
         self._idle_since = perf_counter()
         self._number = max((entry.trial.number for entry in journal), default=-1) + 1
+        keep_pace(evaluator, [entry.trial for entry in journal])
         for entry in journal:
             self._take(entry)
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 2
-"""2: restore points. A store of version 1 only lacks their tables."""
+SCHEMA_VERSION = 3
+"""2: restore points. A store of version 1 only lacks their tables. 3: the pace of trials."""
 
 
 class Base(DeclarativeBase):
@@ -55,6 +55,9 @@ class TrialRow(Base):
     value: Mapped[float | None]
     wall_s: Mapped[float]
     measured_s: Mapped[float]
+    probe_s: Mapped[float | None]
+    reference_s: Mapped[float | None]
+    """The trial's pace, where it was taken out."""
     ask_s: Mapped[float]
     restart_s: Mapped[float]
     message: Mapped[str] = mapped_column(Text)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from platformdirs import user_data_path
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -196,12 +196,20 @@ def _check_schema(db: Session, name: str) -> None:
     if meta is None:
         db.add(MetaRow(id=1, schema_version=SCHEMA_VERSION))
     elif meta.schema_version < SCHEMA_VERSION:
-        meta.schema_version = SCHEMA_VERSION  # its new tables were just created
+        _add_columns(db, meta.schema_version)  # its new tables were just created
+        meta.schema_version = SCHEMA_VERSION
     elif meta.schema_version > SCHEMA_VERSION:
         raise SessionError(
             f"the session store {name} has schema {meta.schema_version}, this version of LLMTune "
             f"reads up to {SCHEMA_VERSION}; use the newer one, or another store"
         )
+
+
+def _add_columns(db: Session, version: int) -> None:
+    """What tables of an older store lack."""
+    if version < 3:
+        for name in ("probe_s", "reference_s"):
+            db.execute(text(f"ALTER TABLE {TrialRow.__tablename__} ADD COLUMN {name} FLOAT"))
 
 
 def _summary(db: Session, row: SessionRow) -> SessionSummary:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from llmtune.benchmark.benchmark import Benchmark
+from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
 from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials, MeasuresCheaply
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
@@ -50,7 +50,7 @@ class Watched:
         texts = {"sort": SORT, "scan": SCAN, "join": JOIN}
         queries = tuple(Query(name, text, name) for name, text in texts.items())
         workload = Workload("test", queries, tpch_workload(0.01, 1).data_set)
-        self.benchmark = Benchmark(target, space, workload, database)
+        self.benchmark = Benchmark(target, space, workload, database, MeasureOptions(steady=False))
         self.space = space
         self.trials: list[Trial] = []
 
@@ -154,7 +154,7 @@ def test_bounds_stop_a_hopeless_trial_and_no_other(watched):
 def test_a_configuration_that_cannot_be_planned_gets_a_full_trial(embedded, tpch_tiny, space):
     queries = (Query("broken", "SELECT no_such_column", "broken"),)
     workload = Workload("test", queries, tpch_workload(0.01, 1).data_set)
-    benchmark = Benchmark(embedded, space, workload, tpch_tiny)
+    benchmark = Benchmark(embedded, space, workload, tpch_tiny, MeasureOptions(steady=False))
     trial = benchmark.measure_cheaply(
         space.default(), number=0, source="test", cheap=ALL_SAVINGS, earlier=()
     )

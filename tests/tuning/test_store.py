@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from llmtune.errors import SessionError, UsageError
-from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase, SessionStatus, without_password
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.store import SessionStore
@@ -27,6 +27,7 @@ def entry(space, number=0):
         wall_s=4.0,
         measured_s=3.0,
         message="ü",
+        pace=Pace(0.003, 0.002),
     )
     return JournalEntry(Phase.SEARCH, trial, ask_s=0.25, restart_s=0.5)
 
@@ -83,9 +84,12 @@ def test_a_store_of_version_1_is_brought_up_to_date(url, make_record):
     with create_engine(url).begin() as connection:
         connection.execute(text("DROP TABLE touched_setting"))
         connection.execute(text("DROP TABLE restore_point"))
+        for name in ("probe_s", "reference_s"):
+            connection.execute(text(f"ALTER TABLE trial DROP COLUMN {name}"))
         connection.execute(text("UPDATE store_meta SET schema_version = 1"))
     later = SessionStore(url)
     assert later.summary(record.id).record == record
+    assert later.journal(record.id) == ()
     assert RestorePoints(later).points() == ()
 
 

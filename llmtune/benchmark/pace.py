@@ -1,0 +1,155 @@
+"""The machine's pace: how fast it is just now, told by a fixed piece of work.
+
+A machine that is shared, or that heats up, is slower in one minute than in the next, and
+a query's time says nothing of why. A probe between the queries feels the same slowness
+whatever the configuration, so its time is taken out of theirs: what remains of a total's
+noise is less than half (docs/measurements.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from math import ceil
+from statistics import fmean
+from time import perf_counter
+from typing import Protocol, runtime_checkable
+
+import psycopg
+
+from llmtune.postgres.target import Connection
+from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
+
+WORK = b"SELECT sum(a * b) FROM generate_series(1, 150) AS a, generate_series(1, 200) AS b"
+"""Two milliseconds of executor and arithmetic: no table, no disk, nothing in parallel."""
+
+PINNED = (
+    b"SET LOCAL statement_timeout = 0; SET LOCAL jit = off; SET LOCAL work_mem = '4MB'; "
+    b"SET LOCAL enable_material = on; SET LOCAL enable_nestloop = on"
+)
+"""So that no configuration changes how the work is done."""
+
+SHARE = 0.03
+"""Of the queries' time, spent on probes."""
+
+FEWEST, MOST = 20, 100
+"""Probes of a pass, and in one gap between queries: one alone is a poor witness."""
+
+
+def probe(connection: Connection, times: int) -> tuple[float, ...]:
+    """Seconds of the work, done `times` times; none when the connection does not serve.
+
+    What is wrong with the connection shows in the next query, which says it better.
+    """
+    seconds: list[float] = []
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(PINNED)
+            for _ in range(times):
+                start = perf_counter()
+                connection.execute(WORK, prepare=False)
+                seconds.append(perf_counter() - start)
+    except psycopg.Error:
+        return ()
+    return tuple(seconds)
+
+
+class PaceMeter:
+    """Probes between the queries of one pass, as often as their time deserves."""
+
+    def __init__(self, probing: Callable[[int], tuple[float, ...]]) -> None:
+        """
+        Args:
+            probing: does the work so many times, as `probe` on a connection.
+        """
+        self._probing = probing
+        self._samples: list[float] = []
+        self._queries_s = 0.0
+
+    def after(self, seconds: float) -> None:
+        """Probe behind a query that took so long."""
+        self._queries_s += seconds
+        owed = SHARE * self._queries_s - sum(self._samples)
+        times = ceil(owed / fmean(self._samples)) if self._samples else 1
+        self._samples += self._probing(min(max(times, 1), MOST))
+
+    def finish(self) -> float | None:
+        """Mean seconds of the work over the pass; None where no query was run or none probed."""
+        if self._samples and len(self._samples) < FEWEST:
+            self._samples += self._probing(FEWEST - len(self._samples))
+        return fmean(self._samples) if self._samples else None
+
+
+def meter_on(connection: Connection) -> PaceMeter:
+    """A meter that probes on this connection."""
+    return PaceMeter(partial(probe, connection))
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """An evaluator that takes the machine's pace out of its trials."""
+
+    def keep_pace(self, reference_s: float) -> None:
+        """Hold trials against this reference, that of a session to be continued."""
+        ...
+
+
+def keep_pace(evaluator: object, trials: Iterable[Trial]) -> None:
+    """Let `evaluator` go on at the reference of these trials, where both know of a pace."""
+    pace = next((one.pace for one in trials if one.pace), None)
+    if pace is not None and isinstance(evaluator, Paced):
+        evaluator.keep_pace(pace.reference_s)
+
+
+class PaceKeeper:
+    """The reference of one evaluator's trials, and the machine's present pace.
+
+    Attributes:
+        present: how many times slower than the reference the machine was last.
+    """
+
+    def __init__(self) -> None:
+        self.present = 1.0
+        self._reference_s: float | None = None
+
+    def keep(self, reference_s: float) -> None:
+        """See `Paced.keep_pace`."""
+        self._reference_s = reference_s
+
+    def take(self, probe_s: float | None) -> Pace | None:
+        """The pace of a trial; the first one is the reference."""
+        if probe_s is None:
+            return None
+        if self._reference_s is None:
+            self._reference_s = probe_s
+        pace = Pace(probe_s, self._reference_s)
+        self.present = pace.ratio
+        return pace
+
+
+def steadied(trial: Trial, pace: Pace, *, spent: float, reused_at: float) -> Trial:
+    """The trial as it would be at the reference pace.
+
+    Args:
+        spent: what reused times have of its value.
+        reused_at: the pace at which these were put in.
+    """
+    value = trial.value
+    if value is not None:
+        reused = spent if trial.status is TrialStatus.SUCCEEDED else 0.0
+        value = (value - reused) / pace.ratio + reused / reused_at
+    times = tuple(
+        replace(one, seconds=one.seconds / (reused_at if one.reused else pace.ratio))
+        for one in trial.query_times
+    )
+    return replace(trial, value=value, query_times=times, pace=pace)
+
+
+def at_pace(trials: Iterable[Trial], ratio: float) -> list[Trial]:
+    """Trials with their queries' times as they would be on a machine `ratio` times slower."""
+
+    def slower(one: QueryTime) -> QueryTime:
+        return replace(one, seconds=one.seconds * ratio)
+
+    return [replace(one, query_times=tuple(map(slower, one.query_times))) for one in trials]
