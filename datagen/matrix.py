@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import DatasetError
 from llmtune.knobs.configuration import Value
-from llmtune.trial import TrialStatus
+from llmtune.trial import Pace, TrialStatus
 
 SCHEMA_VERSION = 1
 HEADER_KEY = b"llmtune"
@@ -37,6 +37,8 @@ COLUMNS = pa.schema(
         ("status", pa.string()),
         ("seconds", pa.float64()),
         ("message", pa.string()),
+        ("probe_s", pa.float64()),
+        ("reference_s", pa.float64()),
         ("features", pa.list_(pa.float32())),
     ]
 )
@@ -206,6 +208,8 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
             "status": outcome.status.value,
             "seconds": outcome.seconds,
             "message": outcome.message,
+            "probe_s": outcome.pace and outcome.pace.probe_s,
+            "reference_s": outcome.pace and outcome.pace.reference_s,
             "features": run.features.get(outcome.query_id),
         }
 
@@ -233,10 +237,14 @@ def _header(path: Path, raw: dict[str, Any]) -> MatrixHeader:
 
 def _run(rows: list[dict[str, Any]]) -> Run:
     first = rows[0]
-    outcomes = (
-        QueryOutcome(row["query_id"], row["seconds"], TrialStatus(row["status"]), row["message"])
-        for row in rows
-    )
     features = {row["query_id"]: tuple(row["features"]) for row in rows if row["features"]}
     changes = json.loads(first["changes"])
-    return Run(first["run"], first["source"], changes, tuple(outcomes), features)
+    return Run(first["run"], first["source"], changes, tuple(map(_outcome, rows)), features)
+
+
+def _outcome(row: dict[str, Any]) -> QueryOutcome:
+    """Files from before the pace was known have no columns for it."""
+    probe_s, reference_s = row.get("probe_s"), row.get("reference_s")
+    pace = None if probe_s is None or reference_s is None else Pace(probe_s, reference_s)
+    status = TrialStatus(row["status"])
+    return QueryOutcome(row["query_id"], row["seconds"], status, row["message"], pace=pace)

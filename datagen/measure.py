@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from datagen.matrix import Matrix, MatrixHeader, Run, read_matrix, write_run
 from datagen.plan import Candidate
 from datagen.refine import WhatIf
+from llmtune.benchmark.pace import keep_pace
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import ConnectionFailed, DatasetError, ReadBackMismatch, ServerDidNotStart
 from llmtune.knobs.configuration import Configuration
@@ -65,6 +66,7 @@ class MatrixWriter:
             # The code or the table statistics may have moved on; the header stays.
             self._header = found.header
             self._runs.extend(found.runs)
+            keep_pace(timer, (one for run in found.runs for one in run.outcomes))
 
     @property
     def matrix(self) -> Matrix:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.machine_lock import machine_lock
-from llmtune.benchmark.pace import PaceKeeper, at_pace, steadied
+from llmtune.benchmark.measure_options import MeasureOptions
+from llmtune.benchmark.pace import PaceKeeper, at_pace, metered, steadied, steady_outcomes
 from llmtune.benchmark.passes import Passes, run_passes
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.benchmark.query_plans import QueryPlans
@@ -17,7 +18,7 @@ from llmtune.benchmark.savings import PlansUnder, Saver, Savings
 from llmtune.benchmark.timed_pass import Limits, PassResult
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.benchmark.warmth import Warmth
-from llmtune.errors import ConnectionFailed, QueryFailed, TargetError, UsageError
+from llmtune.errors import ConnectionFailed, QueryFailed, TargetError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
@@ -29,33 +30,6 @@ from llmtune.trial import Trial, TrialStatus
 from optimizers.what_if import WhatIf
 from workloads.objective import Objective
 from workloads.workload import Workload
-
-LONGEST_TIMEOUT_S = 2_000_000.0
-"""`statement_timeout` counts milliseconds in 31 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureOptions:
-    """How trials are measured.
-
-    Attributes:
-        query_timeout_s: limit for one query, seconds.
-        warm_passes: untimed passes before the timed one.
-        steady: take the machine's changing pace out of the times.
-    """
-
-    query_timeout_s: float = 300.0
-    warm_passes: int = 1
-    steady: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.query_timeout_s <= LONGEST_TIMEOUT_S:
-            raise UsageError(
-                f"the limit for one query must be above 0 and at most {LONGEST_TIMEOUT_S:g} s, "
-                f"not {self.query_timeout_s}"
-            )
-        if self.warm_passes < 0:
-            raise UsageError(f"warm passes must not be negative: {self.warm_passes}")
 
 
 class Benchmark:
@@ -200,8 +174,8 @@ class Benchmark:
     ) -> tuple[QueryOutcome, ...]:
         """Time every query by itself; one that fails or times out does not end the rest.
 
-        The passes are those of `measure`; a query that does not succeed while
-        warming is not run again.
+        The passes are those of `measure`, and so is the pace of their seconds; a query
+        that does not succeed while warming is not run again.
 
         Args:
             timeouts_s: limit in seconds for each query id; the options' for the others.
@@ -224,17 +198,16 @@ class Benchmark:
         self, connection: Connection, timeouts_s: Mapping[str, float]
     ) -> tuple[QueryOutcome, ...]:
         outcomes: dict[str, QueryOutcome] = {}
+        probe_s: float | None = None
         for _ in range(self._options.warm_passes + 1):
+            run, meter = metered(partial(run_query, connection), connection, self._options.steady)
             for query in self.workload.queries:
                 last = outcomes.get(query.id)
                 if last is None or last.status is TrialStatus.SUCCEEDED:
                     limit = timeouts_s.get(query.id, self._options.query_timeout_s)
-                    outcome = outcomes[query.id] = run_query(connection, query, limit)
-                    if outcome.status is TrialStatus.CRASHED:
-                        raise ConnectionFailed(
-                            f"the server went away in query {query.id}: {outcome.message}"
-                        )
-        return tuple(outcomes.values())
+                    outcomes[query.id] = _survived(run(query, limit * self._pace.present))
+            probe_s = meter.finish() if meter else None
+        return steady_outcomes(outcomes.values(), self._pace.take(probe_s))
 
     def _run(self, configuration: Configuration, savings: Savings) -> Passes:
         """Every pass that was run. The server is up afterwards."""
@@ -254,3 +227,15 @@ class Benchmark:
 
 def _nothing_ran(status: TrialStatus, reason: str) -> Passes:
     return Passes((PassResult(status, 0.0, (), reason),))
+
+
+def _survived(outcome: QueryOutcome) -> QueryOutcome:
+    """The outcome itself.
+
+    Raises:
+        ConnectionFailed: the server died of the query.
+    """
+    if outcome.status is TrialStatus.CRASHED:
+        message = f"the server went away in query {outcome.query_id}: {outcome.message}"
+        raise ConnectionFailed(message)
+    return outcome

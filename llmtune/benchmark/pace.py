@@ -18,8 +18,11 @@ from typing import Protocol, runtime_checkable
 
 import psycopg
 
+from llmtune.benchmark.queries import QueryOutcome
+from llmtune.benchmark.timed_pass import RunQuery
 from llmtune.postgres.target import Connection
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
+from workloads.workload import Query
 
 WORK = b"SELECT sum(a * b) FROM generate_series(1, 150) AS a, generate_series(1, 200) AS b"
 """Two milliseconds of executor and arithmetic: no table, no disk, nothing in parallel."""
@@ -81,9 +84,23 @@ class PaceMeter:
         return fmean(self._samples) if self._samples else None
 
 
-def meter_on(connection: Connection) -> PaceMeter:
-    """A meter that probes on this connection."""
-    return PaceMeter(partial(probe, connection))
+def metered(
+    run: RunQuery,
+    connection: Connection,
+    steady: bool,
+) -> tuple[RunQuery, PaceMeter | None]:
+    """The same run with probes behind each query, and the meter that they feed; or as it is."""
+    if not steady:
+        return run, None
+    meter = PaceMeter(partial(probe, connection))
+
+    def probed(query: Query, timeout_s: float) -> QueryOutcome:
+        outcome = run(query, timeout_s)
+        if outcome.status is not TrialStatus.CRASHED:
+            meter.after(outcome.seconds)
+        return outcome
+
+    return probed, meter
 
 
 @runtime_checkable
@@ -95,9 +112,9 @@ class Paced(Protocol):
         ...
 
 
-def keep_pace(evaluator: object, trials: Iterable[Trial]) -> None:
-    """Let `evaluator` go on at the reference of these trials, where both know of a pace."""
-    pace = next((one.pace for one in trials if one.pace), None)
+def keep_pace(evaluator: object, measured: Iterable[Trial | QueryOutcome]) -> None:
+    """Let `evaluator` go on at the reference of what was measured, where both know of a pace."""
+    pace = next((one.pace for one in measured if one.pace), None)
     if pace is not None and isinstance(evaluator, Paced):
         evaluator.keep_pace(pace.reference_s)
 
@@ -144,6 +161,15 @@ def steadied(trial: Trial, pace: Pace, *, spent: float, reused_at: float) -> Tri
         for one in trial.query_times
     )
     return replace(trial, value=value, query_times=times, pace=pace)
+
+
+def steady_outcomes(
+    outcomes: Iterable[QueryOutcome], pace: Pace | None
+) -> tuple[QueryOutcome, ...]:
+    """Single queries' outcomes at the reference pace, if one is known."""
+    if pace is None:
+        return tuple(outcomes)
+    return tuple(replace(one, seconds=one.seconds / pace.ratio, pace=pace) for one in outcomes)
 
 
 def at_pace(trials: Iterable[Trial], ratio: float) -> list[Trial]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from llmtune.benchmark.pace import PaceMeter, meter_on
+from llmtune.benchmark.pace import metered
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.benchmark.savings import Savings
 from llmtune.benchmark.timed_pass import (
     WARM_FACTOR,
     Limits,
     PassResult,
-    RunQuery,
     run_pass,
     warm_pass,
 )
@@ -74,7 +73,7 @@ def run_passes(
         steady: probe the machine's pace between the queries.
     """
     observed, limits = partial(_observed, connection, savings, warmth), savings.limits
-    run, meter = _metered(observed, connection, steady=steady)
+    run, meter = metered(observed, connection, steady)
     passes: list[PassResult] = []
     for _ in range(warm_passes):
         warm = warmth.on(connection) if savings.plans else frozenset()
@@ -87,27 +86,10 @@ def run_passes(
         limits = _learned(limits, warmed)
     if savings.plans:
         _touch_catalog(connection, savings)
-    run, meter = _metered(observed, connection, steady=steady)
+    run, meter = metered(observed, connection, steady)
     passes.append(run_pass(run, savings.queries, limits, savings.spent))
     probe_s = meter.finish() if meter else None
     return Passes(tuple(passes), timed=True, reused=savings.reused, probe_s=probe_s)
-
-
-def _metered(
-    run: RunQuery, connection: Connection, *, steady: bool
-) -> tuple[RunQuery, PaceMeter | None]:
-    """The same run with probes behind each query, and the meter that they feed."""
-    if not steady:
-        return run, None
-    meter = meter_on(connection)
-
-    def probed(query: Query, timeout_s: float) -> QueryOutcome:
-        outcome = run(query, timeout_s)
-        if outcome.status is not TrialStatus.CRASHED:
-            meter.after(outcome.seconds)
-        return outcome
-
-    return probed, meter
 
 
 def _observed(

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from llmtune.postgres.target import Connection
-from llmtune.trial import TrialStatus
+from llmtune.trial import Pace, TrialStatus
 from workloads.workload import Query
 
 
@@ -24,6 +24,7 @@ class QueryOutcome:
             connection broke.
         message: the server's reason when it did not succeed.
         state: its SQL state, such as `25006`, when it failed.
+        pace: where it was taken out, so that `seconds` are those at its reference.
     """
 
     query_id: str
@@ -31,6 +32,7 @@ class QueryOutcome:
     status: TrialStatus
     message: str = ""
     state: str = ""
+    pace: Pace | None = None
 
 
 def run_query(

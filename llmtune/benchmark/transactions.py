@@ -11,9 +11,9 @@ from time import perf_counter
 
 import psycopg
 
-from llmtune.benchmark.benchmark import MeasureOptions
 from llmtune.benchmark.fresh_copy import FreshCopies, check_room_to_copy, template_copy
 from llmtune.benchmark.machine_lock import machine_lock
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.pgbench_run import MixRun, run_mix
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.errors import UsageError

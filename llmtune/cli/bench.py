@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from rich.markup import escape
 
-from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
+from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.transactions import TransactionBenchmark
 from llmtune.cli.own_queries import CAPTURED, captured, check_data, measure_options, tried
 from llmtune.cli.progress import Reporter

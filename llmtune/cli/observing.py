@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.markup import escape
 
-from llmtune.benchmark.benchmark import MeasureOptions
 from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.observe import MEAN_TIME, ObserveBenchmark, ObservedWorkload
 from llmtune.benchmark.observe_window import WindowOptions
 from llmtune.cli.bench import (

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from rich.markup import escape
 
-from llmtune.benchmark.benchmark import MeasureOptions
 from llmtune.benchmark.check import CheckOptions, check_queries
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.cli.progress import Reporter
 from llmtune.errors import UsageError
 from llmtune.postgres.captured import captured_workload

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
+from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.machine_lock import lock_path
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.errors import ConnectionFailed, ServerDidNotStart, UsageError
 from llmtune.knobs.catalogue import load_catalogue, parse_catalogue
 from llmtune.knobs.hardware import Hardware

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
+from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials, MeasuresCheaply
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware

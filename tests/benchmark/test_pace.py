@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmtune.benchmark.benchmark import Benchmark, MeasureOptions
+from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.cheap import CheapTrials
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.pace import (
     FEWEST,
     MOST,
@@ -164,6 +165,16 @@ def test_what_an_earlier_trial_measured_is_reused_at_its_own_value(benchmark):
     for one in reused:
         assert fastest[one.query_id] <= one.seconds * (1 + 1e-9)
         assert one.seconds <= slowest[one.query_id] * (1 + 1e-9)
+
+
+def test_queries_by_themselves_are_steady_too(benchmark):
+    measuring = benchmark()
+    measuring.keep_pace(1e-6)
+    paced = measuring.measure_queries(measuring.space.baseline(), {})
+    assert [one.pace.reference_s for one in paced] == [1e-6] * 2
+    assert all(one.seconds * one.pace.ratio < 5 for one in paced)
+    raw = benchmark(steady=False)
+    assert all(one.pace is None for one in raw.measure_queries(raw.space.baseline(), {}))
 
 
 def test_raw_times_are_left_alone(benchmark):

@@ -14,7 +14,7 @@ from datagen.plan import Candidate, schedule
 from datagen.synthetic import SyntheticTimer
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import ConnectionFailed, DatasetError, ReadBackMismatch, ServerDidNotStart
-from llmtune.trial import TrialStatus
+from llmtune.trial import Pace, TrialStatus
 from workloads.workload import Workload
 
 
@@ -39,6 +39,20 @@ class DefaultFails(SyntheticTimer):
         return (QueryOutcome(first.query_id, 0.1, TrialStatus.FAILED, "no such table"), *rest)
 
 
+class Paced(SyntheticTimer):
+    """Says at which pace it measured, and remembers what it was told to hold it against."""
+
+    reference_s: float | None = None
+
+    def keep_pace(self, reference_s):
+        self.reference_s = reference_s
+
+    def measure_queries(self, configuration, timeouts_s):
+        pace = Pace(0.003, self.reference_s or 0.002)
+        measured = super().measure_queries(configuration, timeouts_s)
+        return tuple(replace(one, pace=pace) for one in measured)
+
+
 def grow(writer, space, upto):
     return [writer.add(one) for one in writer.missing(islice(schedule(space, 5), upto))]
 
@@ -55,6 +69,16 @@ def test_a_run_is_what_was_measured(make_writer, space, timer, tmp_path):
     stored = read_matrix(tmp_path).runs[1]
     assert (stored.changes, stored.outcomes) == (run.changes, run.outcomes)
     assert writer.measured("test") == 1
+
+
+def test_a_matrix_is_held_against_one_pace(header, space, timer, tmp_path):
+    first = Paced(space, timer.workload)
+    MatrixWriter(tmp_path, header, first, first.what_if).add(Candidate("default", space.default()))
+    (stored,) = read_matrix(tmp_path).runs
+    assert {one.pace for one in stored.outcomes} == {Pace(0.003, 0.002)}
+    later = Paced(space, timer.workload)
+    MatrixWriter(tmp_path, header, later, later.what_if)
+    assert later.reference_s == 0.002
 
 
 def test_queries_get_a_multiple_of_their_default_time(make_writer, space, timer, tmp_path):

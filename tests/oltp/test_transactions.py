@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from llmtune.benchmark.benchmark import MeasureOptions
 from llmtune.benchmark.fresh_copy import SUFFIX, template_copy
+from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.pgbench_run import run_mix
 from llmtune.benchmark.transactions import TransactionBenchmark
 from llmtune.errors import ConnectionFailed, LoadError, TargetError, UsageError
