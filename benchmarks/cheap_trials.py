@@ -5,8 +5,10 @@
 Every variant has an embedded server of its own and measures the same proposals: those
 of a cold TPE session that is told the full trials. The variants take turns at each
 proposal, in a new order each time, so that drift of the machine hits all alike. `again`
-makes no savings either: how far it is from `full` is the noise. Then come pairs of runs
-of the default, fully warmed and not, on a warm server and on one that was restarted.
+makes no savings either: how far it is from `full` is the noise. Then what each variant
+holds for the best is run again, in full and in turns with the best of `full`. Last come
+pairs of runs of the default, fully warmed and not, on a warm server and on one that was
+restarted.
 
 Every trial is kept in the folder as soon as it is done; called again with the same
 options, the script goes on behind the last one. Prints a Markdown section.
@@ -28,12 +30,13 @@ import numpy as np
 
 from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials
+from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.bench import Bench, WorkloadRequest, open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
 from llmtune.cli.targets import TargetRequest
 from llmtune.knobs.configuration import Configuration
-from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from llmtune.tuning.interval import Floats, bootstrap_interval
 from llmtune.tuning.record import Plan
 from optimizers.base import Optimizer, is_better
@@ -128,6 +131,7 @@ class Journal:
             facts["configuration"] = Configuration(facts["configuration"])
             facts["query_times"] = tuple(QueryTime(**time) for time in facts["query_times"])
             facts["status"] = TrialStatus(facts["status"])
+            facts["pace"] = facts["pace"] and Pace(**facts["pace"])
             variants[line["variant"]].take(Trial(**facts), line["restart_s"])
 
     def keep_pair(self, kind: str, full: float, cheap: float) -> None:
@@ -148,14 +152,17 @@ def proposal(inner: Optimizer, full: Variant, number: int) -> Configuration:
 def ablate(variants: Mapping[str, Variant], journal: Journal, trials: int, seed: int) -> None:
     """Measure every proposal under every variant, with what was measured before left out."""
     full = variants["full"]
+    keep_pace(full.benchmark, full.trials)
     inner = optimizer("tpe", full.bench.space, full.benchmark.objective, seed)
     for number in range(trials):
         known = [v.trials[number] for v in variants.values() if len(v.trials) > number]
         wanted = proposal(inner, full, number) if not full.trials[number:] else None
         chosen = wanted or full.trials[number].configuration
         order = list(variants.values())
-        random.Random(f"{seed}.{number}").shuffle(order)
+        if number:  # before that, `full` sets the pace that all are held against
+            random.Random(f"{seed}.{number}").shuffle(order)
         for variant in (one for one in order if len(one.trials) == number):
+            keep_pace(variant.benchmark, full.trials)
             variant.measure(chosen)
             journal.keep_trial(variant)
         inner.tell(full.trials[number])
@@ -180,6 +187,24 @@ def pair_up(variant: Variant, journal: Journal, pairs: int) -> None:
                 trial = measure(default, number=number, source="pair")
                 values[way] = trial.value or 0.0
             journal.keep_pair(kind, values["full"], values["cheap"])
+
+
+def run_off(variants: Mapping[str, Variant], journal: Journal, rounds: int) -> None:
+    """Full runs of each variant's best and of the best of `full`, in turns, on one server."""
+    full = variants["full"]
+    base = full.best and full.best.configuration
+    for name, variant in variants.items():
+        best = variant.best and variant.best.configuration
+        if base is None or best is None or best == base:
+            continue
+        for number in range(len(journal.pairs(f"best of {name}")), rounds):
+            order = [base, best] if number % 2 == 0 else [best, base]
+            trials = {
+                one: full.benchmark.measure(one, number=number, source="pair") for one in order
+            }
+            if all(trial.succeeded for trial in trials.values()):
+                values = [trials[one].value or 0.0 for one in (base, best)]
+                journal.keep_pair(f"best of {name}", *values)
 
 
 def ratio_line(kind: str, pairs: Sequence[tuple[float, float]], seed: int) -> str:
@@ -227,6 +252,7 @@ def rows(variants: Mapping[str, Variant]) -> Iterator[str]:
 
 def section(variants: Mapping[str, Variant], journal: Journal, title: str, seed: int) -> str:
     kinds = [kind for kind in ("warm", "restarted") if len(journal.pairs(kind)) > 1]
+    bests = [f"best of {name}" for name in variants if len(journal.pairs(f"best of {name}")) > 1]
     return "\n".join(
         [
             f"## {title}",
@@ -235,6 +261,12 @@ def section(variants: Mapping[str, Variant], journal: Journal, title: str, seed:
             "| worst error | rank correlation | best trial | its full value, s |",
             "|---|---|---|---|---|---|---|---|---|---|---|---|",
             *rows(variants),
+            "",
+            "What a variant holds for the best, over the best of `full`, in full runs:",
+            "",
+            "| variant | pairs | ratio | 95% interval |",
+            "|---|---|---|---|",
+            *(ratio_line(kind, journal.pairs(kind), seed) for kind in bests),
             "",
             "The default without a full warm pass, over the same with one:",
             "",
@@ -269,6 +301,7 @@ def main() -> None:
             variants[name] = Variant(name, VARIANTS[name], bench)
         journal.restore(variants)
         ablate(variants, journal, given.trials, given.seed)
+        run_off(variants, journal, given.pairs)
         pair_up(variants["full"], journal, given.pairs)
         title = f"{given.workload}, scale {given.scale:g}, {given.trials} trials, seed {given.seed}"
         print(section(variants, journal, title, given.seed))

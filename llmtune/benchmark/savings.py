@@ -11,7 +11,7 @@ from llmtune.benchmark.history import History
 from llmtune.benchmark.order import discriminating
 from llmtune.benchmark.reuse import reusable
 from llmtune.benchmark.timed_pass import Limits
-from llmtune.benchmark.warmth import cover
+from llmtune.benchmark.warmth import cover, reads, scans
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.plans import PlanNode
@@ -21,6 +21,12 @@ from workloads.workload import Query
 
 PlansUnder = Callable[[Configuration], Mapping[str, PlanNode]]
 """The plan of each query under a configuration; asked for only between timed queries."""
+
+
+CACHED_SHARE = 0.5
+"""Of its machine's memory: a database up to this size stays in the operating system's cache
+while the server restarts. What an index leads to is then read back in less time than a
+query would take that warms it; only whole tables are worth that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Savings:
         spent: their share of the workload's total, weighted seconds.
         plans: of the queries that are run; empty where every warm pass is a full one.
         typical: about how long queries take, seconds; empty where nothing is known.
+        cached: the whole database stays in memory when the server restarts.
     """
 
     queries: tuple[Query, ...]
@@ -42,12 +49,14 @@ class Savings:
     spent: float = 0.0
     plans: Mapping[str, PlanNode] = field(default_factory=dict)
     typical: Mapping[str, float] = field(default_factory=dict)
+    cached: bool = False
 
     def to_warm(self, warm: frozenset[str]) -> tuple[Query, ...]:
         """What has to be run before the timed pass, where `warm` has been read already."""
         if not self.plans:
             return self.queries
-        return cover(self.queries, self.plans, warm, self._seconds)
+        reading = scans if self.cached else reads
+        return cover(self.queries, self.plans, warm, self._seconds, reading)
 
     def _seconds(self, query: Query) -> float:
         return self.typical.get(query.id, self.plans[query.id].total_cost)
@@ -94,6 +103,7 @@ class Saver:
             sum(query.weight * reused.get(query.id, 0.0) for query in self._queries),
             self._plans(configuration) if cheap.skip_warm else {},
             self._typical(history),
+            cached=self._database_bytes <= CACHED_SHARE * self._space.hardware.memory,
         )
 
     def _reused(self, configuration: Configuration, history: History) -> dict[str, float]:

@@ -52,11 +52,18 @@ def reads(plan: PlanNode) -> frozenset[str]:
     return frozenset(name for name in names if name)
 
 
+def scans(plan: PlanNode) -> frozenset[str]:
+    """The tables that `plan` reads from end to end."""
+    nodes = (node for node in plan.walk() if node.kind == "Seq Scan")
+    return frozenset(node.relation for node in nodes if node.relation)
+
+
 def cover(
     queries: Iterable[Query],
     plans: Mapping[str, PlanNode],
     warm: frozenset[str],
     seconds: Callable[[Query], float],
+    reading: Callable[[PlanNode], frozenset[str]] = reads,
 ) -> tuple[Query, ...]:
     """Few and quick queries that together read all that `queries` read and is not warm.
 
@@ -64,16 +71,17 @@ def cover(
 
     Args:
         seconds: about how long each query takes; only the proportions count.
+        reading: what of a plan's reading counts.
     """
     waiting = {query.id: query for query in queries}
     chosen: list[Query] = []
-    missing = frozenset().union(*(reads(plans[name]) for name in waiting)) - warm
+    missing = frozenset().union(*(reading(plans[name]) for name in waiting)) - warm
     while missing:
 
         def worth(query: Query, missing: frozenset[str] = missing) -> float:
-            return len(reads(plans[query.id]) & missing) / max(seconds(query), 1e-9)
+            return len(reading(plans[query.id]) & missing) / max(seconds(query), 1e-9)
 
         best = max(waiting.values(), key=worth)
         chosen.append(waiting.pop(best.id))
-        missing -= reads(plans[best.id])
+        missing -= reading(plans[best.id])
     return tuple(chosen)

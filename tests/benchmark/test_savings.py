@@ -209,6 +209,22 @@ def test_only_what_was_not_read_is_warmed_and_by_the_quickest_queries():
     assert chosen("big", "key") == []
 
 
+def test_where_all_stays_in_memory_only_whole_tables_are_warmed():
+    plans = {"whole": scan("big"), "index": scan("big", "key"), "other": scan("small")}
+    small, large = (
+        Saver(queries(*plans), SPACE, lambda configuration: plans, size)
+        for size in (1e6, 10.0 * SPACE.hardware.memory)
+    )
+
+    def warmed(saver: Saver) -> set[str]:
+        cheap = CheapTrials(skip_warm=True)
+        savings = saver.savings(work_mem(64), cheap, [], Limits(300.0, 10.0))
+        return {query.id for query in savings.to_warm(frozenset({"small"}))}
+
+    assert warmed(small) == {"whole"}
+    assert warmed(large) == {"whole", "index"}
+
+
 relations = st.sets(st.sampled_from("rstuv"), min_size=1)
 
 
