@@ -192,9 +192,9 @@ def pair_up(variant: Variant, journal: Journal, pairs: int) -> None:
 def run_off(variants: Mapping[str, Variant], journal: Journal, rounds: int) -> None:
     """Full runs of each variant's best and of the best of `full`, in turns, on one server."""
     full = variants["full"]
-    base = full.best and full.best.configuration
+    base = full.best.configuration if full.best else None
     for name, variant in variants.items():
-        best = variant.best and variant.best.configuration
+        best = variant.best.configuration if variant.best else None
         if base is None or best is None or best == base:
             continue
         for number in range(len(journal.pairs(f"best of {name}")), rounds):
