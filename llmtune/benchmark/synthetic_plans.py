@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,9 +31,12 @@ class SyntheticPlans:
         """See `WhatIf.weights`."""
         return dict.fromkeys(self._evaluator.query_ids, 1.0)
 
-    def features(self, configuration: Configuration) -> Floats:
-        """See `WhatIf.features`: shape (queries, 1 + knobs)."""
-        self.asked.append(configuration)
+    def features(self, configurations: Sequence[Configuration]) -> list[Floats]:
+        """See `WhatIf.features`: each of shape (queries, 1 + knobs)."""
+        self.asked.extend(configurations)
+        return [self._table(one) for one in configurations]
+
+    def _table(self, configuration: Configuration) -> Floats:
         costs = np.sqrt(self._evaluator.distances(configuration))
         positions = np.tile(self._cube.vector(configuration), (len(costs), 1))
         return np.column_stack([costs, positions])

@@ -13,7 +13,7 @@ NUMBERS = (
     "work_mem", "random_page_cost", "cpu_tuple_cost", "default_statistics_target",
     "effective_cache_size", "parallel_setup_cost", "max_wal_size", "checkpoint_timeout",
 )  # fmt: skip
-SEEDS = range(3)
+SEEDS = range(6)
 TRIALS = 30
 
 
