@@ -17,13 +17,17 @@ from optimizers.local_search import Worth, climb
 from optimizers.model_based import STARTUP_TRIALS, ModelBased
 from optimizers.projection import Projection, unchanged
 from optimizers.space import Floats
+from optimizers.start import start_point
 from optimizers.trees import Trees, censored_trees
 from workloads.objective import Objective
 
-CANDIDATES = 500
-"""Random points of an ask; the best of them start a local search."""
+PARENTS = 10
+"""The best trials, from which the candidates of an ask descend."""
+CANDIDATES, CROSSED = 500, 0.5
+"""How many there are, and the share of them that mix two parents; the others change some
+axes of one. Among uniform draws none is any good where most of the space is bad."""
 STARTS = 5
-"""Local searches from random points, and as many from the best trials."""
+"""Local searches from candidates, and as many from the best trials."""
 RANDOM_SHARE = 0.1
 """Of the asks: trees are as sure about values that no trial had as about their neighbours."""
 
@@ -62,24 +66,28 @@ class Forest(ModelBased):
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
         """Where local searches for the expected improvement end best."""
         rng = np.random.default_rng(seed)
+        parents = points[np.argsort(losses, kind="stable")[:PARENTS]]
         if rng.uniform() < RANDOM_SHARE:
-            return np.asarray(rng.uniform(size=points.shape[1]))
+            return start_point(parents[0], rng)
         worth = self._worth(points, losses, seed)
-        drawn = rng.uniform(size=(CANDIDATES, points.shape[1]))
+        drawn = np.array([descendant(parents, rng) for _ in range(CANDIDATES)])
         promising = drawn[np.argsort(-worth(drawn), kind="stable")[:STARTS]]
-        tried = points[np.argsort(losses, kind="stable")[:STARTS]]
         axes = tuple(self.cube.axes.values())
-        return climb(np.concatenate([promising, tried]), axes, worth, rng)
+        return climb(np.concatenate([promising, parents[:STARTS]]), axes, worth, rng)
 
     def _worth(self, points: Floats, losses: Floats, seed: int) -> Worth:
-        """The expected improvement times the chance that a configuration runs at all."""
+        """The expected improvement times the chance that a configuration runs at all.
+
+        The improvement is over the best that the forest believes of a trial: what was
+        measured best was also lucky, and where noise is large nothing would promise more.
+        """
         told = len(self._failed)
         failed, capped = np.zeros((2, len(losses)), dtype=bool)
         failed[:told], capped[:told] = self._failed, self._capped
         bounds = np.append(self._bounds.losses, losses[told:])
         ran = ~failed
         trees = censored_trees(points[ran], losses[ran], bounds[ran], capped[ran], seed)
-        best = float(losses[ran].min())
+        best = float(trees.predict(points[ran])[0].min())
         risk = Trees(points, failed.astype(float), seed) if failed.any() else None
 
         def worth(table: Floats) -> Floats:
@@ -87,6 +95,14 @@ class Forest(ModelBased):
             return gain if risk is None else gain * (1.0 - risk.predict(table)[0])
 
         return worth
+
+
+def descendant(parents: Floats, rng: np.random.Generator) -> Floats:
+    """Shape (d,): a mix of two parents, shape (p, d), or one with some axes drawn anew."""
+    first, second = parents[rng.integers(len(parents), size=2)]
+    if rng.uniform() < CROSSED:
+        return np.asarray(np.where(rng.uniform(size=len(first)) < 0.5, first, second))
+    return start_point(first, rng)
 
 
 def expected_improvement(trees: Trees, points: Floats, best: float) -> Floats:

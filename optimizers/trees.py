@@ -33,7 +33,7 @@ class Trees:
         from sklearn.ensemble import ExtraTreesRegressor
 
         forest: Any = ExtraTreesRegressor(
-            n_estimators=count, min_samples_split=4, max_features=5 / 6, random_state=seed
+            n_estimators=count, min_samples_split=4, max_features=1 / 2, random_state=seed
         )
         forest.fit(points.astype(np.float32), losses)
         # The arrays of a tree are read directly: checking the input again for each of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llmtune.trial import Trial, TrialStatus
-from optimizers.forest import Forest
+from optimizers.forest import Forest, descendant
 from optimizers.grid import Grid
 from optimizers.local_search import climb
 from optimizers.space import UnitCube
@@ -85,6 +85,17 @@ def test_points_of_one_configuration_are_moved_to_one_place():
     categorical = [at for at, axis in enumerate(cube.axes.values()) if axis.choices]
     told = np.array([cube.vector(cube.at(place)) for place in snapped])
     assert np.allclose(told[:, categorical], snapped[:, categorical])
+
+
+def test_a_candidate_has_much_of_its_parents():
+    parents = np.array([[2.0] * 6, [3.0] * 6])  # outside the cube: no draw is equal by chance
+    rng = np.random.default_rng(0)
+    children = [descendant(parents, rng) for _ in range(300)]
+    mixed = [child for child in children if {2.0, 3.0} <= set(child)]
+    assert all(set(child) == {2.0, 3.0} for child in mixed)
+    assert 50 < len(mixed) < 120  # half are mixes, and half of these of one with itself
+    drawn = [child for child in children if child.min() < 2.0]
+    assert all(child[(child != 2.0) & (child != 3.0)].max() <= 1.0 for child in drawn)
 
 
 def test_a_climb_ends_on_the_hill():
