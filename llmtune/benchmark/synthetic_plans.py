@@ -37,6 +37,6 @@ class SyntheticPlans:
         return [self._table(one) for one in configurations]
 
     def _table(self, configuration: Configuration) -> Floats:
-        costs = np.sqrt(self._evaluator.distances(configuration))
+        costs = np.sqrt(self._evaluator.harms(configuration))
         positions = np.tile(self._cube.vector(configuration), (len(costs), 1))
         return np.column_stack([costs, positions])
