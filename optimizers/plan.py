@@ -124,18 +124,17 @@ class Plan(Optimizer):
         if len(trials) < STARTUP_TRIALS or not any(trial.succeeded for trial in trials):
             return None
         model = self._fitted(PlanModel(self._evidence.shares, seed))
-        return lambda ones: model.predict([self._features(one) for one in ones])
+        return lambda ones: model.predict(self._features(ones))
 
     def _fitted(self, model: PlanModel) -> PlanModel:
         """The model after all trials; open asks count as trials that went as badly as any."""
         tried = [trial.configuration for trial in self._evidence.trials]
-        for one in tried:
-            self._tables[one] = self._features(one)
+        self._tables.update(zip(tried, self._features(tried), strict=True))
         rows = self._evidence.rows()
         queries = len(self._what_if.weights)
         feared = np.full(queries, self._evidence.losses.max())
         rows += [(list(range(queries)), feared)] * len(self._pending)
-        model.fit([self._features(one) for one in (*tried, *self._pending)], rows)
+        model.fit(self._features([*tried, *self._pending]), rows)
         return model
 
     def _screen(self) -> Judge:
@@ -149,8 +148,8 @@ class Plan(Optimizer):
 
         return screen
 
-    def _features(self, configuration: Configuration) -> Floats:
-        """What the model sees of a configuration, shape (queries, d)."""
-        if configuration in self._tables:
-            return self._tables[configuration]
-        return self._what_if.features(configuration)
+    def _features(self, configurations: Sequence[Configuration]) -> list[Floats]:
+        """What the model sees of each configuration, shape (queries, d)."""
+        new = [one for one in dict.fromkeys(configurations) if one not in self._tables]
+        found = {**self._tables, **dict(zip(new, self._what_if.features(new), strict=True))}
+        return [found[one] for one in configurations]

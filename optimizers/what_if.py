@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from llmtune.knobs.configuration import Configuration
@@ -20,9 +20,9 @@ class WhatIf(Protocol):
         """Each query id's weight in the total, in the order of the features' rows."""
         ...
 
-    def features(self, configuration: Configuration) -> Floats:
-        """One row for each query: its plan and the knobs' positions, shape (queries, d).
+    def features(self, configurations: Sequence[Configuration]) -> list[Floats]:
+        """For each one row a query: its plan and the knobs' positions, shape (queries, d).
 
-        Called only between trials.
+        Called only between trials; many configurations at once cost less than one by one.
         """
         ...

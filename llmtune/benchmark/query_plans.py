@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -45,12 +45,14 @@ class QueryPlans:
         """See `WhatIf.weights`."""
         return self._weights
 
-    def features(self, configuration: Configuration) -> Floats:
+    def features(self, configurations: Sequence[Configuration]) -> list[Floats]:
         """See `WhatIf.features`.
 
         Raises:
             QueryFailed: the server cannot plan a query.
             ConnectionFailed: the server does not answer.
         """
-        vectors = self._features(configuration)
-        return np.array([vectors[query_id] for query_id in self._weights])
+        return [
+            np.array([vectors[query_id] for query_id in self._weights])
+            for vectors in self._features.each(configurations)
+        ]

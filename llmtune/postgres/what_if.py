@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.plan_features import PlanFeatures
@@ -34,5 +36,11 @@ class WhatIfFeatures:
 
     def __call__(self, configuration: Configuration) -> dict[str, tuple[float, ...]]:
         """One vector for each query id; 1 ms or so for each query not planned before."""
-        plans = self._plans(configuration)
-        return dict(zip(plans, self._features.table(plans, configuration), strict=True))
+        return self.each([configuration])[0]
+
+    def each(self, configurations: Sequence[Configuration]) -> list[dict[str, tuple[float, ...]]]:
+        """The same under each configuration; many together cost less than one by one."""
+        return [
+            dict(zip(plans, self._features.table(plans, one), strict=True))
+            for plans, one in zip(self._plans.each(configurations), configurations, strict=True)
+        ]

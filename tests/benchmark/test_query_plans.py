@@ -16,9 +16,9 @@ def test_a_benchmark_shows_its_plans_in_the_workloads_order_also_after_a_restart
     plans = plans_of(Benchmark(embedded, space, TPCH, tpch_tiny))
     assert plans is not None
     assert list(plans.weights) == [query.id for query in TPCH.queries]
-    default = plans.features(space.default())
+    (default,) = plans.features([space.default()])
     embedded.restart()
-    other = plans.features(space.configuration({"enable_nestloop": False}))
+    (other,) = plans.features([space.configuration({"enable_nestloop": False})])
     assert other.shape == default.shape == (len(TPCH.queries), default.shape[1])
     assert (other != default).any(axis=1).sum() > 1
     optimizer = registry.optimizer("plan", space, TPCH.objective, 0, what_if=plans)

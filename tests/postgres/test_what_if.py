@@ -86,3 +86,12 @@ def test_it_outlives_a_restart_and_leaves_no_setting(what_if, target, space, tpc
     assert changed(what_if, again["q2"])
     with target.connect(tpch_tiny) as connection:
         assert connection.execute("SHOW enable_nestloop").fetchone() == ("on",)
+
+
+def test_many_at_once_share_connections_and_say_the_same(what_if, target, space, tpch_tiny):
+    several = [space.configuration({"random_page_cost": 2.0 + step / 10}) for step in range(5)]
+    before = target.connections
+    together = what_if.each([*several, several[0]])
+    assert target.connections - before <= space.hardware.cores
+    again = WhatIfFeatures(target, tpch_tiny, TPCH, space)
+    assert together == [again(one) for one in [*several, several[0]]]
