@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from llmtune.knobs.configuration import Configuration
@@ -97,3 +97,15 @@ class Trial:
     def succeeded(self) -> bool:
         """Whether the value is a measurement, not a bound and not missing."""
         return self.status is TrialStatus.SUCCEEDED
+
+    def held_against(self, reference_s: float) -> Trial:
+        """The trial at another reference pace, seconds of the probe; as it is without a pace."""
+        if self.pace is None:
+            return self
+        factor = reference_s / self.pace.reference_s
+        return replace(
+            self,
+            value=None if self.value is None else self.value * factor,
+            query_times=tuple(replace(q, seconds=q.seconds * factor) for q in self.query_times),
+            pace=Pace(self.pace.probe_s, reference_s),
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from llmtune.errors import UsageError
 from llmtune.report.comparison import Arm, Run
@@ -25,6 +26,7 @@ def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
             is there twice in one arm; or a session has no search trial.
     """
     check_comparable([record for record, _ in sessions])
+    sessions = at_one_pace(sessions)
     runs: dict[tuple[bool, str, str], list[Run]] = defaultdict(list)
     for record, journal in sessions:
         if not any(entry.phase is Phase.SEARCH for entry in journal):
@@ -35,6 +37,21 @@ def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
         Arm(arm_label(optimizer, source), tuple(runs[warm, optimizer, source]), optimizer, not warm)
         for warm, optimizer, source in sorted(runs, key=lambda key: key[0])
     )
+
+
+def at_one_pace(sessions: Sequence[Stored]) -> Sequence[Stored]:
+    """The same sessions, held against the pace of the first that knows one."""
+    paces = (entry.trial.pace for _, journal in sessions for entry in journal)
+    pace = next(filter(None, paces), None)
+    if pace is None:
+        return sessions
+    return [
+        (
+            record,
+            [replace(one, trial=one.trial.held_against(pace.reference_s)) for one in journal],
+        )
+        for record, journal in sessions
+    ]
 
 
 def arm_label(optimizer: str, source: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.pace import keep_pace
 from llmtune.errors import UsageError
 from llmtune.trial import Trial
 from llmtune.tuning.record import PRIOR, Phase, Prior
@@ -14,7 +15,7 @@ from optimizers.warm_start import Proposal
 def prior_of(
     store: SessionStore, session_id: str, evaluator: Evaluator, workload: str
 ) -> tuple[Prior, ...]:
-    """The search trials of a stored session.
+    """The search trials of a stored session, at whose pace `evaluator` goes on.
 
     Raises:
         UsageError: it tuned something else, with the difference named, or has no trials.
@@ -38,6 +39,7 @@ def prior_of(
     journal = [entry.trial for entry in store.journal(session_id) if entry.phase is Phase.SEARCH]
     if not journal:
         raise UsageError(f"session {session_id} has no search trial to start from")
+    keep_pace(evaluator, journal)
     return tuple(Prior(session_id, one.configuration, one.status, one.value) for one in journal)
 
 

@@ -25,7 +25,7 @@ from llmtune.report.comparison_table import (
 from llmtune.report.curve import Axis, Curve, Point
 from llmtune.report.effort import area, effort
 from llmtune.report.interactive import comparison_html
-from llmtune.trial import Trial, TrialStatus
+from llmtune.trial import Pace, Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase, Plan, SessionRecord
 from workloads.objective import LATENCY, THROUGHPUT
 
@@ -166,6 +166,20 @@ def test_stored_sessions_make_arms_the_cold_first() -> None:
     ]
     assert [len(one.runs) for one in arms] == [2, 1, 1]
     assert [one.cold for one in arms] == [True, True, False]
+
+
+def test_sessions_of_different_days_are_held_against_one_pace() -> None:
+    """The machine was twice as slow in the second session's first trial, its reference."""
+    (one, fast), (two, slow) = stored("a", 1), stored("b", 1, optimizer="gp")
+
+    def paced(journal: list[JournalEntry], reference_s: float) -> list[JournalEntry]:
+        pace = Pace(0.004, reference_s)
+        return [replace(entry, trial=replace(entry.trial, pace=pace)) for entry in journal]
+
+    arms = arms_from([(one, paced(fast, 0.002)), (two, paced(slow, 0.004))])
+    first, second = ([p.value for p in arm.runs[0].curve.points] for arm in arms)
+    assert (first, second) == ([8.0, 4.0], [4.0, 2.0])
+    assert arms_from([(one, fast)])[0].runs[0].curve.points[0].value == 8.0
 
 
 DIFFERENCES = {

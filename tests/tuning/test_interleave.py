@@ -1,5 +1,6 @@
 """Sessions in turns, and sessions that start from another's observations."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.trial import Pace, Trial
 from llmtune.tuning.interleave import explore_in_turns
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, Plan, Prior, Request, SessionStatus
@@ -105,6 +107,29 @@ def test_the_best_of_a_prior_is_measured_again(store) -> None:
     (proposal,) = prior_proposals(prior, evaluator())
     best = min((one for one in prior if one.value is not None), key=lambda one: one.value)
     assert (proposal.source, proposal.configuration) == (PRIOR, best.configuration)
+
+
+class Paced(SyntheticEvaluator):
+    """Remembers what it is told to hold trials against."""
+
+    reference_s = 0.0
+
+    def keep_pace(self, reference_s: float) -> None:
+        self.reference_s = reference_s
+
+    def measure(self, *given, **more) -> Trial:
+        return replace(super().measure(*given, **more), pace=Pace(0.003, 0.002))
+
+
+def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> None:
+    session = TuningSession.start(Paced(SPACE, 0), store, record(7))
+    with session.exploring():
+        session.step()
+    learning, resuming = Paced(SPACE, 0), Paced(SPACE, 0)
+    prior_of(store, session.record.id, learning, "bowl")
+    store.mark(session.record.id, SessionStatus.INTERRUPTED)
+    TuningSession.resume(resuming, store, session.record.id)
+    assert (learning.reference_s, resuming.reference_s) == (0.002, 0.002)
 
 
 def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
