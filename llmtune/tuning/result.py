@@ -137,7 +137,7 @@ class Overhead:
 
     Attributes:
         ratio: their share of the session's wall seconds.
-        apply_s: applying and reading back, restarts excluded.
+        apply_s: applying, reading back and probing the pace, restarts excluded.
         ask_s: between trials: the optimizer, the journal and the session itself.
         suggest_s: making the warm start's proposals.
     """
