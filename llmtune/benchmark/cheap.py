@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
+from llmtune.errors import UnknownName
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
 
@@ -44,6 +45,31 @@ FULL_TRIALS = CheapTrials()
 """No saving: every trial warms and runs every query, in the workload's order."""
 
 ALL_SAVINGS = CheapTrials(**{field.name: True for field in fields(CheapTrials)})
+
+SAVINGS = {
+    "order": "order",
+    "bounds": "bounds",
+    "warm": "skip_warm",
+    "restarts": "save_restarts",
+    "reuse": "reuse",
+}
+"""What users call each saving, and its field."""
+
+
+def parse_savings(text: str) -> CheapTrials:
+    """What trials may spare: `all`, `none`, or names of savings with commas between them.
+
+    Raises:
+        UnknownName: there is no such saving.
+    """
+    whole = {"all": ALL_SAVINGS, "none": FULL_TRIALS}
+    if text in whole:
+        return whole[text]
+    chosen = [name.strip() for name in text.split(",")]
+    for name in chosen:
+        if name not in SAVINGS:
+            raise UnknownName("saving", name, (*SAVINGS, *whole))
+    return CheapTrials(**{SAVINGS[name]: True for name in chosen})
 
 
 @runtime_checkable

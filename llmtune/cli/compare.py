@@ -15,6 +15,7 @@ from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptio
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llmtune.benchmark.cheap import CheapTrials
     from llmtune.benchmark.evaluator import Evaluator
     from llmtune.cli.bench import Bench, WorkloadRequest
     from llmtune.cli.comparing import ArmRequest
@@ -38,7 +39,7 @@ class Wanted:
     trials: int
     seeds: Sequence[int]
     out: Path
-    cheap: bool
+    cheap: CheapTrials
 
 
 @grouped
@@ -92,7 +93,7 @@ def compare(
         int, typer.Option(min=1, help="Sessions of each kind, with as many seeds from --seed on.")
     ] = 3,
     seed: options.Seed = 0,
-    cheap: options.Cheap = False,
+    spare: options.Spare = None,
     jobs: Annotated[
         int,
         typer.Option(min=1, help="Sessions at once, with --recorded; the values are the same."),
@@ -106,6 +107,7 @@ def compare(
     On a server the sessions take turns, a trial each, so that drift hits all alike.
     Every session is kept in the folder; called again, finished ones are not repeated.
     """
+    from llmtune.benchmark.cheap import parse_savings
     from llmtune.cli.bench import open_bench
     from llmtune.cli.comparison_files import finish_comparison
     from llmtune.cli.progress import Reporter
@@ -119,8 +121,8 @@ def compare(
             raise UsageError("--sessions runs nothing: leave out --recorded and --prior")
         finish_comparison(ready_folder(out), _stored(sessions, store), as_json=json)
         return
-    if recorded and cheap:
-        raise UsageError("--cheap goes with a server: a recorded benchmark runs nothing")
+    if recorded and spare:
+        raise UsageError("--spare goes with a server: a recorded benchmark runs nothing")
     wanted = Wanted(
         optimizers=tuple(optimizer or ["tpe"]),
         warm_starts=tuple(warm_start or ([] if recorded else ["rules", "model"])),
@@ -130,7 +132,7 @@ def compare(
         trials=trials,
         seeds=range(seed, seed + seeds),
         out=out,
-        cheap=cheap,
+        cheap=parse_savings(spare or "none"),
     )
     arms = _arms(wanted, reporter)
     if recorded:
@@ -183,7 +185,6 @@ def _live(
     reporter: Reporter,
 ) -> Figures:
     """Run the sessions on a server, in turns."""
-    from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS
     from llmtune.cli.comparing import Sessions, run_in_turns
     from llmtune.cli.session_run import kept_request, origin_of
     from llmtune.report.comparison_table import comparison_figures
@@ -193,8 +194,7 @@ def _live(
     arms = _with_prior(wanted, arms, evaluator, name)
     target, workload = requests
     origin = origin_of(target, kept_request(workload, bench, wanted.out))
-    savings = ALL_SAVINGS if wanted.cheap else FULL_TRIALS
-    plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=savings)
+    plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=wanted.cheap)
     names = (bench.target.name, name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     run_in_turns(kept, bench, arms, wanted.seeds)

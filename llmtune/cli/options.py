@@ -257,12 +257,16 @@ TimeBudget = Annotated[
         help="Wall time for everything, such as `30m`.",
     ),
 ]
-Cheap = Annotated[
-    bool,
+Spare = Annotated[
+    str | None,
     typer.Option(
-        "--cheap/--full-trials",
-        help="Spare search trials what earlier ones make needless: warm passes, restarts for next "
-        "to nothing, times that are known, hopeless remainders. Final runs are always full.",
+        "--spare",
+        metavar="SAVINGS",
+        show_default="none",
+        help="What search trials need not do again: `all`, `none`, or with commas between them "
+        "`warm` (what the server has read already), `restarts` (for next to nothing), `reuse` "
+        "(times that earlier trials know), `bounds` (hopeless remainders), `order` (what tells "
+        "little comes late). Final runs are always full.",
     ),
 ]
 KeepKnobs = Annotated[

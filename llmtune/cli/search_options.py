@@ -55,7 +55,7 @@ class SearchOptions:
         ),
     ] = None
     time_budget: options.TimeBudget = None
-    cheap: options.Cheap = False
+    spare: options.Spare = None
     keep_knobs: options.KeepKnobs = None
     after: options.After = None
 
@@ -65,7 +65,7 @@ class SearchOptions:
         Raises:
             UsageError: there is no such optimizer, or options do not go together.
         """
-        from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS
+        from llmtune.benchmark.cheap import parse_savings
         from llmtune.tuning.record import Plan
         from optimizers.narrowed import NARROW_AFTER
         from optimizers.registry import check_name
@@ -77,7 +77,7 @@ class SearchOptions:
         return Plan(
             trials=DEFAULT_TRIALS if self.trials is None and not budgeted else self.trials,
             seconds=parse_duration(self.time_budget) if self.time_budget else None,
-            cheap=ALL_SAVINGS if self.cheap else FULL_TRIALS,
+            cheap=parse_savings(self.spare or "none"),
             keep_knobs=self.keep_knobs,
             narrow_after=NARROW_AFTER if self.after is None else self.after,
         )
