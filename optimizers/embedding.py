@@ -18,22 +18,15 @@ from llmtune.knobs.space import KnobSpace
 from optimizers.space import Floats, UnitCube
 
 DIMENSIONS = 16
-BUCKETS = 251
+BUCKETS = 250
 """Values of a synthetic knob. The paper takes 10,000 of scales that it leaves linear; ours
-are logarithmic where values range widely, and so small a part of them changes nothing. An
-odd number, so that one lies in the middle."""
+are logarithmic where values range widely, and a 250th of them changes nothing."""
 BIAS = 0.2
-"""Share of a knob's range that means a special value, for all of its special values together,
-before the range is bent to have the baseline in its middle."""
+"""Share of a knob's range that means a special value, for all of its special values together."""
 
 
 class Embedding:
     """Every knob follows one synthetic knob, up or down; which one is drawn once.
-
-    In the middle of every synthetic knob all knobs have their baseline, and towards its ends
-    they go to the ends of their ranges. So the baseline is among the configurations that can
-    be said, and few synthetic knobs moved means few knobs changed. The paper's projection has
-    the middle of all ranges there, and the baseline of a server nowhere.
 
     Attributes:
         low: the synthetic knobs as a knob space, so that any optimizer works on it.
@@ -50,7 +43,6 @@ class Embedding:
         self._down = rng.uniform(size=knobs) < 0.5
         self._special = np.array([BIAS * bool(knob.specials) for knob in space.knobs])
         self._natural = np.array([SPECIAL_SHARE * len(knob.specials) for knob in space.knobs])
-        self._middle = self._stretched(self._cube.vector(space.baseline()))
         self.low = _synthetic(space, used)
         # The knobs' points for each bucket, as if every knob followed the same synthetic one.
         middles = (np.arange(BUCKETS) + 0.5) / BUCKETS
@@ -81,19 +73,10 @@ class Embedding:
         The first share of each knob's range is stretched over its special values.
         """
         turned = np.where(self._down, 1.0 - points, points)
-        below, above = turned * self._middle, (1.0 - turned) * (1.0 - self._middle)
-        place = np.where(turned < 0.5, 2 * below, 1.0 - 2 * above)
         share = np.where(self._special > 0, self._special, 1.0)
-        inside = place / share * self._natural
-        scale = self._natural + (place - self._special) / (1 - self._special) * (1 - self._natural)
-        return np.asarray(np.where(place < self._special, inside, scale))
-
-    def _stretched(self, point: Floats) -> Floats:
-        """The knobs' own coordinates, shape (d,), with special values taking their larger share."""
-        share = np.where(self._natural > 0, self._natural, 1.0)
-        inside = point / share * self._special
-        scale = self._special + (point - self._natural) / (1 - self._natural) * (1 - self._special)
-        return np.asarray(np.where(point < self._natural, inside, scale))
+        inside = turned / share * self._natural
+        scale = self._natural + (turned - self._special) / (1 - self._special) * (1 - self._natural)
+        return np.asarray(np.where(turned < self._special, inside, scale))
 
     def _rounded(self, points: Floats) -> Floats:
         """The points, shape (n, d), at which the values at them really lie."""
