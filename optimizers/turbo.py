@@ -6,6 +6,7 @@ Optimization" (arXiv 1910.01739). Import lazily; BoTorch is in the extra `turbo`
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.generation import MaxPosteriorSampling
 from botorch.models import SingleTaskGP
 from gpytorch.mlls import ExactMarginalLogLikelihood
+from gpytorch.utils.warnings import NumericalWarning
 
 from optimizers.model_based import ModelBased
 from optimizers.space import Floats
@@ -75,7 +77,9 @@ class TuRBO(ModelBased):
 
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
         """The candidate in the box that is best in one draw from the posterior."""
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            # Points close together make a draw's matrix singular but for the jitter it adds.
+            warnings.simplefilter("ignore", NumericalWarning)
             torch.manual_seed(seed)
             model = _fitted(points, losses)
             side = region_after(losses[self._startup_trials - 1 :], points.shape[1]).length
