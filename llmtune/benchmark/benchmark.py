@@ -200,13 +200,18 @@ class Benchmark:
         outcomes: dict[str, QueryOutcome] = {}
         probe_s: float | None = None
         for _ in range(self._options.warm_passes + 1):
-            run, meter = metered(partial(run_query, connection), connection, self._options.steady)
+            run, meter = metered(
+                partial(run_query, connection),
+                connection,
+                self._options.steady,
+                len(self.workload.queries),
+            )
             for query in self.workload.queries:
                 last = outcomes.get(query.id)
                 if last is None or last.status is TrialStatus.SUCCEEDED:
                     limit = timeouts_s.get(query.id, self._options.query_timeout_s)
                     outcomes[query.id] = _survived(run(query, limit * self._pace.present))
-            probe_s = meter.finish() if meter else None
+            probe_s = meter.mean if meter else None
         return steady_outcomes(outcomes.values(), self._pace.take(probe_s))
 
     def _run(self, configuration: Configuration, savings: Savings) -> Passes:

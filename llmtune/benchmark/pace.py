@@ -36,8 +36,11 @@ PINNED = (
 SHARE = 0.03
 """Of the queries' time, spent on probes."""
 
-FEWEST, MOST = 20, 100
-"""Probes of a pass, and in one gap between queries: one alone is a poor witness."""
+FEWEST = 60
+"""Probes of a whole pass: one varies by a sixth, so their mean is known to a fiftieth."""
+
+MOST = 100
+"""Probes in one gap between queries."""
 
 
 def probe(connection: Connection, times: int) -> tuple[float, ...]:
@@ -61,12 +64,14 @@ def probe(connection: Connection, times: int) -> tuple[float, ...]:
 class PaceMeter:
     """Probes between the queries of one pass, as often as their time deserves."""
 
-    def __init__(self, probing: Callable[[int], tuple[float, ...]]) -> None:
+    def __init__(self, probing: Callable[[int], tuple[float, ...]], queries: int) -> None:
         """
         Args:
             probing: does the work so many times, as `probe` on a connection.
+            queries: how many the pass is to run.
         """
         self._probing = probing
+        self._least = ceil(FEWEST / max(queries, 1))
         self._samples: list[float] = []
         self._queries_s = 0.0
 
@@ -74,13 +79,12 @@ class PaceMeter:
         """Probe behind a query that took so long."""
         self._queries_s += seconds
         owed = SHARE * self._queries_s - sum(self._samples)
-        times = ceil(owed / fmean(self._samples)) if self._samples else 1
-        self._samples += self._probing(min(max(times, 1), MOST))
+        times = ceil(owed / fmean(self._samples)) if self._samples else 0
+        self._samples += self._probing(min(max(times, self._least), MOST))
 
-    def finish(self) -> float | None:
+    @property
+    def mean(self) -> float | None:
         """Mean seconds of the work over the pass; None where no query was run or none probed."""
-        if self._samples and len(self._samples) < FEWEST:
-            self._samples += self._probing(FEWEST - len(self._samples))
         return fmean(self._samples) if self._samples else None
 
 
@@ -88,11 +92,12 @@ def metered(
     run: RunQuery,
     connection: Connection,
     steady: bool,
+    queries: int,
 ) -> tuple[RunQuery, PaceMeter | None]:
     """The same run with probes behind each query, and the meter that they feed; or as it is."""
     if not steady:
         return run, None
-    meter = PaceMeter(partial(probe, connection))
+    meter = PaceMeter(partial(probe, connection), queries)
 
     def probed(query: Query, timeout_s: float) -> QueryOutcome:
         outcome = run(query, timeout_s)

@@ -73,7 +73,7 @@ def run_passes(
         steady: probe the machine's pace between the queries.
     """
     observed, limits = partial(_observed, connection, savings, warmth), savings.limits
-    run, meter = metered(observed, connection, steady)
+    run, meter = metered(observed, connection, steady, len(savings.queries))
     passes: list[PassResult] = []
     for _ in range(warm_passes):
         warm = warmth.on(connection) if savings.plans else frozenset()
@@ -82,13 +82,13 @@ def run_passes(
         warmed = warm_pass(run, chosen, limits, savings.spent + limits.least(rest))
         passes.append(warmed)
         if warmed.status is not TrialStatus.SUCCEEDED:
-            return Passes(tuple(passes), probe_s=meter.finish() if meter else None)
+            return Passes(tuple(passes), probe_s=meter.mean if meter else None)
         limits = _learned(limits, warmed)
     if savings.plans:
         _touch_catalog(connection, savings)
-    run, meter = metered(observed, connection, steady)
+    run, meter = metered(observed, connection, steady, len(savings.queries))
     passes.append(run_pass(run, savings.queries, limits, savings.spent))
-    probe_s = meter.finish() if meter else None
+    probe_s = meter.mean if meter else None
     return Passes(tuple(passes), timed=True, reused=savings.reused, probe_s=probe_s)
 
 

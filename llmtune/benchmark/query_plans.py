@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.knobs.configuration import Configuration
+from llmtune.postgres.run_conditions import PLANNER_ONLY
 from llmtune.postgres.what_if import WhatIfFeatures
 from optimizers.space import Floats
 from optimizers.what_if import WhatIf
 from workloads.workload import Workload
+
+PLANNING = (*PLANNER_ONLY, "join_collapse_limit", "from_collapse_limit", "geqo*")
+"""Knobs that act on the plan, and on the milliseconds that planning takes, only."""
 
 
 @runtime_checkable
@@ -32,6 +37,11 @@ def plans_of(evaluator: Evaluator) -> WhatIf | None:
 class QueryPlans:
     """The `WhatIf` of a workload on a target.
 
+    Of a query's vector it shows what decides how long the query runs: its plan without
+    the cost, whose unit the planner's knobs change with no change of plan; and the
+    knobs that act on running plans. Other knobs act through the plan alone, and would
+    only mislead whoever has few trials to learn from.
+
     `features` connects for each look, since the server may have been restarted by the
     trial before, and leaves nothing open behind that could disturb the next.
     """
@@ -39,6 +49,7 @@ class QueryPlans:
     def __init__(self, features: WhatIfFeatures, workload: Workload) -> None:
         self._features = features
         self._weights = {query.id: query.weight for query in workload.queries}
+        self._shown = [place for place, name in enumerate(features.names) if _runs(name)]
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -53,6 +64,15 @@ class QueryPlans:
             ConnectionFailed: the server does not answer.
         """
         return [
-            np.array([vectors[query_id] for query_id in self._weights])
+            np.array([vectors[query_id] for query_id in self._weights])[:, self._shown]
             for vectors in self._features.each(configurations)
         ]
+
+
+def _runs(feature: str) -> bool:
+    """Whether a plan feature of this name says something of the plan's run."""
+    kind, _, name = feature.partition(".")
+    if kind == "knob":
+        return not any(fnmatchcase(name, pattern) for pattern in PLANNING)
+    # Changes from the default's plan say no more than the plan where queries are told apart.
+    return kind == "plan" and name != "cost"
