@@ -21,8 +21,11 @@ RATES = (0.1, 0.3, 0.6, 1.0)
 """How many of the knobs a draw around the baseline changes: most knobs at random values do
 harm, but where everything changes everything shows."""
 
-MOVES, CROSSED = 0.6, 0.25
+MOVES, CROSSED = 0.45, 0.2
 """The shares of a pool that are moves and crossovers; the rest are fresh draws."""
+
+TOUCHED = (1, 2, 4, 8)
+"""How many knobs a move touches, each as often. Fewer change hardly a plan."""
 
 PATIENCE = 4
 """Draws for each candidate wanted: in a small space there may be no more new ones."""
@@ -80,7 +83,7 @@ class Candidates:
         return parents[int(min(rng.integers(len(parents), size=2)))]
 
     def _moved(self, start: Configuration, rng: np.random.Generator) -> dict[str, Value]:
-        count = min(len(self._names), int(rng.choice((1, 1, 2, 3))))
+        count = min(len(self._names), int(rng.choice(TOUCHED)))
         values = dict(start)
         for name in rng.choice(self._names, size=count, replace=False):
             values[name] = self._other(self._cube.axes[name], values[name], rng)

@@ -1,8 +1,8 @@
 """`plan`: candidates are judged by the plans that they would get, before any is run.
 
-One surrogate for all queries, whose features are the queries' plans under each
-configuration, is refitted on the session's own times of single queries. EXPLAIN costs a
-hundredth of running a query, so an ask can look at dozens of candidates.
+A surrogate of each query, whose features are the query's plan under each configuration,
+is refitted on the session's own times of single queries. EXPLAIN costs a hundredth of
+running a query, so an ask can look at dozens of candidates.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from optimizers.surrogate import Surrogate
 from optimizers.what_if import WhatIf
 from workloads.objective import Objective
 
-STARTUP_TRIALS = 6
-"""Trials, warm starts among them, before this session's own model takes over."""
+STARTUP_TRIALS = 3
+"""Trials, warm starts among them, before this session's own model takes over: each tells
+of every query, so few are enough."""
 
 PARENTS = 5
 """Best trials that a search sets out from."""
 
-EXPLORE_EVERY = 5
-"""Every so many trials the candidate is asked whose total is known least."""
+WORTH_A_FACTOR = 0.05
+"""In log units of the total: so much more is gained that a trial may take e times as long."""
 
 RESTART_S = 1.0
 """Seconds that a restart takes, unless the caller knows better."""
 
 
 class Plan(Optimizer):
-    """Expected improvement of the total, as what-if plans let it be foreseen.
+    """Asks for what promises the best total, as what-if plans let it be foreseen.
 
     What it asks follows from the seed, the tells and the open asks alone. `what_if` is
     only called in `ask`, when no trial runs.
@@ -101,11 +102,8 @@ class Plan(Optimizer):
         return list(best)[:PARENTS]
 
     def _choice(self, found: Found) -> Configuration:
-        """What promises most for its time; now and then what would teach most."""
-        worth = found.outlook.improvement(found.best) * self._shares_of_time(found)
-        if len(self._evidence) % EXPLORE_EVERY == 0:
-            promising = worth >= np.median(worth)
-            return found.configurations[int(np.argmax(found.outlook.spread * promising))]
+        """What promises most for its time."""
+        worth = np.log(self._shares_of_time(found)) - found.outlook.hoped / WORTH_A_FACTOR
         return found.configurations[int(np.argmax(worth))]
 
     def _shares_of_time(self, found: Found) -> Floats:
@@ -144,7 +142,8 @@ class Plan(Optimizer):
 
         def screen(ones: Sequence[Configuration]) -> Outlook:
             opinions = model.opinions([self.cube.vector(one) for one in ones])
-            return Outlook(opinions.mean(axis=0), opinions.std(axis=0))
+            mean, spread = opinions.mean(axis=0), opinions.std(axis=0)
+            return Outlook(mean, mean - spread)
 
         return screen
 

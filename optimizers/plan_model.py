@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import pi, sqrt
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizers.space import Floats
-from optimizers.surrogate import Surrogate
 
-LEAF = 2
-"""Rows that a leaf holds at least: sessions are short."""
+TREES = 16
+"""Of each query's forest."""
 
-MOST_ROWS = 6000
-"""Rows that a fit takes; of longer sessions it takes the most recent trials."""
+MOST_TRIALS = 300
+"""That a fit takes, the most recent ones."""
 
-LEAST_SPREAD = 1e-3
-"""In log units; no total is known better than that."""
+HOPE = 0.5
+"""How many spreads better than its mean each query's time is taken to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,50 +26,46 @@ class Outlook:
     """What is expected of some configurations: the log of total over the baseline's.
 
     Attributes:
-        mean, spread: shape (n,).
+        mean: shape (n,).
+        hoped: shape (n,), better than the mean where less is known; what to search by.
     """
 
     mean: Floats
-    spread: Floats
+    hoped: Floats
 
     def joined(self, other: Outlook) -> Outlook:
         """The two, one behind the other."""
         return Outlook(
-            np.concatenate([self.mean, other.mean]), np.concatenate([self.spread, other.spread])
+            np.concatenate([self.mean, other.mean]), np.concatenate([self.hoped, other.hoped])
         )
-
-    def improvement(self, best: float) -> Floats:
-        """Expected improvement on `best`, shape (n,), log units.
-
-        Source: Jones, Schonlau, Welch: Efficient Global Optimization (1998), eq. 15.
-        """
-        from scipy.special import ndtr
-
-        gain = (best - self.mean) / self.spread
-        density = np.exp(-0.5 * gain**2) / sqrt(2 * pi)
-        return np.asarray(self.spread * (gain * ndtr(gain) + density), dtype=np.float64)
 
 
 def outlook(logs: Floats, shares: Floats) -> Outlook:
-    """What an ensemble expects of totals.
+    """What ensembles expect of totals, hoping for each query by itself.
+
+    A trial answers for all queries at once, so each is worth exploring for its own sake: W. Chen
+    et al., "Combinatorial Multi-Armed Bandit" (ICML 2013). Expected improvement would hold
+    candidates against the luckiest of the trials: once noise has given it a value that
+    nothing is expected to reach, whatever is known least looks best.
 
     Args:
         logs: shape (trees, n, queries): each tree's log of time over the baseline's.
         shares: shape (queries,): of the baseline's total.
     """
-    totals = np.log(np.exp(logs) @ shares)
-    return Outlook(totals.mean(axis=0), np.maximum(totals.std(axis=0), LEAST_SPREAD))
+    mean, spread = logs.mean(axis=0), logs.std(axis=0)
+    return Outlook(np.log(np.exp(mean) @ shares), np.log(np.exp(mean - HOPE * spread) @ shares))
 
 
 class PlanModel:
-    """One surrogate for all queries: plan features in, a distribution of the total out.
+    """A forest for each query: plan features in, a distribution of the total out.
 
-    Every tree predicts every query, and each tree's sum is one opinion of the total.
+    One forest for all queries would need far more trials until it told them apart.
     """
 
     def __init__(self, shares: Floats, seed: int) -> None:
         self._shares = shares
-        self._surrogate = Surrogate(seed, leaf=LEAF)
+        self._seed = seed
+        self._forests: list[_Forest] = []
 
     def fit(self, tables: Sequence[Floats], rows: Sequence[tuple[list[int], Floats]]) -> None:
         """Learn from trials.
@@ -78,12 +74,44 @@ class PlanModel:
             tables: for each trial its features, shape (queries, d).
             rows: for each trial the queries that it tells about, and their log ratios.
         """
-        trials = max(1, MOST_ROWS // len(self._shares))
-        features = [table[places] for table, (places, _) in zip(tables, rows, strict=True)]
-        values = [np.exp(logs) for _, logs in rows]
-        self._surrogate.fit(np.concatenate(features[-trials:]), np.concatenate(values[-trials:]))
+        recent = list(zip(tables, rows, strict=True))[-MOST_TRIALS:]
+        known: list[list[tuple[Floats, float]]] = [[] for _ in self._shares]
+        for table, (places, logs) in recent:
+            for place, log_ratio in zip(places, logs, strict=True):
+                known[place].append((table[place], float(log_ratio)))
+        self._forests = [
+            _Forest(each, self._seed + TREES * place) for place, each in enumerate(known)
+        ]
 
     def predict(self, tables: Sequence[Floats]) -> Outlook:
         """What to expect of configurations with these features, each shape (queries, d)."""
-        logs = self._surrogate.opinions(np.concatenate(tables))
-        return outlook(logs.reshape(len(logs), len(tables), -1), self._shares)
+        table = np.array(tables, dtype=np.float32)
+        logs = [forest(table[:, place]) for place, forest in enumerate(self._forests)]
+        return outlook(np.stack(logs, axis=2), self._shares)
+
+
+class _Forest:
+    """Extremely randomised trees on what is known of one query; without anything, no change."""
+
+    def __init__(self, known: Sequence[tuple[Floats, float]], seed: int) -> None:
+        from sklearn.tree import ExtraTreeRegressor
+
+        self._trees: list[Any] = []
+        if not known:
+            return
+        points = np.array([point for point, _ in known], dtype=np.float32)
+        logs = np.array([log_ratio for _, log_ratio in known])
+        self._used = np.ptp(points, axis=0) > 0
+        if not self._used.any():
+            self._used[:] = True
+        points = np.ascontiguousarray(points[:, self._used])
+        for number in range(TREES):
+            tree: Any = ExtraTreeRegressor(max_features=0.5, random_state=seed + number)
+            self._trees.append(tree.fit(points, logs, check_input=False).tree_)
+
+    def __call__(self, points: NDArray[np.float32]) -> Floats:
+        """What each tree expects, shape (trees, n)."""
+        if not self._trees:
+            return np.zeros((TREES, len(points)))
+        used = np.ascontiguousarray(points[:, self._used])
+        return np.stack([tree.predict(used)[:, 0] for tree in self._trees])

@@ -25,7 +25,7 @@ comes out the same on a busy machine, and when a session is resumed."""
 FEWEST, MOST = 2, 40
 """Candidates of a generation that are planned, whatever the budget gives."""
 
-SCREENED = 2 / 3
+SCREENED = 1 / 3
 """The share of the planned that the knobs alone chose; the rest stay as they were drawn,
 for what knobs cannot foretell."""
 
@@ -34,15 +34,10 @@ Judge: TypeAlias = Callable[[Sequence[Configuration]], Outlook]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Candidates and what their plans promise.
-
-    Attributes:
-        best: the least expected mean of the parents that the search set out from.
-    """
+    """Candidates and what their plans promise."""
 
     configurations: tuple[Configuration, ...]
     outlook: Outlook
-    best: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +71,6 @@ class PlanSearch:
         Args:
             parents: tried configurations, one at least.
         """
-        best = float(self.judge(parents).mean.min())
         found: list[Configuration] = []
         outlook: Outlook | None = None
         leading = list(parents)
@@ -88,14 +82,14 @@ class PlanSearch:
             judged = self.judge(promising)
             found.extend(promising)
             outlook = judged if outlook is None else outlook.joined(judged)
-            order = np.argsort(-outlook.improvement(best), kind="stable")
+            order = np.argsort(outlook.hoped, kind="stable")
             leading = [*(found[place] for place in order[: len(parents)]), *parents]
-        return None if outlook is None else Found(tuple(found), outlook, best)
+        return None if outlook is None else Found(tuple(found), outlook)
 
     def _promising(self, pool: Sequence[Configuration]) -> list[Configuration]:
         """Those that may turn out best, judged by their knobs, and some of the others."""
         outlook = self.screen(pool)
-        order = np.argsort(outlook.mean - outlook.spread, kind="stable")
+        order = np.argsort(outlook.hoped, kind="stable")
         chosen = [pool[place] for place in order[: round(SCREENED * self.planned)]]
         others = [one for one in pool if one not in chosen]
         return [*chosen, *others[: self.planned - len(chosen)]]
