@@ -96,7 +96,8 @@ class QueryEvidence:
         """A trial that ended early tells the times of what it finished, and who ended it.
 
         All that its loss lies above those times is the doing of the query under way.
-        Without any times every query takes an equal part in the loss.
+        Without any times every query takes an equal part in the loss. Reused times tell
+        nothing that earlier trials did not.
         """
         times = self._times(trial)
         if not times:
@@ -109,18 +110,26 @@ class QueryEvidence:
             waiting = 1.0 - float(shares[places].sum())
             left = (exp(loss) - spent - waiting) / shares[culprit]
             values[-1] = max(values[-1], log(left) if left > 0 else values[-1])
-        return places, values
+        reused = self._reused(trial)
+        told = [at for at, place in enumerate(places) if place not in reused]
+        return [places[at] for at in told], values[told]
 
     def _times(self, trial: Trial) -> dict[int, float]:
         """Seconds by the query's place, in the order in which they ran."""
         at = {query_id: place for place, query_id in enumerate(self._ids)}
         return {at[t.query_id]: t.seconds for t in trial.query_times if t.query_id in at}
 
+    def _reused(self, trial: Trial) -> set[int]:
+        """The queries whose times come from earlier trials, by their place."""
+        reused = {time.query_id for time in trial.query_times if time.reused}
+        return {place for place, query_id in enumerate(self._ids) if query_id in reused}
+
     def _medians(self, trials: Sequence[Trial]) -> Floats:
         """Median seconds of each query where it finished, NaN where it never did."""
         seen: list[list[float]] = [[] for _ in self._ids]
         for trial in trials:
-            times = list(self._times(trial).items())
+            times, reused = list(self._times(trial).items()), self._reused(trial)
             for place, seconds in times if trial.succeeded else times[:-1]:
-                seen[place].append(seconds)
+                if place not in reused:
+                    seen[place].append(seconds)
         return np.array([float(np.median(one)) if one else np.nan for one in seen])

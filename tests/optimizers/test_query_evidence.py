@@ -65,3 +65,13 @@ def test_a_trial_without_times_speaks_of_all_queries_alike():
 def test_a_query_that_never_finished_counts_as_an_ordinary_one():
     gathered = evidence(trial(OTHER, TrialStatus.TIMED_OUT, None, a=3.0, b=300.0))
     assert gathered.reference == pytest.approx([3.0, 3.0, 3.0])
+
+
+def test_a_reused_time_is_no_evidence_but_counts_towards_the_bound():
+    times = (QueryTime("a", 1.0, reused=True), QueryTime("b", 9.0))
+    reusing = Trial(1, "t", OTHER, TrialStatus.CAPPED, 14.0, times)
+    places, values = evidence(BASE, reusing).rows()[1]
+    assert places == [1]
+    assert values == pytest.approx([np.log(9 / 2)])
+    whole = evidence(Trial(0, "t", DEFAULT, TrialStatus.SUCCEEDED, 10.0, times), BASE)
+    assert whole.reference == pytest.approx([1.0, 5.5, 4.0])
