@@ -132,7 +132,7 @@ def compare(
         trials=trials,
         seeds=range(seed, seed + seeds),
         out=out,
-        cheap=parse_savings(spare or "none"),
+        cheap=parse_savings(spare or "all"),
     )
     arms = _arms(wanted, reporter)
     if recorded:

@@ -262,7 +262,7 @@ Spare = Annotated[
     typer.Option(
         "--spare",
         metavar="SAVINGS",
-        show_default="none",
+        show_default="all",
         help="What search trials need not do again: `all`, `none`, or with commas between them "
         "`warm` (what the server has read already), `restarts` (for next to nothing), `reuse` "
         "(times that earlier trials know), `bounds` (hopeless remainders), `order` (what tells "

@@ -77,7 +77,7 @@ class SearchOptions:
         return Plan(
             trials=DEFAULT_TRIALS if self.trials is None and not budgeted else self.trials,
             seconds=parse_duration(self.time_budget) if self.time_budget else None,
-            cheap=parse_savings(self.spare or "none"),
+            cheap=parse_savings(self.spare or "all"),
             keep_knobs=self.keep_knobs,
             narrow_after=NARROW_AFTER if self.after is None else self.after,
         )
