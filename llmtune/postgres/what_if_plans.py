@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.planners import planners
@@ -30,11 +30,18 @@ UNPLANNED = frozenset(
 """Session knobs that a query's planning never reads: they matter when it runs, or to ANALYZE."""
 
 
+MOST_BY_FORCE = 12
+"""Tables up to which a what-if tries all join orders: PostgreSQL's own default for
+`geqo_threshold`. Beyond it a complete search takes seconds a query, as it will when the
+query is really run; a look at the plan is not worth that."""
+
+
 class WhatIfPlans:
     """Callable: a configuration to the plan of each query, by its id.
 
     Plans depend on session-level knobs only, and not on all of those, so configurations
-    that agree in what the planner reads share their plans.
+    that agree in what the planner reads share their plans. Queries of very many tables are
+    planned by the genetic search whatever a configuration says of it.
     """
 
     def __init__(
@@ -74,7 +81,7 @@ class WhatIfPlans:
         return [found[key] for key in keys]
 
     def _key(self, configuration: Configuration) -> tuple[str, ...]:
-        return tuple(setting_text(configuration[name]) for name in self._session)
+        return tuple(setting_text(_quick(name, configuration[name])) for name in self._session)
 
     def _planned(
         self, keys: Sequence[tuple[str, ...]]
@@ -90,3 +97,10 @@ class WhatIfPlans:
                     self._plans.pop(next(iter(self._plans)))
                 self._plans[key] = plans
                 yield key, plans
+
+
+def _quick(name: str, value: Value) -> Value:
+    """The value with which to plan: a complete search only among few tables."""
+    if name == "geqo":
+        return True
+    return min(int(value), MOST_BY_FORCE) if name == "geqo_threshold" else value

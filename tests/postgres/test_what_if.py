@@ -56,6 +56,15 @@ def test_each_query_has_a_finite_vector(what_if, space):
     assert all(isfinite(value) for vector in vectors.values() for value in vector)
 
 
+def test_a_complete_search_among_many_tables_is_not_looked_at(what_if, target, space):
+    what_if(space.default())
+    before = target.connections
+    what_if(space.configuration({"geqo": False, "geqo_threshold": 24}))
+    assert target.connections == before, "planned as by default"
+    what_if(space.configuration({"geqo_threshold": 4}))
+    assert target.connections > before
+
+
 def test_the_default_configuration_changes_no_plan(what_if, space):
     vectors = what_if(space.default())
     assert {name for vector in vectors.values() for name in changed(what_if, vector)} == set()
