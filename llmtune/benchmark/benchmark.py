@@ -209,8 +209,9 @@ class Benchmark:
             for query in self.workload.queries:
                 last = outcomes.get(query.id)
                 if last is None or last.status is TrialStatus.SUCCEEDED:
-                    limit = timeouts_s.get(query.id, self._options.query_timeout_s)
-                    outcomes[query.id] = _survived(run(query, limit * self._pace.present))
+                    known = timeouts_s.get(query.id, math.inf) * self._pace.present
+                    limit = self._options.query_timeout_s if known == math.inf else known
+                    outcomes[query.id] = _survived(run(query, limit))
             probe_s = meter.mean if meter else None
         return steady_outcomes(outcomes.values(), self._pace.take(probe_s))
 

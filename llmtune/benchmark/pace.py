@@ -2,8 +2,8 @@
 
 A machine that is shared, or that heats up, is slower in one minute than in the next, and
 a query's time says nothing of why. A probe between the queries feels the same slowness
-whatever the configuration, so its time is taken out of theirs: what remains of a total's
-noise is less than half (docs/measurements.md).
+whatever the configuration, so its time is taken out of theirs: about half of a
+total's noise remains (docs/measurements.md).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from workloads.workload import Workload
 
 PLANNING = (*PLANNER_ONLY, "join_collapse_limit", "from_collapse_limit")
 """Knobs that act on the plan, and on the milliseconds that planning takes, only. The genetic
-search is none of them: a complete one may take seconds, and what-if plans do without it."""
+search is none of them: what-if plans always use it where tables are many."""
 
 
 @runtime_checkable

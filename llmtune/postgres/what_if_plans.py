@@ -32,8 +32,7 @@ UNPLANNED = frozenset(
 
 MOST_BY_FORCE = 12
 """Tables up to which a what-if tries all join orders: PostgreSQL's own default for
-`geqo_threshold`. Beyond it a complete search takes seconds a query, as it will when the
-query is really run; a look at the plan is not worth that."""
+`geqo_threshold`. Beyond it the work grows exponentially, too much for a look at a plan."""
 
 
 class WhatIfPlans:
