@@ -50,21 +50,26 @@ class SMAC(ModelBased):
         if rng.uniform() < RANDOM_SHARE:
             return start_point(points[losses.argmin()], rng)
         axes = tuple(self.cube.axes.values())
-        surface = _Surface(axes, points, losses, seed)
+        surface = Surface(axes, points, losses, seed)
         drawn = Grid(axes).snap(rng.uniform(size=(CHALLENGERS, len(axes))))
         promising = drawn[np.argsort(-surface.improvement(drawn), kind="stable")[:SEARCHES]]
         known = points[np.argsort(surface.means(points), kind="stable")[:SEARCHES]]
         return climb(np.concatenate([promising, known]), axes, surface.improvement, rng)
 
 
-class _Surface:
-    """What SMAC expects at points of the unit cube."""
+class Surface:
+    """What SMAC expects at points of the unit cube.
+
+    Attributes:
+        forest: its model, of scaled losses.
+        best: the least that the model expects of a trial.
+    """
 
     def __init__(self, axes: Sequence[Axis], points: Floats, losses: Floats, seed: int) -> None:
         self._slots = np.array([len(axis.choices) for axis in axes])
-        self._forest = _forest(axes, len(points), seed)
-        self._forest.train(self._encoded(points), _scaled(losses)[:, None])
-        self._best = float(self.means(points).min())
+        self.forest = _forest(axes, len(points), seed)
+        self.forest.train(self.encoded(points), log_scaled(losses)[:, None])
+        self.best = float(self.means(points).min())
 
     def means(self, points: Floats) -> Floats:
         """What the forest expects at points, shape (n, d): shape (n,)."""
@@ -80,15 +85,15 @@ class _Surface:
         """
         mean, variance = self._predicted(points)
         deviation = np.sqrt(variance)
-        at = (self._best - mean) / deviation
+        at = (self.best - mean) / deviation
         expected = np.exp(mean + variance / 2) * ndtr(at - deviation)
-        return np.asarray(np.exp(self._best) * ndtr(at) - expected)
+        return np.asarray(np.exp(self.best) * ndtr(at) - expected)
 
     def _predicted(self, points: Floats) -> tuple[Floats, Floats]:
-        mean, variance = self._forest.predict_marginalized(self._encoded(points))
+        mean, variance = self.forest.predict_marginalized(self.encoded(points))
         return mean[:, 0], np.maximum(variance[:, 0], LEAST_VARIANCE)
 
-    def _encoded(self, points: Floats) -> Floats:
+    def encoded(self, points: Floats) -> Floats:
         """As ConfigSpace has it: the number of a choice in place of its slot's middle."""
         numbers = np.minimum(np.floor(points * self._slots), self._slots - 1)
         return np.where(self._slots > 0, numbers, points)
@@ -98,15 +103,13 @@ def _forest(axes: Sequence[Axis], trials: int, seed: int) -> RandomForest:
     """The facade's own forest, and faster: no tree has more leaves than there are trials, for
     as many as it may have memory is cleared; and threads take longer to start than to grow it.
     """
-    space = ConfigurationSpace(seed=seed)
-    space.add([_hyperparameter(axis) for axis in axes])
     return RandomForest(
-        space, n_trees=10, ratio_features=1.0, min_samples_split=2, min_samples_leaf=1,
-        max_leaf_nodes=trials + 1, log_y=True, n_jobs=1, seed=seed,
+        configuration_space(axes), n_trees=10, ratio_features=1.0, min_samples_split=2,
+        min_samples_leaf=1, max_leaf_nodes=trials + 1, log_y=True, n_jobs=1, seed=seed,
     )  # fmt: skip
 
 
-def _scaled(losses: Floats) -> Floats:
+def log_scaled(losses: Floats) -> Floats:
     """Shape (n,): their logarithms between two bounds, as SMAC's log-scaled encoder does it."""
     least, most = float(losses.min()), float(losses.max())
     if least == most:
@@ -115,7 +118,14 @@ def _scaled(losses: Floats) -> Floats:
     return np.asarray(np.log((losses - zero) / (most - zero)))
 
 
-def _hyperparameter(axis: Axis) -> Categorical | Float:
+def configuration_space(axes: Sequence[Axis]) -> ConfigurationSpace:
+    """The axes as ConfigSpace has them, which sorts by name: they are numbered."""
+    space = ConfigurationSpace()
+    space.add([_hyperparameter(f"{place:03}", axis) for place, axis in enumerate(axes)])
+    return space
+
+
+def _hyperparameter(name: str, axis: Axis) -> Categorical | Float:
     if axis.choices:
-        return Categorical(axis.knob.name, list(range(len(axis.choices))))
-    return Float(axis.knob.name, (0.0, 1.0))
+        return Categorical(name, list(range(len(axis.choices))))
+    return Float(name, (0.0, 1.0))

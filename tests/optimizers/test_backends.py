@@ -72,8 +72,6 @@ class TestHEBO(SlowConformance):
 
 
 class TestSMAC(SlowConformance):
-    trials = 6  # an ask takes a second: one of the model's while driven, one behind
-
     def build(self, space, objective, seed):
         return SMAC(space, objective, seed, projected(space), startup_trials=5)
 
