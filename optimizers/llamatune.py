@@ -6,7 +6,9 @@ Source: K. Kanellis et al., "LlamaTune: Sample-Efficient DBMS Configuration Tuni
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count, islice
 from typing import Protocol
 
 import numpy as np
@@ -16,8 +18,10 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.embedding import BUCKETS, Embedding
-from optimizers.model_based import REDRAWS
+from optimizers.model_based import REDRAWS, STARTUP_TRIALS
 from optimizers.projection import Projection, unchanged
+from optimizers.space import UnitCube
+from optimizers.start import start_point
 from workloads.objective import Objective
 
 
@@ -33,6 +37,10 @@ class Inner(Protocol):
 
 class LlamaTune(Optimizer):
     """Lets an optimizer choose synthetic knobs, and asks the configuration they stand for.
+
+    The first configurations are drawn around the baseline, as by any optimizer here, and not
+    among what the synthetic knobs can say, as in the paper: any of that changes nearly all
+    knobs at once, for the baseline itself is in it only by chance.
 
     It pays where few knobs matter. Knobs that follow the same synthetic one cannot be set
     apart, so where many matter the best that it can say is worse than what there is.
@@ -53,8 +61,11 @@ class LlamaTune(Optimizer):
         *,
         inner: Inner,
         name: str = "llamatune",
+        startup_trials: int = STARTUP_TRIALS,
     ) -> None:
         super().__init__(space, objective, seed)
+        self._cube = UnitCube(space)
+        self._startup_trials = startup_trials
         self.name = name
         self._project = project
         self._inner = inner
@@ -64,15 +75,13 @@ class LlamaTune(Optimizer):
         self._pending: list[Configuration] = []
 
     def ask(self) -> Configuration:
-        """What the inner optimizer's choice stands for, or near it if that was tried."""
-        synthetic = self._informed().ask()
-        configuration = self._meant(synthetic)
+        """A draw at first, then what the inner optimizer's choice stands for; new if it can be."""
         rng = np.random.default_rng([self.seed, len(self._told), len(self._pending)])
-        for attempt in range(REDRAWS):
+        starts = len(self._told) < self._startup_trials
+        offered = self._drawn(rng) if starts else self._chosen(rng)
+        for configuration in islice(offered, 1 + REDRAWS):
             if configuration not in self._tried and configuration not in self._pending:
                 break
-            synthetic = _moved(synthetic, 0.05 * 1.3**attempt, rng)
-            configuration = self._meant(synthetic)
         self._pending.append(configuration)
         return configuration
 
@@ -83,6 +92,20 @@ class LlamaTune(Optimizer):
         self._tried.add(trial.configuration)
         if trial.configuration in self._pending:
             self._pending.remove(trial.configuration)
+
+    def _drawn(self, rng: np.random.Generator) -> Iterator[Configuration]:
+        """Around the baseline, one after the other."""
+        baseline = self._cube.vector(self.space.baseline())
+        while True:
+            yield self._project(self._cube.at(start_point(baseline, rng)))
+
+    def _chosen(self, rng: np.random.Generator) -> Iterator[Configuration]:
+        """The inner optimizer's choice, then ever farther from it."""
+        synthetic = self._informed().ask()
+        yield self._meant(synthetic)
+        for attempt in count():
+            synthetic = _moved(synthetic, 0.05 * 1.3**attempt, rng)
+            yield self._meant(synthetic)
 
     def _informed(self) -> Optimizer:
         inner = self._inner(self._embedding.low, self.objective, self.seed, unchanged)

@@ -11,6 +11,7 @@ from optimizers.cmaes import CMAES
 from optimizers.embedding import BIAS, BUCKETS, DIMENSIONS, Embedding
 from optimizers.gp import GP
 from optimizers.llamatune import LlamaTune
+from optimizers.model_based import STARTUP_TRIALS
 from tests.optimizers.conformance import OptimizerConformance, knob_space, projected, succeeded
 from workloads.objective import LATENCY
 
@@ -42,7 +43,7 @@ class TestOverGP(OptimizerConformance):
         return knob_space().subset(["work_mem", "shared_buffers", "wal_buffers", "wal_compression"])
 
     def build(self, space, objective, seed):
-        return LlamaTune(space, objective, seed, projected(space), inner=short_gp)
+        return LlamaTune(space, objective, seed, projected(space), inner=short_gp, startup_trials=5)
 
 
 @pytest.fixture
@@ -108,3 +109,18 @@ def test_names_say_what_is_wrapped():
     for wrong in ("llamatune+", "llamatune+none", "llamatune+llamatune", "gp+tpe"):
         with pytest.raises(UnknownName):
             registry.check_name(wrong)
+
+
+def test_it_begins_around_the_baseline():
+    space = knob_space()
+    optimizer = LlamaTune(space, LATENCY, 0, inner=CMAES)
+    baseline = space.baseline()
+    kept = [sum(asked[n] == baseline[n] for n in space.names) for asked in started(optimizer)]
+    assert max(kept) > len(space.names) / 2
+
+
+def started(optimizer):
+    for number in range(STARTUP_TRIALS):
+        asked = optimizer.ask()
+        optimizer.tell(succeeded(number, asked, 1.0 + number))
+        yield asked
