@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from optimizers.space import Floats
 
 TREES = 16
-"""Of each query's forest."""
+"""Of each forest."""
+
+TRIED = 0.35
+"""The share of the features among which a tree's node looks for its split."""
 
 MOST_TRIALS = 300
 """That a fit takes, the most recent ones."""
+
+MOST_ROWS = 6000
+"""Queries of trials that the forest of all queries takes, the most recent ones."""
 
 HOPE = 0.5
 """How many spreads better than its mean each query's time is taken to be."""
@@ -57,15 +63,26 @@ def outlook(logs: Floats, shares: Floats) -> Outlook:
 
 
 class PlanModel:
-    """A forest for each query: plan features in, a distribution of the total out.
+    """Forests that turn the queries' plan features into a distribution of the total.
 
-    One forest for all queries would need far more trials until it told them apart.
+    Each query has one of its own, and all share one that sees how a plan differs from the
+    same query's plan under the baseline. The shared one is of use after two trials, when the
+    others know next to nothing; both together foretell more than either at any number of
+    trials (docs/optimizers.md).
     """
 
-    def __init__(self, shares: Floats, seed: int) -> None:
+    def __init__(self, shares: Floats, baseline: Floats, seed: int) -> None:
+        """Take the queries' shares of the total and their features under the baseline.
+
+        Args:
+            shares: shape (queries,).
+            baseline: shape (queries, d).
+        """
         self._shares = shares
+        self._baseline = baseline
         self._seed = seed
-        self._forests: list[_Forest] = []
+        self._own: list[_Forest] = []
+        self._shared = _Forest((), seed)
 
     def fit(self, tables: Sequence[Floats], rows: Sequence[tuple[list[int], Floats]]) -> None:
         """Learn from trials.
@@ -76,22 +93,27 @@ class PlanModel:
         """
         recent = list(zip(tables, rows, strict=True))[-MOST_TRIALS:]
         known: list[list[tuple[Floats, float]]] = [[] for _ in self._shares]
+        changes: list[tuple[Floats, float]] = []
         for table, (places, logs) in recent:
             for place, log_ratio in zip(places, logs, strict=True):
                 known[place].append((table[place], float(log_ratio)))
-        self._forests = [
-            _Forest(each, self._seed + TREES * place) for place, each in enumerate(known)
+                changes.append((table[place] - self._baseline[place], float(log_ratio)))
+        self._own = [
+            _Forest(each, self._seed + TREES * place) for place, each in enumerate(known, start=1)
         ]
+        self._shared = _Forest(changes[-MOST_ROWS:], self._seed)
 
     def predict(self, tables: Sequence[Floats]) -> Outlook:
         """What to expect of configurations with these features, each shape (queries, d)."""
         table = np.array(tables, dtype=np.float32)
-        logs = [forest(table[:, place]) for place, forest in enumerate(self._forests)]
-        return outlook(np.stack(logs, axis=2), self._shares)
+        own = [forest(table[:, place]) for place, forest in enumerate(self._own)]
+        changes = (table - self._baseline).reshape(-1, table.shape[2])
+        shared = self._shared(changes).reshape(TREES, *table.shape[:2])
+        return outlook(np.concatenate([np.stack(own, axis=2), shared]), self._shares)
 
 
 class _Forest:
-    """Extremely randomised trees on what is known of one query; without anything, no change."""
+    """Extremely randomised trees on what is known; without anything, no change."""
 
     def __init__(self, known: Sequence[tuple[Floats, float]], seed: int) -> None:
         from sklearn.tree import ExtraTreeRegressor
@@ -106,12 +128,12 @@ class _Forest:
             self._used[:] = True
         points = np.ascontiguousarray(points[:, self._used])
         for number in range(TREES):
-            tree: Any = ExtraTreeRegressor(max_features=0.5, random_state=seed + number)
+            tree: Any = ExtraTreeRegressor(max_features=TRIED, random_state=seed + number)
             self._trees.append(tree.fit(points, logs, check_input=False).tree_)
 
-    def __call__(self, points: NDArray[np.float32]) -> Floats:
+    def __call__(self, points: NDArray[np.floating[Any]]) -> Floats:
         """What each tree expects, shape (trees, n)."""
         if not self._trees:
             return np.zeros((TREES, len(points)))
-        used = np.ascontiguousarray(points[:, self._used])
+        used = np.ascontiguousarray(points[:, self._used], dtype=np.float32)
         return np.stack([tree.predict(used)[:, 0] for tree in self._trees])

@@ -18,7 +18,7 @@ GENERATIONS = 3
 POOL = 200
 """Candidates of a generation that are judged by their knobs alone."""
 
-PLANNED_QUERIES = 900
+PLANNED_QUERIES = 600
 """EXPLAINs of a search, about. It is a budget in candidates and not in seconds: an ask
 comes out the same on a busy machine, and when a session is resumed."""
 

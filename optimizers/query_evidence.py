@@ -82,13 +82,32 @@ class QueryEvidence:
         chosen = losses[measured & baseline] if (measured & baseline).any() else losses[measured]
         return losses - (np.median(chosen) if chosen.size else 0.0)
 
-    def rows(self) -> list[tuple[list[int], Floats]]:
-        """For each trial the queries (by their place) that it tells about, and their values."""
+    def heaviest(self, count: int) -> list[str]:
+        """The ids of at most `count` queries that take most of the total, in their order.
+
+        The first trial that succeeded decides, so they stay the same from then on.
+        """
+        first = next((trial for trial in self._trials if trial.succeeded), None)
+        times = {} if first is None else self._times(first)
+        amounts = [times.get(place, 0.0) * self._weights[place] for place in range(len(self._ids))]
+        chosen = np.argsort(-np.array(amounts), kind="stable")[:count]
+        return [self._ids[place] for place in sorted(chosen)]
+
+    def shares_of(self, queries: Sequence[str]) -> Floats:
+        """Some queries' shares of their own total under the baseline, shape (queries,)."""
+        shares = self.shares[[self._ids.index(query_id) for query_id in queries]]
+        return np.asarray(shares / shares.sum(), dtype=np.float64)
+
+    def rows(self, queries: Sequence[str]) -> list[tuple[list[int], Floats]]:
+        """For each trial which of `queries`, by their place, it tells about, and their values."""
         reference, shares, losses = self.reference, self.shares, self.losses
-        return [
-            self._rows(trial, float(loss), reference, shares)
-            for trial, loss in zip(self._trials, losses, strict=True)
-        ]
+        places = {self._ids.index(query_id): place for place, query_id in enumerate(queries)}
+        rows = []
+        for trial, loss in zip(self._trials, losses, strict=True):
+            told, values = self._rows(trial, float(loss), reference, shares)
+            kept = [at for at, place in enumerate(told) if place in places]
+            rows.append(([places[told[at]] for at in kept], values[kept]))
+        return rows
 
     def _rows(
         self, trial: Trial, loss: float, reference: Floats, shares: Floats

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol
 
 from llmtune.knobs.configuration import Configuration
@@ -17,12 +17,26 @@ class WhatIf(Protocol):
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """Each query id's weight in the total, in the order of the features' rows."""
+        """Each query id's weight in the total."""
         ...
 
-    def features(self, configurations: Sequence[Configuration]) -> list[Floats]:
+    def features(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[Floats]:
         """For each one row a query: its plan and the knobs' positions, shape (queries, d).
 
         Called only between trials; many configurations at once cost less than one by one.
+
+        Args:
+            queries: their ids, the rows' order.
+        """
+        ...
+
+    def shapes(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[tuple[Hashable, ...]]:
+        """For each one which plan each query would get: equal entries are the same plan.
+
+        Called only between trials.
         """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol, runtime_checkable
 
@@ -57,7 +57,9 @@ class QueryPlans:
         """See `WhatIf.weights`."""
         return self._weights
 
-    def features(self, configurations: Sequence[Configuration]) -> list[Floats]:
+    def features(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[Floats]:
         """See `WhatIf.features`.
 
         Raises:
@@ -65,9 +67,15 @@ class QueryPlans:
             ConnectionFailed: the server does not answer.
         """
         return [
-            np.array([vectors[query_id] for query_id in self._weights])[:, self._shown]
-            for vectors in self._features.each(configurations)
+            np.array(list(vectors.values()))[:, self._shown]
+            for vectors in self._features.each(configurations, queries)
         ]
+
+    def shapes(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[tuple[Hashable, ...]]:
+        """See `WhatIf.shapes`; raises what `features` raises."""
+        return self._features.shapes(configurations, queries)
 
 
 def _runs(feature: str) -> bool:

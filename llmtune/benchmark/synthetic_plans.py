@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
@@ -31,12 +31,28 @@ class SyntheticPlans:
         """See `WhatIf.weights`."""
         return dict.fromkeys(self._evaluator.query_ids, 1.0)
 
-    def features(self, configurations: Sequence[Configuration]) -> list[Floats]:
+    def features(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[Floats]:
         """See `WhatIf.features`: each of shape (queries, 1 + knobs)."""
         self.asked.extend(configurations)
-        return [self._table(one) for one in configurations]
+        return [self._table(one, queries) for one in configurations]
 
-    def _table(self, configuration: Configuration) -> Floats:
-        costs = np.sqrt(self._evaluator.harms(configuration))
+    def shapes(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[tuple[Hashable, ...]]:
+        """See `WhatIf.shapes`: a query's plan changes with every tenth of its harm."""
+        self.asked.extend(configurations)
+        return [
+            tuple(int(10 * harm) for harm in self._harms(one, queries)) for one in configurations
+        ]
+
+    def _harms(self, configuration: Configuration, queries: Sequence[str]) -> list[float]:
+        harms = self._evaluator.harms(configuration)
+        known = dict(zip(self._evaluator.query_ids, harms, strict=True))
+        return [known[query_id] for query_id in queries]
+
+    def _table(self, configuration: Configuration, queries: Sequence[str]) -> Floats:
+        costs = np.sqrt(self._harms(configuration, queries))
         positions = np.tile(self._cube.vector(configuration), (len(costs), 1))
         return np.column_stack([costs, positions])

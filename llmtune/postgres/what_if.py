@@ -38,9 +38,25 @@ class WhatIfFeatures:
         """One vector for each query id; 1 ms or so for each query not planned before."""
         return self.each([configuration])[0]
 
-    def each(self, configurations: Sequence[Configuration]) -> list[dict[str, tuple[float, ...]]]:
-        """The same under each configuration; many together cost less than one by one."""
+    def each(
+        self, configurations: Sequence[Configuration], queries: Sequence[str] | None = None
+    ) -> list[dict[str, tuple[float, ...]]]:
+        """The same under each configuration; many together cost less than one by one.
+
+        Args:
+            queries: the ids that are wanted, in their order; None means all.
+        """
+        plans = self._plans.each(configurations, queries)
         return [
-            dict(zip(plans, self._features.table(plans, one), strict=True))
-            for plans, one in zip(self._plans.each(configurations), configurations, strict=True)
+            dict(zip(found, self._features.table(found, one), strict=True))
+            for found, one in zip(plans, configurations, strict=True)
+        ]
+
+    def shapes(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[tuple[object, ...]]:
+        """The shape of each query's plan under each configuration: see `PlanNode.shape`."""
+        return [
+            tuple(plan.shape() for plan in plans.values())
+            for plans in self._plans.each(configurations, queries)
         ]

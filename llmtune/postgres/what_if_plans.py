@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
@@ -48,7 +48,7 @@ class WhatIfPlans:
     ) -> None:
         self._target = target
         self._database = database
-        self._workload = workload
+        self._queries = {query.id: query for query in workload.queries}
         # What EXPLAIN can set for itself, however it is changed for good in this space.
         self._session = [
             one.name
@@ -61,41 +61,52 @@ class WhatIfPlans:
         """The plans under one configuration; see `each`."""
         return self.each([configuration])[0]
 
-    def each(self, configurations: Iterable[Configuration]) -> list[dict[str, PlanNode]]:
+    def each(
+        self, configurations: Iterable[Configuration], queries: Iterable[str] | None = None
+    ) -> list[dict[str, PlanNode]]:
         """The plans under each, from connections of its own; 1 ms or so for each query not kept.
 
         Many together cost half of what they do by themselves: a new connection first has to
         read the catalogue, which takes as long as planning twenty queries.
+
+        Args:
+            queries: the ids that are wanted, in their order; None means all.
 
         Raises:
             ConnectionFailed: the server does not answer.
             QueryFailed: the server cannot plan a query.
             TargetError: the server refuses a setting in a session.
         """
+        wanted = list(self._queries if queries is None else queries)
         keys = [self._key(one) for one in configurations]
-        found = {key: self._plans[key] for key in keys if key in self._plans}
-        missing = [key for key in dict.fromkeys(keys) if key not in found]
-        if missing:
-            found.update(self._planned(missing))
-        return [found[key] for key in keys]
+        found = {key: self._plans.pop(key, {}) for key in keys}
+        missing = {key: [one for one in wanted if one not in found[key]] for key in found}
+        for key, plans in self._planned({key: ids for key, ids in missing.items() if ids}):
+            found[key].update(plans)
+        self._keep(found)
+        return [{one: found[key][one] for one in wanted} for key in keys]
 
     def _key(self, configuration: Configuration) -> tuple[str, ...]:
         return tuple(setting_text(_quick(name, configuration[name])) for name in self._session)
 
     def _planned(
-        self, keys: Sequence[tuple[str, ...]]
+        self, missing: Mapping[tuple[str, ...], Sequence[str]]
     ) -> Iterator[tuple[tuple[str, ...], dict[str, PlanNode]]]:
-        """Plans under new settings, which are kept from now on."""
-        queries = self._workload.queries
+        """Plans of some queries under each of some settings."""
+        if not missing:
+            return
         # Connections of its own each time: the server may restart between calls.
-        with planners(self._target, self._database, len(keys) * len(queries)) as (first, *others):
-            for key in keys:
+        count = sum(len(ids) for ids in missing.values())
+        with planners(self._target, self._database, count) as (first, *others):
+            for key, ids in missing.items():
                 settings = dict(zip(self._session, key, strict=True))
-                plans = what_if(first, settings, queries, others)
-                if len(self._plans) >= KEPT_PLANS:
-                    self._plans.pop(next(iter(self._plans)))
-                self._plans[key] = plans
-                yield key, plans
+                yield key, what_if(first, settings, [self._queries[one] for one in ids], others)
+
+    def _keep(self, found: Mapping[tuple[str, ...], dict[str, PlanNode]]) -> None:
+        """Remember these, and forget those that were not asked for the longest."""
+        self._plans.update(found)
+        for oldest in list(self._plans)[: max(0, len(self._plans) - KEPT_PLANS)]:
+            del self._plans[oldest]
 
 
 def _quick(name: str, value: Value) -> Value:

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+import numpy as np
 import pytest
 
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
@@ -9,7 +10,8 @@ from llmtune.benchmark.synthetic_plans import SyntheticPlans
 from llmtune.errors import UsageError
 from llmtune.knobs.knob import Effect
 from optimizers import registry
-from optimizers.plan import STARTUP_TRIALS, Plan
+from optimizers.candidates import Candidates
+from optimizers.plan import PLANNED, STARTUP_TRIALS, Plan
 from optimizers.random_search import RandomSearch
 from optimizers.tpe import TPE
 from tests.optimizers.conformance import OptimizerConformance, knob_space, projected
@@ -86,13 +88,49 @@ def test_an_ask_plans_a_bounded_number_of_candidates():
     assert 0 < len(plans.asked) - before <= 150
 
 
-def test_a_cold_session_plans_nothing_before_its_model_takes_over():
+def test_a_cold_session_begins_with_plans_that_it_has_not_tried():
     space = knob_space().subset(KNOBS)
-    evaluator = SyntheticEvaluator(space, 1)
+    evaluator = SyntheticEvaluator(space, 1, Behaviour(active=len(KNOBS)))
     plans = SyntheticPlans(evaluator)
     optimizer = Plan(space, LATENCY, 1, projected(space), what_if=plans)
-    driven(optimizer, evaluator, STARTUP_TRIALS - 1)
-    assert set(plans.asked) <= {space.baseline()}
+    optimizer.tell(evaluator.measure(space.baseline(), number=0, source="t"))
+    asked = optimizer.ask()
+    queries = evaluator.query_ids
+    (tried,) = plans.shapes([space.baseline()], queries)
+
+    def new(configuration):
+        (shapes,) = plans.shapes([configuration], queries)
+        return sum(shape != old for shape, old in zip(shapes, tried, strict=True))
+
+    draws = Candidates(optimizer.cube, projected(space)).pool((), 50, np.random.default_rng(5))
+    assert new(asked) > median(new(one) for one in draws)
+
+
+def test_only_the_heaviest_queries_are_planned():
+    space = knob_space()
+    evaluator = SyntheticEvaluator(space, 1, Behaviour(active=PLANNED + 4))
+    plans = Heard(evaluator)
+    optimizer = Plan(space, LATENCY, 1, projected(space), what_if=plans)
+    driven(optimizer, evaluator, STARTUP_TRIALS + 1)
+    times = {time.query_id: time.seconds for time in plans.first(evaluator)}
+    light = sorted(times, key=times.get)[:4]
+    assert plans.queries == set(times) - set(light)
+
+
+class Heard(SyntheticPlans):
+    """Notes the queries whose features it is asked for."""
+
+    def __init__(self, evaluator):
+        super().__init__(evaluator)
+        self.queries = set()
+
+    def features(self, configurations, queries):
+        self.queries |= set(queries)
+        return super().features(configurations, queries)
+
+    def first(self, evaluator):
+        baseline = evaluator.space.baseline()
+        return evaluator.measure(baseline, number=0, source="t").query_times
 
 
 def test_a_restart_must_be_worth_its_seconds():

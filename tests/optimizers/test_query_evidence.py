@@ -29,7 +29,7 @@ BASE = trial(DEFAULT, TrialStatus.SUCCEEDED, 7.0, a=1.0, b=2.0, c=4.0)
 
 def test_a_measured_query_is_the_log_of_its_time_over_the_default():
     gathered = evidence(BASE, trial(OTHER, TrialStatus.SUCCEEDED, 8.0, a=2.0, b=2.0, c=4.0))
-    places, values = gathered.rows()[1]
+    places, values = gathered.rows("abc")[1]
     assert places == [0, 1, 2]
     assert values == pytest.approx([np.log(2), 0, 0])
 
@@ -42,7 +42,7 @@ def test_shares_count_the_weights():
 
 def test_a_capped_trial_tells_what_finished_and_blames_the_query_under_way():
     gathered = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0, a=1.0, b=9.0))
-    places, values = gathered.rows()[1]
+    places, values = gathered.rows("abc")[1]
     assert places == [0, 1], "the last one never ran"
     assert values == pytest.approx([0.0, np.log(9 / 2)]), "all of the bound but a and c"
 
@@ -50,14 +50,14 @@ def test_a_capped_trial_tells_what_finished_and_blames_the_query_under_way():
 def test_a_failed_query_is_to_blame_for_the_worst_loss_known():
     slow = trial(OTHER, TrialStatus.SUCCEEDED, 28.0, a=4.0, b=8.0, c=16.0)
     failed = trial(OTHER, TrialStatus.FAILED, None, a=1.0, b=0.01)
-    places, values = evidence(BASE, slow, failed).rows()[2]
+    places, values = evidence(BASE, slow, failed).rows("abc")[2]
     assert places == [0, 1]
     assert values == pytest.approx([0.0, np.log((28 - 1 - 4) / 2)])
 
 
 def test_a_trial_without_times_speaks_of_all_queries_alike():
     gathered = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0))
-    places, values = gathered.rows()[1]
+    places, values = gathered.rows("abc")[1]
     assert places == [0, 1, 2]
     assert values == pytest.approx([np.log(2)] * 3)
 
@@ -70,8 +70,22 @@ def test_a_query_that_never_finished_counts_as_an_ordinary_one():
 def test_a_reused_time_is_no_evidence_but_counts_towards_the_bound():
     times = (QueryTime("a", 1.0, reused=True), QueryTime("b", 9.0))
     reusing = Trial(1, "t", OTHER, TrialStatus.CAPPED, 14.0, times)
-    places, values = evidence(BASE, reusing).rows()[1]
+    places, values = evidence(BASE, reusing).rows("abc")[1]
     assert places == [1]
     assert values == pytest.approx([np.log(9 / 2)])
     whole = evidence(Trial(0, "t", DEFAULT, TrialStatus.SUCCEEDED, 10.0, times), BASE)
     assert whole.reference == pytest.approx([1.0, 5.5, 4.0])
+
+
+def test_the_heaviest_queries_of_the_first_success_stand_for_the_total():
+    slow = trial(OTHER, TrialStatus.SUCCEEDED, 28.0, a=20.0, b=1.0, c=7.0)
+    gathered = evidence(BASE, slow)
+    assert gathered.heaviest(2) == ["b", "c"]
+    assert gathered.shares_of(["b", "c"]) == pytest.approx([1 / 3, 2 / 3])
+    places, values = gathered.rows(["b", "c"])[1]
+    assert places == [0, 1]
+    assert values == pytest.approx([np.log(1 / 2), np.log(7 / 4)])
+
+
+def test_before_a_success_any_queries_are_as_heavy():
+    assert evidence().heaviest(2) == ["a", "b"]

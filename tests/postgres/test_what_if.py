@@ -104,3 +104,15 @@ def test_many_at_once_share_connections_and_say_the_same(what_if, target, space,
     assert target.connections - before <= space.hardware.cores
     again = WhatIfFeatures(target, tpch_tiny, TPCH, space)
     assert together == [again(one) for one in [*several, several[0]]]
+
+
+def test_queries_that_are_wanted_later_are_planned_then_and_the_others_kept(what_if, target, space):
+    unlike = space.configuration({"random_page_cost": 1.77})
+    (some,) = what_if.each([unlike], ["q3", "q1"])
+    assert list(some) == ["q3", "q1"]
+    whole = what_if(unlike)
+    assert list(whole) == [query.id for query in TPCH.queries]
+    assert {name: whole[name] for name in some} == some
+    before = target.connections
+    what_if.shapes([unlike], ["q1", "q9"])
+    assert target.connections == before
