@@ -1,4 +1,4 @@
-"""The decision: interleaved runs of default, best and runner-up."""
+"""Interleaved runs of default, best and runner-up, which decide."""
 
 from __future__ import annotations
 

@@ -8,12 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from llmtune.benchmark.evaluator import Evaluator
-from llmtune.benchmark.noise import Noise
 from llmtune.benchmark.query_plans import plans_of
-from llmtune.errors import SessionError
-from llmtune.knobs.configuration import Configuration
-from llmtune.trial import Trial
-from llmtune.tuning.confirm import Arm, Confirmation, confirm
+from llmtune.tuning.confirm import Confirmation
+from llmtune.tuning.decision import Decision
 from llmtune.tuning.events import (
     OnEvent,
     PhaseStarted,
@@ -24,7 +21,7 @@ from llmtune.tuning.events import (
 )
 from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.interrupt import sigterm_interrupts
-from llmtune.tuning.prune import Pruning, prune
+from llmtune.tuning.prune import Pruning
 from llmtune.tuning.record import (
     JournalEntry,
     Phase,
@@ -35,17 +32,12 @@ from llmtune.tuning.record import (
 )
 from llmtune.tuning.replay import check_resumable, replay
 from llmtune.tuning.runner import RestartClock, Runner, no_restarts
-from llmtune.tuning.search import second_best, step
+from llmtune.tuning.search import step
 from llmtune.tuning.store import SessionStore
 from optimizers.base import Optimizer
 from optimizers.registry import looks_at_plans
 from optimizers.registry import optimizer as build_optimizer
 from optimizers.warm_start import Proposal, WarmStarted, default_proposal, portfolio
-
-LEAST_TOLERANCE = 0.01
-MOST_TOLERANCE = 0.05
-"""Bounds on the loss that pruning takes for noise: two or three repeats of the default
-estimate the noise roughly, and no session should give away more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +182,9 @@ class TuningSession:
         """
         with self._recorded():
             self._search()
-            pruning = self._prune()
-            confirmation = self._confirm(pruning)
+            decision = Decision(self._runner, self._evaluator, self.record, self._on_event)
+            pruning = decision.minimise()
+            confirmation = decision.confirm(pruning)
         return Outcome(self.record, tuple(self._runner.entries), pruning, confirmation)
 
     def explore(self) -> tuple[JournalEntry, ...]:
@@ -255,68 +248,6 @@ class TuningSession:
             if not finished:
                 self._store.mark(self.record.id, SessionStatus.INTERRUPTED)
                 self._on_event(SessionInterrupted(self.record.id))
-
-    @property
-    def _best(self) -> Trial:
-        best = self._runner.incumbent
-        if best is None:
-            raise SessionError("no trial of the session succeeded, so there is nothing to decide")
-        return best
-
-    def _prune(self) -> Pruning | None:
-        space, limit = self._evaluator.space, self.record.plan.prune_trials
-        if self._best.configuration == space.baseline():
-            return None
-        if limit:
-            self._on_event(PhaseStarted(Phase.PRUNE, limit, self.record.plan.seconds))
-        source = self._best.source
-
-        def measure(configuration: Configuration, cap: float | None) -> Trial:
-            return self._runner.measure(Phase.PRUNE, source, configuration, cap)
-
-        return prune(
-            measure,
-            space,
-            self._evaluator.objective,
-            self._best.configuration,
-            self._tolerance(),
-            limit,
-        )
-
-    def _tolerance(self) -> float:
-        """The relative loss that this target's noise hides."""
-        default = self._evaluator.space.baseline()
-        repeats = [t.value for t in self._runner.search if t.configuration == default and t.value]
-        noise = Noise.of(repeats).resolution if len(repeats) > 1 else 0.0
-        return min(max(noise, LEAST_TOLERANCE), MOST_TOLERANCE)
-
-    def _confirm(self, pruning: Pruning | None) -> Confirmation:
-        arms, runs = self._arms(pruning), self.record.plan.confirm_runs
-        self._on_event(PhaseStarted(Phase.CONFIRM, runs * len(arms), self.record.plan.seconds))
-        confirmation = confirm(
-            lambda arm: self._runner.measure(Phase.CONFIRM, arm.source, arm.configuration),
-            arms,
-            runs,
-            self._evaluator.objective,
-            self.record.seed,
-        )
-        if confirmation is None:
-            raise SessionError("the default configuration failed in the final runs")
-        return confirmation
-
-    def _arms(self, pruning: Pruning | None) -> tuple[Arm, ...]:
-        """Default, best and runner-up, each configuration once, the default first."""
-        best = self._best
-        arms = [Arm("default", "default", self._evaluator.space.baseline())]
-        minimal = best.configuration if pruning is None else pruning.configuration
-        arms.append(Arm("best", best.source, minimal))
-        second = second_best(self._runner.search, best, self._evaluator.objective)
-        if second is not None:
-            arms.append(Arm("runner-up", second.source, second.configuration))
-        unique: dict[Configuration, Arm] = {}
-        for arm in arms:
-            unique.setdefault(arm.configuration, arm)
-        return tuple(unique.values())
 
 
 def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
