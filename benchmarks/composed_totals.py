@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from datagen.matrix import Matrix, Run, read_matrix
-from llmtune.cli.bench import Bench, WorkloadRequest, open_bench
+from llmtune.cli.bench import Bench, WorkloadRequest, open_bench, query_workload
 from llmtune.cli.progress import Reporter
+from llmtune.cli.safety import own_safety
 from llmtune.cli.targets import TargetRequest
 from workloads.mixes import draw_mix
 from workloads.options import WorkloadOptions
@@ -104,11 +105,16 @@ def main() -> None:
     given = parser.parse_args()
     matrix, reporter = read_matrix(given.matrix), Reporter()
     request = WorkloadRequest("tpch", WorkloadOptions(given.scale, given.seed))
-    with open_bench(TargetRequest("embedded", memory=given.memory), request, reporter) as bench:
-        assert bench.workload.data_set.name == matrix.header.data_set
+    target, safety = (
+        TargetRequest("embedded", memory=given.memory),
+        own_safety("composed_totals", reporter, yes=True),
+    )
+    with open_bench(target, request, reporter, safety) as bench:
+        whole = query_workload(bench.workload)
+        assert whole.data_set.name == matrix.header.data_set
         assert bench.target.hardware.memory == matrix.header.memory
         rng = random.Random(12345)
-        mixes = [draw_mix(bench.workload, rng) for _ in range(given.mixes)]
+        mixes = [draw_mix(whole, rng) for _ in range(given.mixes)]
         runs = chosen_runs(matrix, given.configurations)
         pairs = list(measured(bench, matrix, mixes, runs, reporter))
     names = list(dict.fromkeys(pair.configuration for pair in pairs))

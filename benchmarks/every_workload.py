@@ -15,7 +15,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from statistics import median
@@ -153,14 +153,13 @@ class Bench:
                 workload = made.workload
             rows = count_rows(connection)
         profile_s = self._profile_seconds(workload, database)
-        common = (name, of_data.data_set.name, rows, self._load_s[database])
+        load_s, queries = self._load_s[database], len(workload.queries)
+        common = Figures(name, of_data.data_set.name, rows, load_s, queries, profile_s)
         if isinstance(workload, TransactionMix):
             trial = self._transactions(workload, database)
             failures = () if trial.status is TrialStatus.SUCCEEDED else (trial.message,)
-            return Figures(
-                *common, len(workload.queries), profile_s, rate=trial.value, failures=failures
-            )
-        return self._queries(common, workload, database, profile_s)
+            return replace(common, rate=trial.value, failures=failures)
+        return self._queries(common, workload, database)
 
     def _loaded(self, data_set: DataSet) -> str:
         """Its database, loaded afresh when this process did not do so yet."""
@@ -186,9 +185,7 @@ class Bench:
         benchmark = TransactionBenchmark(target, space, mix, database)
         return benchmark.measure(space.default(), number=0, source="default")
 
-    def _queries(
-        self, common: tuple[Any, ...], workload: Workload, database: str, profile_s: float
-    ) -> Figures:
+    def _queries(self, common: Figures, workload: Workload, database: str) -> Figures:
         """A pass that looks at estimates, which also warms, then the timed one."""
         errors: list[float] = []
         failures, seconds = [], 0.0
@@ -199,10 +196,8 @@ class Bench:
                 seconds += outcome.seconds
                 if outcome.status is not TrialStatus.SUCCEEDED:
                     failures.append(f"{query.id}: {outcome.message}")
-        return Figures(
-            *common,
-            len(workload.queries),
-            profile_s,
+        return replace(
+            common,
             run_s=seconds,
             joins=len(errors),
             q_error_median=median(errors) if errors else None,
@@ -218,7 +213,7 @@ def count_rows(connection: Connection) -> int:
     ).fetchall()
     count = sql.SQL("SELECT count(*) FROM {}")
     counts = (connection.execute(count.format(sql.Identifier(name))) for (name,) in names)
-    return sum(found.fetchone()[0] for found in counts)
+    return sum(row[0] for found in counts for row in found.fetchall())
 
 
 def q_errors(connection: Connection, statement: str) -> list[float]:
@@ -233,6 +228,7 @@ def q_errors(connection: Connection, statement: str) -> list[float]:
         found = connection.execute((explain + statement).encode(), prepare=False).fetchone()
     except psycopg.errors.QueryCanceled:
         return []  # the timed run tells
+    assert found is not None
     nodes = (node for node in walk(found[0][0]["Plan"]) if node["Node Type"] in JOINS)
     return [
         max(estimated / real, real / estimated)

@@ -25,7 +25,9 @@ REFERENCE = "load_speed_psql"
 
 def main(scale: float, rounds: int) -> None:
     # Under a name of its own, so that the user's loaded data sets stay.
-    data_set = replace(tpch_workload(scale).data_set, name="load-speed")
+    data_set = tpch_workload(scale).data_set
+    assert isinstance(data_set, DataSet)
+    data_set = replace(data_set, name="load-speed")
     times: dict[str, list[float]] = {"llmtune": [], "psql": []}
     with tempfile.TemporaryDirectory() as folder, EmbeddedTarget() as target:
         script = write_script(data_set, Path(folder), load_settings(target))
