@@ -66,9 +66,8 @@ class PlanModel:
     """Forests that turn the queries' plan features into a distribution of the total.
 
     Each query has one of its own, and all share one that sees how a plan differs from the
-    same query's plan under the baseline. The shared one is of use after two trials, when the
-    others know next to nothing; both together foretell more than either at any number of
-    trials (docs/optimizers.md).
+    same query's plan under the baseline. Both together foretell more than the queries' own at
+    nearly any number of trials, most so after few (docs/optimizers.md).
     """
 
     def __init__(self, shares: Floats, baseline: Floats, seed: int) -> None:
@@ -105,11 +104,15 @@ class PlanModel:
 
     def predict(self, tables: Sequence[Floats]) -> Outlook:
         """What to expect of configurations with these features, each shape (queries, d)."""
+        return outlook(np.concatenate(self.opinions(tables)), self._shares)
+
+    def opinions(self, tables: Sequence[Floats]) -> tuple[Floats, Floats]:
+        """What the queries' own trees and the shared ones expect, each (trees, n, queries)."""
         table = np.array(tables, dtype=np.float32)
         own = [forest(table[:, place]) for place, forest in enumerate(self._own)]
         changes = (table - self._baseline).reshape(-1, table.shape[2])
         shared = self._shared(changes).reshape(TREES, *table.shape[:2])
-        return outlook(np.concatenate([np.stack(own, axis=2), shared]), self._shares)
+        return np.stack(own, axis=2), shared
 
 
 class _Forest:
