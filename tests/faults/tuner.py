@@ -71,8 +71,9 @@ def set_clock_back(*_: object) -> None:
 def command(words: list[str], *said: str) -> None:
     """Runs in the child; SIGUSR1 sets its clock back."""
     signal.signal(signal.SIGUSR1, set_clock_back)
-    # Whoever runs the tests in the background may have it ignored.
+    # Whoever runs the tests in the background, or by nohup, may have these ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for number, path in enumerate(said, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     from llmtune.cli.app import main
