@@ -97,7 +97,8 @@ def session(name: str, optimizer: str, seed: int, trials: int) -> Done:
     curve = []
     for number in range(trials):
         asked = tuner.ask() if number else default
-        cap = None if tuner.best is None else CAP_FACTOR * (tuner.best.value or 0.0)
+        best_value = None if tuner.best is None else tuner.best.value
+        cap = None if best_value is None else CAP_FACTOR * best_value
         tuner.tell(evaluator.measure(asked, number=number, source=optimizer, cap=cap))
         best = default if tuner.best is None else tuner.best.configuration
         curve.append(expected(best) / expected(default))
