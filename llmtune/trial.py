@@ -7,6 +7,10 @@ from enum import StrEnum
 
 from llmtune.knobs.configuration import Configuration
 
+FELT = 0.75
+"""The part of the probe's slowness, in logarithms, that queries feel: they also wait for
+memory and disks, which the probe's arithmetic does not (docs/measurements.md)."""
+
 
 class TrialStatus(StrEnum):
     """How a trial ended. Only SUCCEEDED and CAPPED carry a value."""
@@ -56,8 +60,9 @@ class Pace:
 
     @property
     def ratio(self) -> float:
-        """How many times slower the machine was than at the reference."""
-        return self.probe_s / self.reference_s
+        """About how many times slower queries were than at the reference."""
+        slowdown: float = (self.probe_s / self.reference_s) ** FELT
+        return slowdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Trial:
         """The trial at another reference pace, seconds of the probe; as it is without a pace."""
         if self.pace is None:
             return self
-        factor = reference_s / self.pace.reference_s
+        factor = Pace(reference_s, self.pace.reference_s).ratio
         return replace(
             self,
             value=None if self.value is None else self.value * factor,

@@ -167,7 +167,7 @@ class Benchmark:
         )
         if pace is None:
             return trial
-        return steadied(trial, pace, spent=saved.spent, reused_at=before)
+        return steadied(trial, pace, spent=passes.spent, reused_at=before)
 
     def measure_queries(
         self, configuration: Configuration, timeouts_s: Mapping[str, float]

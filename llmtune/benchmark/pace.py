@@ -21,7 +21,7 @@ import psycopg
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.benchmark.timed_pass import RunQuery
 from llmtune.postgres.target import Connection
-from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
+from llmtune.trial import Pace, Trial, TrialStatus
 from workloads.workload import Query
 
 WORK = b"SELECT sum(a * b) FROM generate_series(1, 150) AS a, generate_series(1, 200) AS b"
@@ -128,7 +128,7 @@ class PaceKeeper:
     """The reference of one evaluator's trials, and the machine's present pace.
 
     Attributes:
-        present: how many times slower than the reference the machine was last.
+        present: how many times slower than at the reference queries were last.
     """
 
     def __init__(self) -> None:
@@ -178,9 +178,11 @@ def steady_outcomes(
 
 
 def at_pace(trials: Iterable[Trial], ratio: float) -> list[Trial]:
-    """Trials with their queries' times as they would be on a machine `ratio` times slower."""
+    """Trials as they would be on a machine `ratio` times slower."""
+    return [_slower(trial, ratio) for trial in trials]
 
-    def slower(one: QueryTime) -> QueryTime:
-        return replace(one, seconds=one.seconds * ratio)
 
-    return [replace(one, query_times=tuple(map(slower, one.query_times))) for one in trials]
+def _slower(trial: Trial, ratio: float) -> Trial:
+    value = None if trial.value is None else trial.value * ratio
+    times = tuple(replace(one, seconds=one.seconds * ratio) for one in trial.query_times)
+    return replace(trial, value=value, query_times=times)

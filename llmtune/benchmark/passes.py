@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import fmean
 
 from llmtune.benchmark.pace import metered
 from llmtune.benchmark.queries import QueryOutcome, run_query
@@ -29,12 +30,14 @@ class Passes:
     Attributes:
         timed: the last one is the timed pass, not one that warms.
         reused: seconds of queries that no pass ran.
+        spent: what these have of the last one's total, weighted seconds.
         probe_s: mean seconds of the pace probe in the last pass; None where there was none.
     """
 
     all: tuple[PassResult, ...]
     timed: bool = False
     reused: Mapping[str, float] = field(default_factory=dict)
+    spent: float = 0.0
     probe_s: float | None = None
 
     @property
@@ -50,6 +53,15 @@ class Passes:
         reused = (QueryTime(name, seconds, reused=True) for name, seconds in self.reused.items())
         outcomes = self.all[-1].outcomes
         return (*reused, *(QueryTime(one.query_id, one.seconds) for one in outcomes))
+
+    def followed_by(self, rest: Passes) -> Passes:
+        """With those over the other queries, whose total holds this one's times already."""
+        if not rest.timed:
+            return replace(rest, all=(*self.all, *rest.all))
+        first, last = self.all[-1], rest.all[-1]
+        both = replace(last, outcomes=(*first.outcomes, *last.outcomes))
+        probe_s = _mean_probe((self.probe_s, first), (rest.probe_s, last))
+        return replace(rest, all=(*self.all[:-1], *rest.all[:-1], both), probe_s=probe_s)
 
     def explained(self, reason: str) -> Passes:
         """See `Run.explained`."""
@@ -68,10 +80,28 @@ def run_passes(
 ) -> Passes:
     """Warm passes, then the timed one, ending with the first that does not succeed.
 
+    A trial that would be the best by times it reused has passes over their queries as well.
+
     Args:
         warmth: what the server has read so far; kept up where `savings` knows the plans.
         steady: probe the machine's pace between the queries.
     """
+    run = partial(_run_passes, connection, warm_passes=warm_passes, warmth=warmth, steady=steady)
+    passes = run(savings)
+    total = passes.all[-1].total
+    if passes.status is TrialStatus.SUCCEEDED and savings.rest and total < savings.to_beat:
+        return passes.followed_by(run(savings.for_the_rest(total - savings.spent)))
+    return passes
+
+
+def _run_passes(
+    connection: Connection,
+    savings: Savings,
+    *,
+    warm_passes: int,
+    warmth: Warmth,
+    steady: bool,
+) -> Passes:
     observed, limits = partial(_observed, connection, savings, warmth), savings.limits
     run, meter = metered(observed, connection, steady, len(savings.queries))
     passes: list[PassResult] = []
@@ -89,7 +119,13 @@ def run_passes(
     run, meter = metered(observed, connection, steady, len(savings.queries))
     passes.append(run_pass(run, savings.queries, limits, savings.spent))
     probe_s = meter.mean if meter else None
-    return Passes(tuple(passes), timed=True, reused=savings.reused, probe_s=probe_s)
+    return Passes(tuple(passes), True, savings.reused, savings.spent, probe_s)
+
+
+def _mean_probe(*passes: tuple[float | None, PassResult]) -> float | None:
+    """Of several passes, each for as long as its queries ran."""
+    known = [(probe_s, done.query_seconds) for probe_s, done in passes if probe_s is not None]
+    return fmean(*zip(*known, strict=True)) if known else None
 
 
 def _observed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.history import History
@@ -37,7 +37,11 @@ class Savings:
         queries: what is run, in this order.
         limits: where it stops.
         reused: seconds of the queries that are not run.
+        rest: these queries.
         spent: their share of the workload's total, weighted seconds.
+        to_beat: the least total so far, weighted seconds. A trial that would undercut it
+            with times it reused runs `rest` too: else the luck of the trial that they come
+            from would pass on to the best.
         plans: of the queries that are run; empty where every warm pass is a full one.
         typical: about how long queries take, seconds; empty where nothing is known.
         cached: the whole database stays in memory when the server restarts.
@@ -46,10 +50,22 @@ class Savings:
     queries: tuple[Query, ...]
     limits: Limits
     reused: Mapping[str, float] = field(default_factory=dict)
+    rest: tuple[Query, ...] = ()
     spent: float = 0.0
+    to_beat: float = -math.inf
     plans: Mapping[str, PlanNode] = field(default_factory=dict)
     typical: Mapping[str, float] = field(default_factory=dict)
     cached: bool = False
+
+    def for_the_rest(self, measured_s: float) -> Savings:
+        """How to measure the queries that were to be reused.
+
+        Args:
+            measured_s: weighted seconds that the others took.
+        """
+        return replace(
+            self, queries=self.rest, reused={}, rest=(), spent=measured_s, to_beat=-math.inf
+        )
 
     def to_warm(self, warm: frozenset[str]) -> tuple[Query, ...]:
         """What has to be run before the timed pass, where `warm` has been read already."""
@@ -100,7 +116,9 @@ class Saver:
             queries,
             limits.raised(history.fastest()) if cheap.bounds else limits,
             reused,
+            tuple(query for query in self._queries if query.id in reused),
             sum(query.weight * reused.get(query.id, 0.0) for query in self._queries),
+            min((one.value for one in earlier if one.succeeded and one.value), default=math.inf),
             self._plans(configuration) if cheap.skip_warm else {},
             self._typical(history),
             cached=self._database_bytes <= CACHED_SHARE * self._space.hardware.memory,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,7 @@ SORT = (
 )
 SCAN = "SELECT count(*) FROM orders"
 JOIN = "SELECT count(*) FROM orders JOIN lineitem ON o_orderkey = l_orderkey WHERE o_orderkey < 99"
+QUERIES = {"sort": SORT, "scan": SCAN, "join": JOIN}
 
 
 @pytest.fixture
@@ -47,8 +49,13 @@ def settings_put_back(embedded: EmbeddedTarget, space: KnobSpace) -> Iterator[No
 class Watched:
     """A benchmark over three queries, and how often each of them has run."""
 
-    def __init__(self, target: EmbeddedTarget, database: str, space: KnobSpace) -> None:
-        texts = {"sort": SORT, "scan": SCAN, "join": JOIN}
+    def __init__(
+        self,
+        target: EmbeddedTarget,
+        database: str,
+        space: KnobSpace,
+        texts: Mapping[str, str] = QUERIES,
+    ) -> None:
         queries = tuple(Query(name, text, name) for name, text in texts.items())
         workload = Workload("test", queries, tpch_workload(0.01, 1).data_set)
         self.benchmark = Benchmark(target, space, workload, database, MeasureOptions(steady=False))
@@ -89,6 +96,10 @@ def watched(embedded: EmbeddedTarget, tpch_tiny: str, space: KnobSpace) -> Watch
     return Watched(embedded, tpch_tiny, space)
 
 
+UNBEATEN = Trial(99, "test", Configuration({}), TrialStatus.SUCCEEDED, 1e-6)
+"""A better trial than any other, of which no query's time is known."""
+
+
 def reused(trial: Trial) -> set[str]:
     return {time.query_id for time in trial.query_times if time.reused}
 
@@ -110,7 +121,8 @@ def test_without_savings_a_trial_is_a_full_one(watched):
 
 def test_only_queries_that_a_change_can_reach_are_run_again(watched):
     full = watched.full()
-    trial = watched.cheap(CheapTrials(reuse=True), {"work_mem": 65536})
+    earlier = [full, UNBEATEN]
+    trial = watched.cheap(CheapTrials(reuse=True), {"work_mem": 65536}, earlier=earlier)
     assert reused(trial) == {"scan", "join"}, "only the sort spilled"
     known = {time.query_id: time.seconds for time in full.query_times}
     assert all(known[t.query_id] == t.seconds for t in trial.query_times if t.reused)
@@ -128,9 +140,42 @@ def test_a_changed_plan_is_always_run(watched, embedded, tpch_tiny):
 
 
 def test_where_no_run_changes_the_costliest_query_is_still_run(watched):
-    watched.full()
-    trial = watched.cheap(CheapTrials(reuse=True), {"random_page_cost": 4.1})
+    earlier = [watched.full(), UNBEATEN]
+    trial = watched.cheap(CheapTrials(reuse=True), {"random_page_cost": 4.1}, earlier=earlier)
     assert reused(trial) == {"scan", "join"}
+
+
+def slower(trial: Trial, factor: float, only: str) -> Trial:
+    """The trial as if one of its queries had taken so many times longer."""
+    times = tuple(
+        replace(time, seconds=time.seconds * factor) if time.query_id == only else time
+        for time in trial.query_times
+    )
+    return replace(trial, value=sum(time.seconds for time in times), query_times=times)
+
+
+def test_what_would_be_the_best_by_reused_times_is_measured_whole(watched):
+    lucky = slower(slower(watched.full(), 0.1, "scan"), 10, "sort")
+    cheap, changes = CheapTrials(reuse=True), {"work_mem": 65536}
+    trial = watched.cheap(cheap, changes, earlier=[lucky])
+    assert trial.value < lucky.value
+    assert not reused(trial)
+    assert {time.query_id for time in trial.query_times} == {"sort", "scan", "join"}
+    assert trial.value == pytest.approx(sum(time.seconds for time in trial.query_times))
+    scan, luck = (
+        next(time.seconds for time in one.query_times if time.query_id == "scan")
+        for one in (trial, lucky)
+    )
+    assert scan > 2 * luck, "the luck is not passed on"
+
+
+def test_a_cap_stops_what_only_seemed_the_best(embedded, tpch_tiny, space):
+    watched = Watched(embedded, tpch_tiny, space, {"sort": SORT, "sleep": "SELECT pg_sleep(1)"})
+    lucky = slower(slower(watched.full(), 1e-3, "sleep"), 10, "sort")
+    changes, cap = {"work_mem": 65536}, 0.5
+    trial = watched.cheap(CheapTrials(reuse=True), changes, cap, earlier=[lucky])
+    assert (trial.status, trial.value) == (TrialStatus.CAPPED, cap)
+    assert trial.wall_s < 1.5, "it was stopped while its rest was warmed"
 
 
 def test_what_the_running_server_has_read_is_not_warmed_again(watched, embedded):

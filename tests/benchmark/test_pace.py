@@ -83,7 +83,7 @@ def test_the_first_trial_is_the_reference_unless_a_session_goes_on():
     keeper = PaceKeeper()
     first, second = keeper.take(0.002), keeper.take(0.003)
     assert (first, second) == (Pace(0.002, 0.002), Pace(0.003, 0.002))
-    assert keeper.present == pytest.approx(1.5)
+    assert 1 < keeper.present < 1.5, "queries feel a part of what the probe does"
     later = PaceKeeper()
     later.keep(0.002)
     assert later.take(0.003) == second
@@ -91,10 +91,8 @@ def test_the_first_trial_is_the_reference_unless_a_session_goes_on():
 
 @given(seconds=SECONDS, ratio=RATIOS)
 def test_a_slower_machine_changes_no_steady_trial(seconds, ratio):
-    calm = trial(seconds)
-    slow = steadied(
-        trial([one * ratio for one in seconds]), Pace(ratio, 1.0), spent=0.0, reused_at=1.0
-    )
+    calm, pace = trial(seconds), Pace(ratio, 1.0)
+    slow = steadied(trial([one * pace.ratio for one in seconds]), pace, spent=0.0, reused_at=1.0)
     assert slow.value == pytest.approx(calm.value)
     assert [one.seconds for one in slow.query_times] == pytest.approx(seconds)
 
