@@ -4,7 +4,8 @@
 
 Measures the default configuration again and again on an embedded server. The noise is
 the standard deviation of the logarithm of the total, as it was measured and at the
-reference pace. Prints a Markdown table.
+reference pace. What queries feel of the probe's slowness is the slope of the one's logarithm
+over the other's. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ import argparse
 from math import log
 from statistics import stdev
 
+import numpy as np
+from scipy.stats import linregress
+
 from llmtune.cli.bench import WorkloadRequest, open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
 from llmtune.cli.targets import TargetRequest
 from llmtune.trial import Trial
 from workloads.options import WorkloadOptions
+
+RESAMPLES = 2000
 
 
 def measured(workload: str, scale: float, runs: int) -> list[Trial]:
@@ -34,6 +40,16 @@ def measured(workload: str, scale: float, runs: int) -> list[Trial]:
 def spread(values: list[float]) -> float:
     """Of values that differ by factors: about their standard deviation over their mean."""
     return stdev(map(log, values))
+
+
+def felt(trials: list[Trial]) -> str:
+    """The slope, with its bootstrap 95% interval."""
+    known = [(t.pace.probe_s, t.value * t.pace.ratio) for t in trials if t.value and t.pace]
+    probes, totals = np.log(known).T
+    drawn = np.random.default_rng(0).integers(len(known), size=(RESAMPLES, len(known)))
+    slopes = [linregress(probes[rows], totals[rows]).slope for rows in drawn]
+    low, high = np.quantile(slopes, (0.025, 0.975))
+    return f"{linregress(probes, totals).slope:.2f} ({low:.2f} to {high:.2f})"
 
 
 def section(title: str, trials: list[Trial]) -> str:
@@ -55,6 +71,8 @@ def section(title: str, trials: list[Trial]) -> str:
                     ("total at the reference pace, s", steady),
                 )
             ),
+            "",
+            f"Slope: {felt(trials)}.",
         ]
     )
 

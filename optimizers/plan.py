@@ -22,7 +22,7 @@ from optimizers.plan_search import Found, Judge, PlanSearch
 from optimizers.projection import Projection, unchanged
 from optimizers.query_evidence import QueryEvidence
 from optimizers.space import Floats, UnitCube
-from optimizers.surrogate import Surrogate
+from optimizers.trees import Trees
 from optimizers.what_if import WhatIf
 from workloads.objective import Objective
 
@@ -161,13 +161,11 @@ class Plan(Optimizer):
 
     def _screen(self) -> Judge:
         """Judges by the knobs' positions alone."""
-        model = Surrogate(self.seed)
-        model.fit(self._evidence.points, np.exp(self._evidence.losses))
+        trees = Trees(self._evidence.points, self._evidence.losses, self.seed)
 
         def screen(ones: Sequence[Configuration]) -> Outlook:
-            opinions = model.opinions([self.cube.vector(one) for one in ones])
-            mean, spread = opinions.mean(axis=0), opinions.std(axis=0)
-            return Outlook(mean, mean - spread)
+            mean, variance = trees.predict(np.array([self.cube.vector(one) for one in ones]))
+            return Outlook(mean, mean - np.sqrt(variance))
 
         return screen
 

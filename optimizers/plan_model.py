@@ -23,6 +23,10 @@ MOST_TRIALS = 300
 MOST_ROWS = 6000
 """Queries of trials that the forest of all queries takes, the most recent ones."""
 
+BELIEVED = 0.3
+"""The part of a change in a plan's effort that its time is expected to follow. Rows are often
+misjudged, and what is not work for the processor counts little while tables lie in memory."""
+
 HOPE = 0.5
 """How many spreads better than its mean each query's time is taken to be."""
 
@@ -67,7 +71,8 @@ class PlanModel:
 
     Each query has one of its own, and all share one that sees how a plan differs from the
     same query's plan under the baseline. Both together foretell more than the queries' own at
-    nearly any number of trials, most so after few (docs/optimizers.md).
+    nearly any number of trials, most so after few (docs/optimizers.md). What they learn is how
+    a time differs from what the plan's effort lets expect.
     """
 
     def __init__(self, shares: Floats, baseline: Floats, seed: int) -> None:
@@ -75,7 +80,7 @@ class PlanModel:
 
         Args:
             shares: shape (queries,).
-            baseline: shape (queries, d).
+            baseline: shape (queries, d); the first column is the plan's effort.
         """
         self._shares = shares
         self._baseline = baseline
@@ -95,8 +100,10 @@ class PlanModel:
         changes: list[tuple[Floats, float]] = []
         for table, (places, logs) in recent:
             for place, log_ratio in zip(places, logs, strict=True):
-                known[place].append((table[place], float(log_ratio)))
-                changes.append((table[place] - self._baseline[place], float(log_ratio)))
+                change = table[place] - self._baseline[place]
+                surprise = float(log_ratio) - BELIEVED * float(change[0])
+                known[place].append((table[place], surprise))
+                changes.append((change, surprise))
         self._own = [
             _Forest(each, self._seed + TREES * place) for place, each in enumerate(known, start=1)
         ]
@@ -110,9 +117,10 @@ class PlanModel:
         """What the queries' own trees and the shared ones expect, each (trees, n, queries)."""
         table = np.array(tables, dtype=np.float32)
         own = [forest(table[:, place]) for place, forest in enumerate(self._own)]
-        changes = (table - self._baseline).reshape(-1, table.shape[2])
-        shared = self._shared(changes).reshape(TREES, *table.shape[:2])
-        return np.stack(own, axis=2), shared
+        changes = table - self._baseline
+        shared = self._shared(changes.reshape(-1, table.shape[2]))
+        expected = BELIEVED * changes[:, :, 0]
+        return np.stack(own, axis=2) + expected, shared.reshape(TREES, *expected.shape) + expected
 
 
 class _Forest:

@@ -25,7 +25,9 @@ class WhatIf(Protocol):
     ) -> list[Floats]:
         """For each one row a query: its plan and the knobs' positions, shape (queries, d).
 
-        Called only between trials; many configurations at once cost less than one by one.
+        The first column is the logarithm of the plan's effort: by how much it rises, the
+        query may be expected to take longer. Called only between trials; many configurations
+        at once cost less than one by one.
 
         Args:
             queries: their ids, the rows' order.

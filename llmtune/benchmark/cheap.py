@@ -26,7 +26,8 @@ class CheapTrials:
         save_restarts: a proposal whose restart knobs lie within a level of those in
             force keeps them.
         reuse: a query whose plan and run-time knobs are those of earlier trials
-            takes its time from them.
+            takes its time from them. What would be the best so far by such times is
+            measured whole.
     """
 
     order: bool = False

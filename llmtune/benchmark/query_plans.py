@@ -38,10 +38,10 @@ def plans_of(evaluator: Evaluator) -> WhatIf | None:
 class QueryPlans:
     """The `WhatIf` of a workload on a target.
 
-    Of a query's vector it shows what decides how long the query runs: its plan without
-    the cost, whose unit the planner's knobs change with no change of plan; and the
-    knobs that act on running plans. Other knobs act through the plan alone, and would
-    only mislead whoever has few trials to learn from.
+    Of a query's vector it shows what decides how long the query runs: the plan's effort,
+    in place of its cost, whose unit the planner's knobs change with no change of plan; the
+    plan; and the knobs that act on running plans. Other knobs act through the plan alone, and
+    would only mislead whoever has few trials to learn from.
 
     `features` connects for each look, since the server may have been restarted by the
     trial before, and leaves nothing open behind that could disturb the next.
@@ -66,9 +66,11 @@ class QueryPlans:
             QueryFailed: the server cannot plan a query.
             ConnectionFailed: the server does not answer.
         """
+        vectors = self._features.each(configurations, queries)
+        efforts = self._features.efforts(configurations, queries)
         return [
-            np.array(list(vectors.values()))[:, self._shown]
-            for vectors in self._features.each(configurations, queries)
+            np.column_stack([effort, np.array(list(one.values()))[:, self._shown]])
+            for effort, one in zip(efforts, vectors, strict=True)
         ]
 
     def shapes(

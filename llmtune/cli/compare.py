@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llmtune.report.comparison_table import Figures
 
 COMPARISON = "Comparison"
+FINAL_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Wanted:
     seeds: Sequence[int]
     out: Path
     cheap: CheapTrials
+    final_runs: int
 
 
 @grouped
@@ -94,6 +96,16 @@ def compare(
     ] = 3,
     seed: options.Seed = 0,
     spare: options.Spare = None,
+    final_runs: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=COMPARISON,
+            show_default=str(FINAL_RUNS),
+            help="Runs in full of each session's best configuration at the end, in turns: the "
+            "best of many single runs is also the luckiest. 0: none.",
+        ),
+    ] = None,
     jobs: Annotated[
         int,
         typer.Option(min=1, help="Sessions at once, with --recorded; the values are the same."),
@@ -104,7 +116,8 @@ def compare(
 ) -> None:
     """Compare cold and warm sessions, and draw their speed-up curves.
 
-    On a server the sessions take turns, a trial each, so that drift hits all alike.
+    On a server the sessions take turns, a trial each, so that drift hits all alike; then
+    what each found best is measured again in full, in turns too.
     Every session is kept in the folder; called again, finished ones are not repeated.
     """
     from llmtune.benchmark.cheap import parse_savings
@@ -121,8 +134,9 @@ def compare(
             raise UsageError("--sessions runs nothing: leave out --recorded and --prior")
         finish_comparison(ready_folder(out), _stored(sessions, store), as_json=json)
         return
-    if recorded and spare:
-        raise UsageError("--spare goes with a server: a recorded benchmark runs nothing")
+    for option, given in (("--spare", spare), ("--final-runs", final_runs)):
+        if recorded and given is not None:
+            raise UsageError(f"{option} goes with a server: a recorded benchmark runs nothing")
     wanted = Wanted(
         optimizers=tuple(optimizer or ["tpe"]),
         warm_starts=tuple(warm_start or ([] if recorded else ["rules", "model"])),
@@ -133,6 +147,7 @@ def compare(
         seeds=range(seed, seed + seeds),
         out=out,
         cheap=parse_savings(spare or "all"),
+        final_runs=FINAL_RUNS if final_runs is None else final_runs,
     )
     arms = _arms(wanted, reporter)
     if recorded:
@@ -185,8 +200,9 @@ def _live(
     reporter: Reporter,
 ) -> Figures:
     """Run the sessions on a server, in turns."""
-    from llmtune.cli.comparing import Sessions, run_in_turns
+    from llmtune.cli.comparing import Sessions
     from llmtune.cli.session_run import kept_request, origin_of
+    from llmtune.cli.turns import run_finals, run_in_turns
     from llmtune.report.comparison_table import comparison_figures
     from llmtune.tuning.record import Plan
 
@@ -198,6 +214,7 @@ def _live(
     names = (bench.target.name, name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     run_in_turns(kept, bench, arms, wanted.seeds)
+    run_finals(kept, bench, arms, wanted.seeds, wanted.final_runs)
     return comparison_figures(name, kept.arms(arms, wanted.seeds))
 
 

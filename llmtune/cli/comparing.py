@@ -1,4 +1,4 @@
-"""The sessions of a comparison on a server: in turns, each once, however often it is called."""
+"""The sessions of a comparison on a server: found again, or planned."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
-from llmtune.cli.bench import Bench
-from llmtune.cli.progress import Advance, Reporter
+from llmtune.cli.progress import Reporter
 from llmtune.cli.warm_start import Stage, WarmStart, proposals
 from llmtune.report.comparable import arm_label
 from llmtune.report.comparison import Arm, Run
-from llmtune.report.curve import journal_curve
-from llmtune.report.wording import number_text
-from llmtune.tuning.events import Event, TrialFinished
-from llmtune.tuning.interleave import explore_in_turns
+from llmtune.report.curve import final_values, journal_curve
 from llmtune.tuning.prior import prior_proposals
-from llmtune.tuning.record import PRIOR, Plan, Prior, Request, SessionRecord, SessionStatus
-from llmtune.tuning.session import TuningSession, new_record
+from llmtune.tuning.record import (
+    PRIOR,
+    JournalEntry,
+    Plan,
+    Prior,
+    Request,
+    SessionRecord,
+    SessionStatus,
+)
+from llmtune.tuning.session import new_record
 from llmtune.tuning.store import SessionStore, SessionSummary
 from optimizers.registry import check_name
 from optimizers.warm_start import portfolio
@@ -138,6 +140,11 @@ class Sessions:
             prior=arm.prior,
         )
 
+    def done(self, arm: ArmRequest, seed: int) -> SessionRecord | None:
+        """The record of the finished session; None when there is none yet."""
+        found = self._finished(arm, seed)
+        return None if found is None else found.record
+
     def _finished(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
         found = self.stored(arm, seed)
         return found if found and found.status is SessionStatus.FINISHED else None
@@ -145,7 +152,7 @@ class Sessions:
     def _runs(self, arm: ArmRequest, seeds: Iterable[int]) -> tuple[Run, ...]:
         found = [(seed, self._finished(arm, seed)) for seed in seeds]
         return tuple(
-            Run(seed, journal_curve(one.record, self.store.journal(one.record.id)))
+            _run(seed, one.record, self.store.journal(one.record.id))
             for seed, one in found
             if one is not None
         )
@@ -161,65 +168,8 @@ class Sessions:
         )
 
 
-def run_in_turns(
-    sessions: Sessions, bench: Bench, arms: Sequence[ArmRequest], seeds: Sequence[int]
-) -> None:
-    """Run what is missing, one trial of each session after the other.
-
-    Raises:
-        As `TuningSession.run`.
-    """
-    missing = sessions.missing(arms, seeds)
-    sessions.keep_pace()
-    with (
-        sessions.reporter.resumable("the same `llmtune compare`"),
-        sessions.reporter.bar("Comparing") as advance,
-    ):
-        turns = _Turns(sessions, advance, len(missing))
-        opened = [_opened(sessions, bench, arm, seed, turns) for arm, seed in missing]
-        explore_in_turns(opened, turns.before)
-
-
-class _Turns:
-    """Tells of the trials of all sessions together."""
-
-    def __init__(self, sessions: Sessions, advance: Advance, count: int) -> None:
-        self._reporter = sessions.reporter
-        self._advance = advance
-        self._all = count * (sessions.plan.trials or 1)
-        self._unit = sessions.evaluator.objective.unit
-        self._label = ""
-        self.done = 0
-
-    def before(self, session: TuningSession) -> None:
-        """Name the session whose trial comes next."""
-        record = session.record
-        self._label = f"{arm_label(record.optimizer, record.warm_start)}, seed {record.seed}"
-        self._advance(self._label, min(1.0, self.done / self._all))
-
-    def __call__(self, event: Event) -> None:
-        """A line for each trial."""
-        if not isinstance(event, TrialFinished):
-            return
-        self.done += 1
-        trial = event.trial
-        told = f"{trial.status}" if trial.value is None else number_text(trial.value)
-        unit = "" if trial.value is None else f" {self._unit}"
-        kind = f"{self._label}, trial {trial.number} ({trial.source})"
-        self._reporter.say(f"{escape(kind)}: {told}{unit}")
-
-
-def _opened(
-    sessions: Sessions, bench: Bench, arm: ArmRequest, seed: int, turns: _Turns
-) -> TuningSession:
-    """The session, from where an earlier call left it."""
-    shared = (turns, bench.restart_clock, bench.facts)
-    evaluator, store = sessions.evaluator, sessions.store
-    found = sessions.stored(arm, seed)
-    if found is None:
-        return TuningSession.start(evaluator, store, sessions.record(arm, seed), *shared)
-    turns.done += found.trials
-    return TuningSession.resume(evaluator, store, found.record.id, *shared)
+def _run(seed: int, record: SessionRecord, journal: Sequence[JournalEntry]) -> Run:
+    return Run(seed, journal_curve(record, journal), final_values(record, journal))
 
 
 def _terms(record: SessionRecord) -> dict[str, Any]:

@@ -9,13 +9,12 @@ from llmtune.cli.output import print_json, print_table, print_text
 from llmtune.errors import LLMTuneError
 from llmtune.report.chart import comparison_chart, png, svg_file
 from llmtune.report.comparison import band
+from llmtune.report.comparison_csv import figures_csv, points_csv
 from llmtune.report.comparison_table import (
     MEASURED,
     Figures,
     comparison_facts,
     comparison_table,
-    figures_csv,
-    points_csv,
 )
 from llmtune.report.curve import Axis
 from llmtune.report.interactive import comparison_html
@@ -23,7 +22,8 @@ from llmtune.report.interactive import comparison_html
 DEFINITIONS = (
     "y*: the best value of the arm that this one is held against, seed by seed. "
     "Speed-up: its work until y* over this arm's, median (95% interval); 0 where y* was never "
-    "reached. Area: mean best so far over the default, trial by trial; less is better."
+    "reached. Area: mean best so far over the default, trial by trial; less is better. "
+    "Measured again: the best configurations in full, as the best of many runs is also lucky."
 )
 
 

@@ -14,13 +14,13 @@ from math import log1p, log2
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.budget import Budget, budget
+from llmtune.postgres.plan_effort import Tables, rows_worked, slowdown
 from llmtune.postgres.plan_work import FAMILY_NAMES, Visit, visits
 from llmtune.postgres.plans import PlanNode
 from llmtune.postgres.statistics import TableStatistics
 
 _PAGE = 8192
 _INDEXED = ("index_scan", "index_only_scan", "bitmap_scan")
-Tables = Mapping[str, TableStatistics]
 
 
 class PlanFeatures:
@@ -123,25 +123,11 @@ def _families(seen: list[Visit], given: Budget, tables: Tables) -> dict[str, flo
     rows = dict.fromkeys(FAMILY_NAMES, 0.0)
     for visit in seen:
         counts[visit.family] += 1
-        rows[visit.family] += _rows(visit, tables) * _slowdown(visit, given)
+        rows[visit.family] += rows_worked(visit, tables) * slowdown(visit, given)
     return {
         **{f"{name}.count": count for name, count in counts.items()},
         **{f"{name}.rows": log1p(total) for name, total in rows.items()},
     }
-
-
-def _rows(visit: Visit, tables: Tables) -> float:
-    """Rows that one process works through; a full scan looks at every row of its table."""
-    table = tables.get(visit.node.relation or "")
-    if visit.family != "seq_scan" or table is None:
-        return visit.input_rows
-    share = visit.divisor if visit.node.parallel_aware else 1.0
-    return table.rows * visit.loops / share
-
-
-def _slowdown(visit: Visit, given: Budget) -> float:
-    """How much longer than planned it takes when fewer processes can really run."""
-    return visit.divisor / given.speedup(visit.workers) if visit.workers else 1.0
 
 
 def _spills(family: str, seen: list[Visit], allowed: float) -> dict[str, float]:
@@ -190,7 +176,7 @@ def _full_scans(seen: list[Visit], given: Budget, tables: Tables) -> dict[str, f
     """Bytes of the tables that are read whole, against every cache on their way."""
     scans = [(v, tables.get(v.node.relation or "")) for v in seen if v.family == "seq_scan"]
     sizes = [table.heap_bytes for _, table in scans if table]
-    read = sum(t.heap_bytes * v.loops * _slowdown(v, given) / v.divisor for v, t in scans if t)
+    read = sum(t.heap_bytes * v.loops * slowdown(v, given) / v.divisor for v, t in scans if t)
     largest, total = max(sizes, default=0), sum(sizes)
     return {
         "read.bytes": log1p(read),
@@ -205,7 +191,7 @@ def _full_scans(seen: list[Visit], given: Budget, tables: Tables) -> dict[str, f
 def _probes(seen: list[Visit], given: Budget, tables: Tables) -> dict[str, float]:
     """Scattered reads: index lookups, and what nested loops start over and over."""
     indexed = [visit for visit in seen if visit.family in _INDEXED]
-    inner = [v.loops * _slowdown(v, given) for v in seen if v.node.relationship == "Inner"]
+    inner = [v.loops * slowdown(v, given) for v in seen if v.node.relationship == "Inner"]
     fetched = sum(visit.output_rows * visit.divisor for visit in indexed)
     touched = sum(_touched(visit, tables) for visit in indexed)
     return {

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.budget import budget
+from llmtune.postgres.plan_effort import effort
 from llmtune.postgres.plan_features import PlanFeatures
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Target
@@ -27,6 +29,7 @@ class WhatIfFeatures:
         self._plans = WhatIfPlans(target, database, workload, space)
         with target.connect(database) as connection:
             tables = table_statistics(connection)
+        self._tables = {table.name: table for table in tables}
         self._features = PlanFeatures(space, tables, self._plans(space.default()))
 
     @property
@@ -51,6 +54,18 @@ class WhatIfFeatures:
             dict(zip(found, self._features.table(found, one), strict=True))
             for found, one in zip(plans, configurations, strict=True)
         ]
+
+    def efforts(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        """The effort of each query's plan under each configuration: see `plan_effort`."""
+        found = []
+        for configuration, plans in zip(
+            configurations, self._plans.each(configurations, queries), strict=True
+        ):
+            given = budget(configuration, self._features.space)
+            found.append(tuple(effort(plan, given, self._tables) for plan in plans.values()))
+        return found
 
     def shapes(
         self, configurations: Sequence[Configuration], queries: Sequence[str]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from llmtune.errors import UsageError
 from llmtune.report.comparison import Arm, Run
-from llmtune.report.curve import journal_curve
+from llmtune.report.curve import final_values, journal_curve
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionSummary
 
@@ -32,7 +32,8 @@ def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
         if not any(entry.phase is Phase.SEARCH for entry in journal):
             raise UsageError(f"session {record.id} has no search trial; leave it out")
         key = record.warm_start not in COLD or bool(record.prior), *_kind(record)
-        runs[key].append(Run(record.seed, journal_curve(record, journal)))
+        curve, again = journal_curve(record, journal), final_values(record, journal)
+        runs[key].append(Run(record.seed, curve, again))
     return tuple(
         Arm(arm_label(optimizer, source), tuple(runs[warm, optimizer, source]), optimizer, not warm)
         for warm, optimizer, source in sorted(runs, key=lambda key: key[0])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +27,21 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One session of one arm."""
+    """One session of one arm.
+
+    Attributes:
+        again: values of the final runs of its best configuration; None for one that failed.
+    """
 
     seed: int
     curve: Curve
+    again: tuple[float | None, ...] = ()
+
+    @property
+    def final_mean(self) -> float | None:
+        """Over the final runs; None without any, or when one failed."""
+        known = [value for value in self.again if value is not None]
+        return fmean(known) if known and len(known) == len(self.again) else None
 
 
 @dataclass(frozen=True, slots=True)

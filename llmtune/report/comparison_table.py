@@ -1,11 +1,9 @@
-"""A comparison's figures: as JSON values, as CSV, and as the table that people read."""
+"""A comparison's figures: as JSON values, and as the table that people read."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from typing import Any
 
 from llmtune.report.comparison import (
@@ -37,6 +35,7 @@ class ArmFigures:
     Attributes:
         against: label of the arm that it is held against; None for that one itself.
         best: of the sessions' best values; None when no trial of any succeeded.
+        again: of the means of their final runs; None where there are none.
         area: as `comparison.area` has it, over the trials that all sessions made.
         speed_ups: in trials and in seconds; empty where there is nothing to reach.
         zero_trials: of each source that suggested, in the order of `SUGGESTING`.
@@ -45,6 +44,7 @@ class ArmFigures:
     arm: Arm
     against: str | None
     best: Estimate | None
+    again: Estimate | None
     area: Estimate | None
     effort: Effort
     speed_ups: Mapping[Axis, SpeedUp]
@@ -100,10 +100,12 @@ def comparison_table(figures: Figures) -> Table:
     """One row for each arm."""
     arms = "arm" if figures.basis == MEASURED else f"arm ({figures.basis})"
     unit = figures.arms[0].arm.objective.unit
+    again = any(one.again for one in figures.arms)
     columns = (
         arms,
         "against",
         f"best, {unit}",
+        *([f"measured again, {unit}"] if again else []),
         f"y*, {unit}",
         "trials to y*",
         "time to y*",
@@ -115,21 +117,12 @@ def comparison_table(figures: Figures) -> Table:
         "failed, capped",
         "overhead",
     )
-    return Table(columns, tuple(map(_row, figures.arms)))
-
-
-def figures_csv(figures: Figures) -> str:
-    """The table's figures as CSV, one line for each arm."""
-    return _csv([_plain(figures, one) for one in figures.arms])
-
-
-def points_csv(figures: Figures) -> str:
-    """Every trial of every session as CSV, with the best value so far."""
-    return _csv(list(_points(figures)))
+    return Table(columns, tuple(_row(one, again=again) for one in figures.arms))
 
 
 def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
     finals = [final for run in arm.runs if (final := run.curve.final) is not None]
+    again = [mean for run in arm.runs if (mean := run.final_mean) is not None]
     sources = {point.source for run in arm.runs for point in run.curve.points}
     held = against if against is not None else arm
     reachable = any(run.curve.final is not None for run in held.runs)
@@ -137,6 +130,7 @@ def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
         arm=arm,
         against=None if against is None else against.label,
         best=median_interval(finals) if finals else None,
+        again=median_interval(again) if again else None,
         area=area(arm, trials),
         effort=effort(arm),
         speed_ups={axis: speed_up(held, arm, axis) for axis in Axis} if reachable else {},
@@ -150,6 +144,8 @@ def _failures(found: Sequence[ArmFigures]) -> Iterator[str]:
             yield f"{one.arm.label}: no trial succeeded, so it has no best value and no speed-up"
         elif not one.speed_ups:
             yield f"{one.arm.label}: no trial of {one.against} succeeded: there is no y* to reach"
+        for run in (run for run in one.arm.runs if None in run.again):
+            yield f"{one.arm.label}: seed {run.seed}'s best configuration failed in its final runs"
 
 
 def _facts(figures: ArmFigures) -> dict[str, Any]:
@@ -159,10 +155,15 @@ def _facts(figures: ArmFigures) -> dict[str, Any]:
         "cold": figures.arm.cold,
         "against": figures.against,
         "best": asdict(figures.best) if figures.best else None,
+        "again": asdict(figures.again) if figures.again else None,
         "area": asdict(figures.area) if figures.area else None,
         "effort": asdict(figures.effort),
         "runs": [
-            {"seed": run.seed, "points": [asdict(point) for point in run.curve.points]}
+            {
+                "seed": run.seed,
+                "again": list(run.again),
+                "points": [asdict(point) for point in run.curve.points],
+            }
             for run in figures.arm.runs
         ],
     }
@@ -172,7 +173,7 @@ def _facts(figures: ArmFigures) -> dict[str, Any]:
     return facts
 
 
-def _row(figures: ArmFigures) -> tuple[str, ...]:
+def _row(figures: ArmFigures, *, again: bool) -> tuple[str, ...]:
     seconds, trials = figures.speed_ups.get(Axis.SECONDS), figures.speed_ups.get(Axis.TRIALS)
     first = figures.zero_trials[0].over_default if figures.zero_trials else None
     held = figures.against is not None
@@ -181,6 +182,7 @@ def _row(figures: ArmFigures) -> tuple[str, ...]:
         figures.arm.label,
         figures.against or "",
         _interval(figures.best, number_text) or "no trial succeeded",
+        *([_interval(figures.again, number_text)] if again else []),
         "" if trials is None else number_text(median_interval(trials.targets).median),
         "" if trials is None else _work(trials, number_text),
         "" if seconds is None else _work(seconds, span_text),
@@ -203,49 +205,3 @@ def _interval(estimate: Estimate | None, text: Callable[[float], str]) -> str:
     if estimate is None:
         return ""
     return f"{text(estimate.median)} ({text(estimate.low)} to {text(estimate.high)})"
-
-
-def _plain(figures: Figures, one: ArmFigures) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "basis": figures.basis,
-        "workload": figures.workload,
-        "arm": one.arm.label,
-        "against": one.against,
-        "sessions": len(one.arm.runs),
-        **_columns("best", one.best),
-        **_columns("area", one.area),
-        "area_trials": figures.trials,
-        **asdict(one.effort),
-    }
-    for axis in Axis:
-        found = one.speed_ups.get(axis)
-        row[f"{axis.value}_to_target"] = found.median_needed if found else None
-        row.update(_columns(f"speed_up_{axis.value}", found.estimate if found else None))
-        row[f"never_reached_{axis.value}"] = found.never_reached if found else None
-    zero = one.zero_trials[0] if one.zero_trials else None
-    row["first_source"] = zero.source if zero else None
-    row.update(_columns("first_over_default", zero.over_default if zero else None))
-    return row
-
-
-def _columns(name: str, estimate: Estimate | None) -> dict[str, float | None]:
-    if estimate is None:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    return {name: estimate.median, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-
-
-def _points(figures: Figures) -> Iterator[dict[str, Any]]:
-    for one in figures.arms:
-        for run in one.arm.runs:
-            for point, best in zip(run.curve.points, run.curve.best(), strict=True):
-                head = {"basis": figures.basis, "arm": one.arm.label, "seed": run.seed}
-                yield {**head, **asdict(point), "best_so_far": best}
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Numbers in full; an empty cell for what there is not."""
-    text = StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

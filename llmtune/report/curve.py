@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from llmtune.trial import TrialStatus
 from llmtune.tuning.assemble import trial_facts
+from llmtune.tuning.finals import final_trials
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.result import TrialFacts, TuningResult
 from workloads.objective import Direction, Objective
@@ -101,6 +102,14 @@ def session_curve(result: TuningResult) -> Curve:
 def journal_curve(record: SessionRecord, journal: Iterable[JournalEntry]) -> Curve:
     """The curve of a stored session's search."""
     return _curve(record.objective, record.suggest_s, map(trial_facts, journal))
+
+
+def final_values(
+    record: SessionRecord, journal: Sequence[JournalEntry]
+) -> tuple[float | None, ...]:
+    """What the final runs of a stored session's best configuration gave; None where one failed."""
+    trials = final_trials(journal, record.objective)
+    return tuple(trial.value if trial.succeeded else None for trial in trials)
 
 
 def _curve(objective: Objective, suggest_s: float, trials: Iterable[TrialFacts]) -> Curve:

@@ -122,10 +122,12 @@ def test_all_candidates_are_printed_as_json(adapter, tiny, run) -> None:
 
 def test_a_comparison_repeats_nothing(run, tmp_path) -> None:
     call = ("compare", *TINY, "--warm-start", "rules", "--trials", 3, "--seeds", 2)
+    call = (*call, "--final-runs", 1)
     facts = run(*call, "--out", tmp_path, "--json").json
     assert facts["seeds"] == [0, 1]
     assert [len(arm["runs"]) for arm in facts["arms"]] == [2, 2]
     assert (tmp_path / "curves.png").stat().st_size > 0
+    assert [len(one["again"]) for arm in facts["arms"] for one in arm["runs"]] == [1] * 4
     again = run(*call, "--out", tmp_path)
     assert "4 sessions are done already" in again.message
     assert "search" not in again.message
@@ -137,7 +139,7 @@ def test_a_server_behind_an_address_keeps_its_settings(embedded, run, tmp_path) 
         connection.execute("ALTER SYSTEM SET autovacuum_naptime = '77s'")
         target = f"postgresql://postgres@/postgres?host={connection.info.host}"
     call = ("compare", *TINY, "--target", target, "--warm-start", "rules", "--trials", "3")
-    facts = run(*call, "--seeds", "1", "--out", tmp_path, "--json").json
+    facts = run(*call, "--seeds", "1", "--final-runs", "0", "--out", tmp_path, "--json").json
     sources = {point["source"] for arm in facts["arms"] for point in arm["runs"][0]["points"]}
     assert sources == {"default", "rules", "tpe"}
     settings = (embedded.data_folder / "postgresql.auto.conf").read_text()

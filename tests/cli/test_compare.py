@@ -67,6 +67,7 @@ WRONG = {
     "no optimizer": (("--optimizer", "tpee"), "did you mean 'tpe'"),
     "no server to plan": (("--warm-start", "surrogate"), "a recorded benchmark has none"),
     "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
+    "nothing to run": (("--final-runs", 2), "--final-runs goes with a server"),
     "two ways": (("--sessions", "a"), "leave out --recorded"),
 }
 

@@ -15,12 +15,11 @@ from llmtune.knobs.space import resolve_space
 from llmtune.report.chart import arm_look, comparison_chart, svg_file
 from llmtune.report.comparable import arms_from
 from llmtune.report.comparison import Arm, Run, band, reference
+from llmtune.report.comparison_csv import figures_csv, points_csv
 from llmtune.report.comparison_table import (
     comparison_facts,
     comparison_figures,
     comparison_table,
-    figures_csv,
-    points_csv,
 )
 from llmtune.report.curve import Axis, Curve, Point
 from llmtune.report.effort import area, effort
@@ -106,6 +105,28 @@ def test_what_was_not_measured_says_so_everywhere() -> None:
         assert {row["basis"] for row in csv.DictReader(io.StringIO(text))} == {figures.basis}
 
 
+def test_what_was_measured_again_stands_beside_the_best() -> None:
+    twice, once = (
+        Arm(label, (Run(0, curve(8, 6, 4), again),), "tpe", cold)
+        for label, again, cold in (
+            ("tpe none", (5.0, 6.0), True),
+            ("tpe rules", (5.0, None), False),
+        )
+    )
+    figures = comparison_figures("tpch", (twice, once))
+    table = comparison_table(figures)
+    assert table.columns[3] == "measured again, s"
+    assert [row[3] for row in table.rows] == ["5.50 (5.50 to 5.50)", ""]
+    assert figures.notes == ("tpe rules: seed 0's best configuration failed in its final runs",)
+    facts = comparison_facts(figures)["arms"]
+    assert (facts[0]["again"]["median"], facts[1]["again"]) == (5.5, None)
+    assert facts[1]["runs"][0]["again"] == [5.0, None]
+    rows = list(csv.DictReader(io.StringIO(figures_csv(figures))))
+    assert [row["again"] for row in rows] == ["5.5", ""]
+    searched = comparison_table(comparison_figures("tpch", ARMS))
+    assert "measured again, s" not in searched.columns
+
+
 def test_csv_has_every_arm_and_every_trial() -> None:
     figures = comparison_figures("tpch", ARMS)
     arms = list(csv.DictReader(io.StringIO(figures_csv(figures))))
@@ -178,7 +199,8 @@ def test_sessions_of_different_days_are_held_against_one_pace() -> None:
 
     arms = arms_from([(one, paced(fast, 0.002)), (two, paced(slow, 0.004))])
     first, second = ([p.value for p in arm.runs[0].curve.points] for arm in arms)
-    assert (first, second) == ([8.0, 4.0], [4.0, 2.0])
+    felt = Pace(0.002, 0.004).ratio
+    assert (first, second) == ([8.0, 4.0], [8.0 * felt, 4.0 * felt])
     assert arms_from([(one, fast)])[0].runs[0].curve.points[0].value == 8.0
 
 

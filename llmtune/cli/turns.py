@@ -1,0 +1,104 @@
+"""The trials of a comparison on a server: the searches in turns, then the final runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+
+from llmtune.cli.bench import Bench
+from llmtune.cli.comparing import ArmRequest, Sessions
+from llmtune.cli.progress import Advance
+from llmtune.report.comparable import arm_label
+from llmtune.report.wording import number_text
+from llmtune.trial import Trial
+from llmtune.tuning.events import Event, TrialFinished
+from llmtune.tuning.finals import measure_finals
+from llmtune.tuning.interleave import explore_in_turns
+from llmtune.tuning.record import SessionRecord
+from llmtune.tuning.session import TuningSession
+
+
+def run_in_turns(
+    sessions: Sessions, bench: Bench, arms: Sequence[ArmRequest], seeds: Sequence[int]
+) -> None:
+    """Run what is missing, one trial of each session after the other.
+
+    Raises:
+        As `TuningSession.run`.
+    """
+    missing = sessions.missing(arms, seeds)
+    sessions.keep_pace()
+    with (
+        sessions.reporter.resumable("the same `llmtune compare`"),
+        sessions.reporter.bar("Comparing") as advance,
+    ):
+        turns = _Turns(sessions, advance, len(missing))
+        opened = [_opened(sessions, bench, arm, seed, turns) for arm, seed in missing]
+        explore_in_turns(opened, turns.before)
+
+
+def run_finals(
+    sessions: Sessions, bench: Bench, arms: Sequence[ArmRequest], seeds: Sequence[int], runs: int
+) -> None:
+    """Measure each finished session's best configuration again, as far as that was not done.
+
+    Raises:
+        As `measure_finals`.
+    """
+    records = [record for seed in seeds for arm in arms if (record := sessions.done(arm, seed))]
+    sessions.keep_pace()
+
+    def done(record: SessionRecord, trial: Trial) -> None:
+        _tell(sessions, f"{_label(record)}, final run of its best", trial)
+
+    with sessions.reporter.resumable("the same `llmtune compare`"):
+        measure_finals(sessions.evaluator, sessions.store, records, runs, done, bench.restart_clock)
+
+
+def _label(record: SessionRecord) -> str:
+    return f"{arm_label(record.optimizer, record.warm_start)}, seed {record.seed}"
+
+
+def _tell(sessions: Sessions, kind: str, trial: Trial) -> None:
+    """A line for a trial."""
+    unit = sessions.evaluator.objective.unit
+    told = f"{trial.status}" if trial.value is None else f"{number_text(trial.value)} {unit}"
+    sessions.reporter.say(f"{escape(kind)}: {told}")
+
+
+class _Turns:
+    """Tells of the trials of all sessions together."""
+
+    def __init__(self, sessions: Sessions, advance: Advance, count: int) -> None:
+        self._sessions = sessions
+        self._advance = advance
+        self._all = count * (sessions.plan.trials or 1)
+        self._label = ""
+        self.done = 0
+
+    def before(self, session: TuningSession) -> None:
+        """Name the session whose trial comes next."""
+        self._label = _label(session.record)
+        self._advance(self._label, min(1.0, self.done / self._all))
+
+    def __call__(self, event: Event) -> None:
+        """A line for each trial."""
+        if not isinstance(event, TrialFinished):
+            return
+        self.done += 1
+        trial = event.trial
+        _tell(self._sessions, f"{self._label}, trial {trial.number} ({trial.source})", trial)
+
+
+def _opened(
+    sessions: Sessions, bench: Bench, arm: ArmRequest, seed: int, turns: _Turns
+) -> TuningSession:
+    """The session, from where an earlier call left it."""
+    shared = (turns, bench.restart_clock, bench.facts)
+    evaluator, store = sessions.evaluator, sessions.store
+    found = sessions.stored(arm, seed)
+    if found is None:
+        return TuningSession.start(evaluator, store, sessions.record(arm, seed), *shared)
+    turns.done += found.trials
+    return TuningSession.resume(evaluator, store, found.record.id, *shared)

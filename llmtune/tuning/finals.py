@@ -1,0 +1,75 @@
+"""Final runs of a comparison: what each search found best, measured again and in turns.
+
+The best of many single measurements is also the luckiest of them; how good a configuration
+is, only further runs can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+
+from llmtune.benchmark.evaluator import Evaluator
+from llmtune.trial import Trial
+from llmtune.tuning.interrupt import sigterm_interrupts
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
+from llmtune.tuning.runner import RestartClock, no_restarts
+from llmtune.tuning.store import SessionStore
+from optimizers.base import is_better
+from workloads.objective import Objective
+
+OnFinal = Callable[[SessionRecord, Trial], None]
+
+
+def best_trial(journal: Iterable[JournalEntry], objective: Objective) -> Trial | None:
+    """The search's best; None when no trial of it succeeded."""
+
+    def better(best: Trial | None, trial: Trial) -> Trial | None:
+        return trial if is_better(trial, best, objective) else best
+
+    searched = (entry.trial for entry in journal if entry.phase is Phase.SEARCH)
+    return reduce(better, searched, None)
+
+
+def final_trials(journal: Sequence[JournalEntry], objective: Objective) -> tuple[Trial, ...]:
+    """The final runs of the search's best configuration, in order."""
+    best = best_trial(journal, objective)
+    return tuple(
+        entry.trial
+        for entry in journal
+        if entry.phase is Phase.CONFIRM and best and entry.trial.configuration == best.configuration
+    )
+
+
+def measure_finals(
+    evaluator: Evaluator,
+    store: SessionStore,
+    sessions: Sequence[SessionRecord],
+    runs: int,
+    done: OnFinal,
+    restart_clock: RestartClock = no_restarts,
+) -> None:
+    """Measure each session's best configuration in full until it has `runs` final runs.
+
+    The sessions take turns, every other round backwards, so that a drift of the machine hits
+    all alike. Each run is journalled at once; called again, what was run is not repeated.
+
+    Args:
+        done: called with each run.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C or SIGTERM.
+        TargetError: the target's server was lost.
+    """
+    with sigterm_interrupts():
+        for turn in range(runs):
+            for record in sessions if turn % 2 == 0 else reversed(sessions):
+                journal = store.journal(record.id)
+                best = best_trial(journal, record.objective)
+                if best is None or len(final_trials(journal, record.objective)) > turn:
+                    continue
+                restarting, number = restart_clock(), journal[-1].trial.number + 1
+                trial = evaluator.measure(best.configuration, number=number, source=best.source)
+                entry = JournalEntry(Phase.CONFIRM, trial, restart_s=restart_clock() - restarting)
+                store.append(record.id, entry)
+                done(record, trial)
