@@ -1,13 +1,16 @@
-"""What a server says about its settings, and ALTER SYSTEM on them."""
+"""What a server says about its settings; ALTER SYSTEM on them, and reloading."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
+from llmtune.errors import TargetError
 from llmtune.knobs.catalogue import SettingRow
 from llmtune.knobs.configuration import Value
 from llmtune.postgres.target import Connection
@@ -24,6 +27,8 @@ FROM_ALTER_SYSTEM = """
     WHERE sourcefile LIKE '%%/postgresql.auto.conf' AND name = ANY(%s)
     ORDER BY name, seqno DESC
 """
+
+RELOAD_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,26 @@ def alter_statement(name: str, text: str | None) -> sql.Composed:
     if text is None:
         return sql.SQL("ALTER SYSTEM RESET {}").format(setting)
     return sql.SQL("ALTER SYSTEM SET {} = {}").format(setting, sql.Literal(text))
+
+
+def reload_settings(connection: Connection) -> None:
+    """Make the server read its files again, and wait until it did.
+
+    Raises:
+        TargetError: this login may not.
+    """
+    loaded = "SELECT pg_conf_load_time()"
+    before = connection.execute(loaded).fetchone()
+    try:
+        connection.execute("SELECT pg_reload_conf()")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TargetError(
+            "this login may not reload the server's settings; "
+            "GRANT EXECUTE ON FUNCTION pg_reload_conf() to it"
+        ) from error
+    deadline = time.monotonic() + RELOAD_PATIENCE_S
+    while connection.execute(loaded).fetchone() == before and time.monotonic() < deadline:
+        time.sleep(0.002)
 
 
 def setting_text(value: Value) -> str:

@@ -27,16 +27,12 @@ from llmtune.postgres.server_settings import (
     ServerSetting,
     alter_system,
     read_settings,
+    reload_settings,
     same_value,
     setting_text,
-    settings_rows,
 )
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, Target
-
-__all__ = ["Applied", "Planned", "SettingsApplier", "reload_settings", "settings_rows"]
-
-RELOAD_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,26 +262,6 @@ class SettingsApplier:
         ]
         if wrong:
             raise ReadBackMismatch(f"the server did not take all values: {'; '.join(wrong)}")
-
-
-def reload_settings(connection: Connection) -> None:
-    """Make the server read its files again, and wait until it did.
-
-    Raises:
-        TargetError: this login may not.
-    """
-    loaded = "SELECT pg_conf_load_time()"
-    before = connection.execute(loaded).fetchone()
-    try:
-        connection.execute("SELECT pg_reload_conf()")
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise TargetError(
-            "this login may not reload the server's settings; "
-            "GRANT EXECUTE ON FUNCTION pg_reload_conf() to it"
-        ) from error
-    deadline = time.monotonic() + RELOAD_PATIENCE_S
-    while connection.execute(loaded).fetchone() == before and time.monotonic() < deadline:
-        time.sleep(0.002)
 
 
 def _refused(name: str, text: str | None, error: psycopg.Error) -> TargetError:

@@ -20,9 +20,13 @@ from llmtune.postgres.originals import (
     read_identity,
     standing,
 )
-from llmtune.postgres.server_settings import alter_system, read_settings, same_value
+from llmtune.postgres.server_settings import (
+    alter_system,
+    read_settings,
+    reload_settings,
+    same_value,
+)
 from llmtune.postgres.session import loss_is_failure
-from llmtune.postgres.settings import reload_settings
 from llmtune.postgres.target import Connection, Target
 from llmtune.tuning.restore_points import PointState, RestorePoint, RestorePoints
 

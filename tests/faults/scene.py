@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from llmtune.cli.app import app
 from llmtune.postgres.embedded import EmbeddedTarget
-from llmtune.postgres.settings import reload_settings
+from llmtune.postgres.server_settings import reload_settings
 from llmtune.tuning.record import JournalEntry, SessionStatus
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.store import SessionStore

@@ -14,8 +14,8 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.embedded import EmbeddedTarget
-from llmtune.postgres.server_settings import parse_value, same_value, setting_text
-from llmtune.postgres.settings import SettingsApplier, settings_rows
+from llmtune.postgres.server_settings import parse_value, same_value, setting_text, settings_rows
+from llmtune.postgres.settings import SettingsApplier
 
 GIB = 1 << 30
 ENORMOUS = Hardware(cores=2, memory=1 << 50)

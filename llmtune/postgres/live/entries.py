@@ -13,8 +13,12 @@ from llmtune.postgres.auto_conf import edited, entries
 from llmtune.postgres.live.present import AUTO_CONF, read_present
 from llmtune.postgres.live.restarter import AutoConfFile
 from llmtune.postgres.originals import read_entries, same_text
-from llmtune.postgres.server_settings import alter_system, read_settings, same_value
-from llmtune.postgres.settings import reload_settings
+from llmtune.postgres.server_settings import (
+    alter_system,
+    read_settings,
+    reload_settings,
+    same_value,
+)
 from llmtune.postgres.target import Connection
 
 
