@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from llmtune.tuning.record import JournalEntry
+from llmtune.tuning.record import JournalEntry, Phase
 from llmtune.tuning.store import SessionStore
 
 
@@ -45,7 +45,8 @@ class Searched:
 
 
 def searched(optimizer: str, seed: int, journal: Iterable[JournalEntry]) -> Searched:
-    entries, clock, ended = list(journal), 0.0, []
+    entries = [entry for entry in journal if entry.phase is Phase.SEARCH]
+    clock, ended = 0.0, []
     for entry in entries:
         clock += entry.trial.wall_s + entry.ask_s
         ended.append(clock)
@@ -95,7 +96,7 @@ def rows(sessions: list[Searched], name: str, seeds: set[int]) -> Iterator[str]:
 
 
 def summary(sessions: list[Searched], name: str, seeds: set[int]) -> Iterator[str]:
-    """Over the seeds: the median share of the others' median session."""
+    """Over the seeds: the median share of the others' median session; `inf` is never."""
     own = {one.seed: one for one in sessions if one.optimizer == name}
     shares: dict[str, list[float]] = {}
     for seed in sorted(seeds):
