@@ -119,7 +119,9 @@ def _run_passes(
     run, meter = metered(observed, connection, steady, len(savings.queries))
     passes.append(run_pass(run, savings.queries, limits, savings.spent))
     probe_s = meter.mean if meter else None
-    return Passes(tuple(passes), True, savings.reused, savings.spent, probe_s)
+    return Passes(
+        tuple(passes), timed=True, reused=savings.reused, spent=savings.spent, probe_s=probe_s
+    )
 
 
 def _mean_probe(*passes: tuple[float | None, PassResult]) -> float | None:
