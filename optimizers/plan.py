@@ -17,8 +17,9 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
 from optimizers.base import Optimizer
 from optimizers.candidates import Candidates
-from optimizers.plan_model import Outlook, PlanModel
-from optimizers.plan_search import Found, Judge, PlanSearch
+from optimizers.plan_grafts import Grafts
+from optimizers.plan_model import PlanModel
+from optimizers.plan_search import Found, PlanSearch, Screen
 from optimizers.projection import Projection, unchanged
 from optimizers.query_evidence import QueryEvidence
 from optimizers.space import Floats, UnitCube
@@ -30,8 +31,10 @@ STARTUP_TRIALS = 4
 """Trials, warm starts among them, before this session's own model takes over: each tells
 of every query, so few are enough."""
 
-DRAWS = 12
-"""Candidates of which the one is tried before that whose plans are newest."""
+DRAWS, DRAWN = 20, 100
+"""Configurations that are drawn beside the search and planned once: so many more with each
+trial, up to so many. At the start the one whose plans are newest is tried; later they are
+where grafts come from."""
 
 PARENTS = 5
 """Best trials that a search sets out from."""
@@ -70,7 +73,9 @@ class Plan(Optimizer):
         self.cube = UnitCube(space)
         self._what_if = what_if
         self._restart_s = restart_s
+        self._project = project
         self._candidates = Candidates(self.cube, project)
+        self._drawn = self._candidates.pool((), DRAWN, np.random.default_rng(seed))
         self._evidence = QueryEvidence(what_if.weights, objective, space.baseline())
         self._tables: dict[Configuration, Floats] = {}
         self._pending: list[Configuration] = []
@@ -92,16 +97,22 @@ class Plan(Optimizer):
     def _next(self, rng: np.random.Generator) -> Configuration:
         trials = self._evidence.trials
         seen = {*self._pending, *(trial.configuration for trial in trials)}
-        judge = self._judge(int(rng.integers(2**31)))
-        if judge is None:
+        if len(trials) < STARTUP_TRIALS or not any(trial.succeeded for trial in trials):
             return self._telling(rng, seen)
-        search = PlanSearch(self._candidates, self._screen(), judge, queries=len(self._queries))
+        model = self._fitted(int(rng.integers(2**31)))
+        search = PlanSearch(
+            self._candidates,
+            self._screen(),
+            lambda ones: model.predict(self._features(ones)),
+            self._grafts(model),
+            queries=len(self._queries),
+        )
         found = search.run(self._parents(), rng, seen)
         return self._candidates.fresh(rng, seen) if found is None else self._choice(found)
 
     def _telling(self, rng: np.random.Generator, seen: set[Configuration]) -> Configuration:
-        """Of some draws the one that gives most of the workload a plan not tried yet."""
-        draws = self._candidates.pool((), DRAWS, rng, seen)
+        """Of the draws the one that gives most of the workload a plan not tried yet."""
+        draws = [one for one in self._draws if one not in seen]
         if not draws:
             return self._candidates.fresh(rng, seen)
         queries = self._queries
@@ -109,6 +120,11 @@ class Plan(Optimizer):
         tried = {shape for each in shapes[: len(seen)] for shape in enumerate(each)}
         news = [[shape not in tried for shape in enumerate(each)] for each in shapes[len(seen) :]]
         return draws[int(np.argmax(news @ self._evidence.shares_of(queries)))]
+
+    @property
+    def _draws(self) -> list[Configuration]:
+        """Those that may be planned by now."""
+        return self._drawn[: DRAWS * (len(self._evidence) + 1)]
 
     @property
     def _queries(self) -> list[str]:
@@ -137,14 +153,6 @@ class Plan(Optimizer):
         seconds = np.exp(found.outlook.mean) * self._evidence.seconds
         return np.where(restarts, seconds / (seconds + self._restart_s), 1.0)
 
-    def _judge(self, seed: int) -> Judge | None:
-        """Judges by plans; None while too little is known."""
-        trials = self._evidence.trials
-        if len(trials) < STARTUP_TRIALS or not any(trial.succeeded for trial in trials):
-            return None
-        model = self._fitted(seed)
-        return lambda ones: model.predict(self._features(ones))
-
     def _fitted(self, seed: int) -> PlanModel:
         """The model after all trials; open asks count as trials that went as badly as any."""
         baseline = self.cube.space.baseline()
@@ -159,13 +167,26 @@ class Plan(Optimizer):
         model.fit(self._features([*tried, *self._pending]), rows)
         return model
 
-    def _screen(self) -> Judge:
+    def _grafts(self, model: PlanModel) -> Grafts:
+        """What the draws and the trials have for single queries."""
+        tried = (trial.configuration for trial in self._evidence.trials)
+        donors = list(dict.fromkeys([*self._draws, *tried]))
+        tables = self._features(donors)
+        self._tables.update(zip(donors, tables, strict=True))
+        queries = self._queries
+
+        def times(ones: Sequence[Configuration], place: int) -> Floats:
+            return model.times(self._what_if.features(ones, [queries[place]]), place)
+
+        return Grafts(donors, model.predict(tables).times, times, self._project)
+
+    def _screen(self) -> Screen:
         """Judges by the knobs' positions alone."""
         trees = Trees(self._evidence.points, self._evidence.losses, self.seed)
 
-        def screen(ones: Sequence[Configuration]) -> Outlook:
+        def screen(ones: Sequence[Configuration]) -> Floats:
             mean, variance = trees.predict(np.array([self.cube.vector(one) for one in ones]))
-            return Outlook(mean, mean - np.sqrt(variance))
+            return mean - np.sqrt(variance)
 
         return screen
 

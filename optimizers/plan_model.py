@@ -37,16 +37,22 @@ class Outlook:
 
     Attributes:
         mean: shape (n,).
-        hoped: shape (n,), better than the mean where less is known; what to search by.
+        times: shape (n, queries), each query's share of the baseline's total, better than
+            its mean where less is known.
     """
 
     mean: Floats
-    hoped: Floats
+    times: Floats
+
+    @property
+    def hoped(self) -> Floats:
+        """The log of what the times come to, shape (n,); what to search by."""
+        return np.asarray(np.log(self.times.sum(axis=1)))
 
     def joined(self, other: Outlook) -> Outlook:
         """The two, one behind the other."""
         return Outlook(
-            np.concatenate([self.mean, other.mean]), np.concatenate([self.hoped, other.hoped])
+            np.concatenate([self.mean, other.mean]), np.concatenate([self.times, other.times])
         )
 
 
@@ -63,7 +69,7 @@ def outlook(logs: Floats, shares: Floats) -> Outlook:
         shares: shape (queries,): of the baseline's total.
     """
     mean, spread = logs.mean(axis=0), logs.std(axis=0)
-    return Outlook(np.log(np.exp(mean) @ shares), np.log(np.exp(mean - HOPE * spread) @ shares))
+    return Outlook(np.log(np.exp(mean) @ shares), np.exp(mean - HOPE * spread) * shares)
 
 
 class PlanModel:
@@ -113,11 +119,23 @@ class PlanModel:
         """What to expect of configurations with these features, each shape (queries, d)."""
         return outlook(np.concatenate(self.opinions(tables)), self._shares)
 
-    def opinions(self, tables: Sequence[Floats]) -> tuple[Floats, Floats]:
-        """What the queries' own trees and the shared ones expect, each (trees, n, queries)."""
+    def times(self, tables: Sequence[Floats], place: int) -> Floats:
+        """What to hope for of one query, shape (n,), from its features, each shape (1, d)."""
+        logs = np.concatenate(self.opinions(tables, [place]))
+        return outlook(logs, self._shares[[place]]).times[:, 0]
+
+    def opinions(
+        self, tables: Sequence[Floats], places: Sequence[int] | None = None
+    ) -> tuple[Floats, Floats]:
+        """What the queries' own trees and the shared ones expect, each (trees, n, queries).
+
+        Args:
+            places: the queries that the tables' rows are of; None means all.
+        """
         table = np.array(tables, dtype=np.float32)
-        own = [forest(table[:, place]) for place, forest in enumerate(self._own)]
-        changes = table - self._baseline
+        chosen = list(range(len(self._own))) if places is None else list(places)
+        own = [self._own[at](table[:, row]) for row, at in enumerate(chosen)]
+        changes = table - self._baseline[chosen]
         shared = self._shared(changes.reshape(-1, table.shape[2]))
         expected = BELIEVED * changes[:, :, 0]
         return np.stack(own, axis=2) + expected, shared.reshape(TREES, *expected.shape) + expected

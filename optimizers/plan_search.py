@@ -1,4 +1,8 @@
-"""The search for the next configuration: many are drawn, some are planned, one is asked."""
+"""The search for the next configuration: many are drawn, some are planned, one is asked.
+
+Each generation has grafts for single queries, variations that the knobs alone let hope for,
+and others as they were drawn.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,17 @@ import numpy as np
 
 from llmtune.knobs.configuration import Configuration
 from optimizers.candidates import Candidates
+from optimizers.plan_grafts import Grafts
 from optimizers.plan_model import Outlook
+from optimizers.space import Floats
 
 GENERATIONS = 3
 """Rounds of a search: each varies the best that the one before it found."""
 
-POOL = 200
+POOL = 100
 """Candidates of a generation that are judged by their knobs alone."""
 
-PLANNED_QUERIES = 600
+PLANNED_QUERIES = 420
 """EXPLAINs of a search, about. It is a budget in candidates and not in seconds: an ask
 comes out the same on a busy machine, and when a session is resumed."""
 
@@ -26,10 +32,12 @@ FEWEST, MOST = 2, 40
 """Candidates of a generation that are planned, whatever the budget gives."""
 
 SCREENED = 1 / 3
-"""The share of the planned that the knobs alone chose; the rest stay as they were drawn,
-for what knobs cannot foretell."""
+"""Of what is planned beside grafts, the share that the knobs alone chose; the rest stay as
+they were drawn, for what knobs cannot foretell."""
 
 Judge: TypeAlias = Callable[[Sequence[Configuration]], Outlook]
+Screen: TypeAlias = Callable[[Sequence[Configuration]], Floats]
+"""Configurations to how bad they may be, shape (n,); less is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +55,14 @@ class PlanSearch:
     Attributes:
         screen: judges by the knobs alone, at once.
         judge: judges by the plans, which takes an EXPLAIN of each query.
+        grafts: for single queries of the best that is known.
         queries: how many there are to plan.
     """
 
     candidates: Candidates
-    screen: Judge
+    screen: Screen
     judge: Judge
+    grafts: Grafts
     queries: int
 
     @property
@@ -73,23 +83,27 @@ class PlanSearch:
         """
         found: list[Configuration] = []
         outlook: Outlook | None = None
-        leading = list(parents)
+        leading, hoped = list(parents), self.judge(parents[:1]).times[0]
         for _ in range(GENERATIONS):
-            pool = self.candidates.pool(leading, POOL, rng, {*without, *found})
-            if not pool:
+            known = {*without, *found}
+            grafted = [one for one in self.grafts.onto(leading[0], hoped, rng) if one not in known]
+            pool = self.candidates.pool(leading, POOL, rng, {*known, *grafted})
+            promising = [*grafted, *self._promising(pool, self.planned - len(grafted))]
+            if not promising:
                 break
-            promising = self._promising(pool)
             judged = self.judge(promising)
             found.extend(promising)
             outlook = judged if outlook is None else outlook.joined(judged)
             order = np.argsort(outlook.hoped, kind="stable")
             leading = [*(found[place] for place in order[: len(parents)]), *parents]
+            hoped = outlook.times[order[0]]
         return None if outlook is None else Found(tuple(found), outlook)
 
-    def _promising(self, pool: Sequence[Configuration]) -> list[Configuration]:
+    def _promising(self, pool: Sequence[Configuration], count: int) -> list[Configuration]:
         """Those that may turn out best, judged by their knobs, and some of the others."""
-        outlook = self.screen(pool)
-        order = np.argsort(outlook.hoped, kind="stable")
-        chosen = [pool[place] for place in order[: round(SCREENED * self.planned)]]
+        if not pool or count <= 0:
+            return []
+        order = np.argsort(self.screen(pool), kind="stable")
+        chosen = [pool[place] for place in order[: round(SCREENED * count)]]
         others = [one for one in pool if one not in chosen]
-        return [*chosen, *others[: self.planned - len(chosen)]]
+        return [*chosen, *others[: count - len(chosen)]]

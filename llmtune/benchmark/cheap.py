@@ -26,8 +26,9 @@ class CheapTrials:
         save_restarts: a proposal whose restart knobs lie within a level of those in
             force keeps them.
         reuse: a query whose plan and run-time knobs are those of earlier trials
-            takes its time from them. What would be the best so far by such times is
-            measured whole.
+            takes its time from them.
+
+    What may be the best so far is measured whole, and twice: a part of what is spared.
     """
 
     order: bool = False

@@ -169,6 +169,18 @@ def test_what_would_be_the_best_by_reused_times_is_measured_whole(watched):
     assert scan > 2 * luck, "the luck is not passed on"
 
 
+def test_what_may_be_the_best_is_timed_twice_and_the_mean_counts(watched):
+    full = watched.full()
+    cheap, changes = CheapTrials(skip_warm=True), {"work_mem": 65536}
+    beaten, ahead = (replace(full, value=full.value * factor) for factor in (0.01, 100))
+    watched.cheap(cheap, changes, earlier=[beaten])
+    once = watched.cheap(cheap, changes, earlier=[beaten])
+    twice = watched.cheap(cheap, changes, earlier=[ahead])
+    assert warm_seconds(once) == 0
+    assert warm_seconds(twice) > 0.5 * twice.value, "beside the mean a pass was run"
+    assert twice.value == pytest.approx(sum(time.seconds for time in twice.query_times))
+
+
 def test_a_cap_stops_what_only_seemed_the_best(embedded, tpch_tiny, space):
     watched = Watched(embedded, tpch_tiny, space, {"sort": SORT, "sleep": "SELECT pg_sleep(1)"})
     lucky = slower(slower(watched.full(), 1e-3, "sleep"), 10, "sort")
@@ -180,11 +192,15 @@ def test_a_cap_stops_what_only_seemed_the_best(embedded, tpch_tiny, space):
 
 def test_what_the_running_server_has_read_is_not_warmed_again(watched, embedded):
     only_warm = CheapTrials(skip_warm=True)
-    first = watched.cheap(only_warm, {})
-    assert warm_seconds(first) > 0
-    assert warm_seconds(watched.cheap(only_warm, {"work_mem": 8192})) == 0
+
+    def warmed(work_mem: int) -> float:
+        trial = watched.cheap(only_warm, {"work_mem": work_mem}, earlier=[UNBEATEN])
+        return warm_seconds(trial)
+
+    assert warmed(4096) > 0
+    assert warmed(8192) == 0
     embedded.restart()
-    assert warm_seconds(watched.cheap(only_warm, {"work_mem": 4096})) > 0
+    assert warmed(4096) > 0
 
 
 def test_bounds_stop_a_hopeless_trial_and_no_other(watched):
@@ -209,7 +225,7 @@ def test_a_configuration_that_cannot_be_planned_gets_a_full_trial(embedded, tpch
 
 
 class Spy:
-    """An evaluator that notes which of its trials were cheap."""
+    """An evaluator that notes which of its trials were cheap; none of them may be the best."""
 
     def __init__(self, inner: Benchmark) -> None:
         self.space, self.objective, self._inner = inner.space, inner.objective, inner
@@ -219,9 +235,11 @@ class Spy:
         self.calls.append(("full", configuration))
         return self._inner.measure(configuration, **terms)
 
-    def measure_cheaply(self, configuration: Configuration, **terms: object) -> Trial:
+    def measure_cheaply(
+        self, configuration: Configuration, *, earlier: Sequence[Trial], **terms: object
+    ) -> Trial:
         self.calls.append(("cheap", configuration))
-        return self._inner.measure_cheaply(configuration, **terms)
+        return self._inner.measure_cheaply(configuration, earlier=[*earlier, UNBEATEN], **terms)
 
 
 def test_a_session_measures_its_search_cheaply_and_its_decision_in_full(
