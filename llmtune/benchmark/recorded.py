@@ -8,14 +8,13 @@ server. Wherever they are shown, they are labelled `recorded, not measured`.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmtune.benchmark.recorded_surrogate import KINDS, Floats, held_out_r2
 from llmtune.benchmark.recording import Recording
 from llmtune.errors import DatasetError
 from llmtune.knobs.configuration import Configuration
@@ -25,8 +24,6 @@ from llmtune.trial import QueryTime, Trial, TrialStatus
 from optimizers.space import UnitCube
 from workloads.objective import LATENCY
 
-Floats: TypeAlias = NDArray[np.float64]
-
 LABEL = "recorded, not measured"
 RESTART_S, APPLY_S = 0.5, 0.02
 """Stated wall seconds of a restart, and of anything else around the queries: what an
@@ -34,8 +31,6 @@ embedded server took on two cores with a fast local disk."""
 
 WARM_CAP_FACTOR = 2.0
 """How much further than the timed pass a warming one may go before a trial is capped."""
-
-FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ class RecordedEvaluator:
         groups = _groups([configurations[row] for row in rows])
         self._residuals = _residuals(logs, groups)
         self._weights = np.array(recording.weights)
-        scores = {kind: _held_out_r2(fit, points, logs, groups) for kind, fit in KINDS.items()}
+        scores = {kind: held_out_r2(fit, points, logs, groups) for kind, fit in KINDS.items()}
         kind = max(scores, key=lambda one: scores[one])
         self._predict = KINDS[kind](points, logs)
         self.fit = Fit(kind, scores, self._total_noise(logs, groups))
@@ -210,67 +205,3 @@ def _residuals(logs: Floats, groups: NDArray[np.intp]) -> Floats:
             "`llmtune datagen` repeats the default by itself"
         )
     return np.concatenate(rows)
-
-
-Predict: TypeAlias = Callable[[Floats], Floats]
-"""Points, shape (n, knobs), to log seconds, shape (n, queries)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Trees:
-    """Random trees, asked one by one: scikit-learn's own way costs a hundred times as much."""
-
-    trees: tuple[Any, ...]
-
-    def __call__(self, points: Floats) -> Floats:
-        table = points.astype(np.float32)
-        answers = [tree.predict(table).reshape(len(table), -1) for tree in self.trees]
-        return np.asarray(np.mean(answers, axis=0))
-
-
-@dataclass(frozen=True, slots=True)
-class _Process:
-    """A Gaussian process."""
-
-    model: Any
-
-    def __call__(self, points: Floats) -> Floats:
-        return np.asarray(self.model.predict(points)).reshape(len(points), -1)
-
-
-def _fit_trees(points: Floats, logs: Floats) -> Predict:
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    forest = ExtraTreesRegressor(100, random_state=0).fit(points, logs)
-    return _Trees(tuple(one.tree_ for one in forest.estimators_))
-
-
-def _fit_process(points: Floats, logs: Floats) -> Predict:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
-    kernel = ConstantKernel() * Matern(3.0, (0.1, 100.0), nu=2.5) + WhiteKernel(0.1)
-    with warnings.catch_warnings():
-        # A length scale at its bound means that the knobs say nothing; the score shows it.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
-        return _Process(model.fit(points, logs))
-
-
-KINDS: dict[str, Callable[[Floats, Floats], Predict]] = {
-    "trees": _fit_trees,
-    "Gaussian process": _fit_process,
-}
-
-
-def _held_out_r2(
-    fit: Callable[[Floats, Floats], Predict], points: Floats, logs: Floats, groups: NDArray[np.intp]
-) -> float:
-    """Cross-validated; repeats of one configuration are held out together."""
-    predicted = np.empty_like(logs)
-    for fold in range(FOLDS):
-        out = groups % FOLDS == fold
-        predicted[out] = fit(points[~out], logs[~out])(points[out])
-    unexplained = float(((logs - predicted) ** 2).sum())
-    return 1 - unexplained / float(((logs - logs.mean(axis=0)) ** 2).sum())

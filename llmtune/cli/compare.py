@@ -126,7 +126,7 @@ def compare(
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
     from llmtune.errors import UsageError
-    from llmtune.tuning.result import ready_folder
+    from llmtune.tuning.result_file import ready_folder
 
     reporter = Reporter(quiet=json)
     if sessions:
@@ -229,7 +229,7 @@ def _recorded(
     from llmtune.cli.warm_start import check_without_server, trained_on
     from llmtune.report.comparison_table import comparison_figures
     from llmtune.tuning.record import Plan
-    from llmtune.tuning.result import ready_folder
+    from llmtune.tuning.result_file import ready_folder
 
     recording = open_recording(name)
     for arm in arms:

@@ -11,8 +11,8 @@ from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.progress import Reporter
 from llmtune.cli.warm_start import Stage, WarmStart, proposals
+from llmtune.report.arms import Arm, Run
 from llmtune.report.comparable import arm_label
-from llmtune.report.comparison import Arm, Run
 from llmtune.report.curve import final_values, journal_curve
 from llmtune.tuning.prior import prior_proposals
 from llmtune.tuning.record import (

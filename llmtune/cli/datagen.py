@@ -78,7 +78,7 @@ def datagen(
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
-    from llmtune.tuning.result import ready_folder
+    from llmtune.tuning.result_file import ready_folder
 
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from llmtune.cli import options
+from llmtune.cli import options, server_options
 from llmtune.cli.grouped import grouped
 from llmtune.cli.option_groups import RestartOptions
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @grouped
 def doctor(
     restart: RestartOptions,
-    target: options.Target = "embedded",
-    cores: options.Cores = None,
-    memory: options.Memory = None,
+    target: server_options.Target = "embedded",
+    cores: server_options.Cores = None,
+    memory: server_options.Memory = None,
     json: options.Json = False,
 ) -> None:
     """Check this installation and, with an address, what can be tuned there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmtune.cli import options
+from llmtune.cli import options, server_options, workload_options
 from llmtune.units import parse_duration
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class ServerOptions:
     """Which server, and what it may use."""
 
-    target: options.Target = "embedded"
-    cores: options.Cores = None
-    memory: options.Memory = None
-    bindir: options.Bindir = None
-    image: options.Image = None
+    target: server_options.Target = "embedded"
+    cores: server_options.Cores = None
+    memory: server_options.Memory = None
+    bindir: server_options.Bindir = None
+    image: server_options.Image = None
 
     def request(self, restart: RestartRequest | None = None) -> TargetRequest:
         """What is to be opened."""
@@ -43,11 +43,11 @@ class ServerOptions:
 class RestartOptions:
     """Whether and how a live server may be restarted."""
 
-    allow_restart: options.AllowRestart = False
-    restart_command: options.RestartCommand = None
-    restart_container: options.RestartContainer = None
-    restart_unit: options.RestartUnit = None
-    restart_pgdata: options.RestartPgdata = None
+    allow_restart: server_options.AllowRestart = False
+    restart_command: server_options.RestartCommand = None
+    restart_container: server_options.RestartContainer = None
+    restart_unit: server_options.RestartUnit = None
+    restart_pgdata: server_options.RestartPgdata = None
 
     def request(self) -> RestartRequest:
         """The way to restart, if any.
@@ -70,8 +70,8 @@ class RestartOptions:
 class RiskOptions:
     """What the user accepts on a live server."""
 
-    allow_durability_risk: options.AllowDurabilityRisk = False
-    allow_standby: options.AllowStandby = False
+    allow_durability_risk: server_options.AllowDurabilityRisk = False
+    allow_standby: server_options.AllowStandby = False
 
     @property
     def risks(self) -> Risks:
@@ -85,20 +85,20 @@ class RiskOptions:
 class WorkloadOptionGroup:
     """Which workload, and in which form."""
 
-    workload: options.Workload = "tpch"
-    scale: options.Scale = None
-    clients: options.Clients = None
-    duration: options.Duration = None
-    objective: options.Objective = None
-    data: options.Data = None
-    database: options.Database = None
-    data_set: options.DataSet = None
-    allow_writes: options.AllowWrites = False
-    query_timeout: options.QueryTimeout = None
-    queries: options.Queries = None
-    leave_out_failing: options.LeaveOutFailing = False
-    drawn: options.Drawn = False
-    raw_times: options.RawTimes = False
+    workload: workload_options.Workload = "tpch"
+    scale: workload_options.Scale = None
+    clients: workload_options.Clients = None
+    duration: workload_options.Duration = None
+    objective: workload_options.Objective = None
+    data: workload_options.Data = None
+    database: workload_options.Database = None
+    data_set: workload_options.DataSet = None
+    allow_writes: workload_options.AllowWrites = False
+    query_timeout: workload_options.QueryTimeout = None
+    queries: workload_options.Queries = None
+    leave_out_failing: workload_options.LeaveOutFailing = False
+    drawn: workload_options.Drawn = False
+    raw_times: workload_options.RawTimes = False
 
     def request(self, seed: int) -> WorkloadRequest:
         """The workload that is asked for.

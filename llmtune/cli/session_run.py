@@ -25,7 +25,8 @@ from llmtune.report.wording import headline
 from llmtune.tuning.assemble import assemble
 from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord, without_password
-from llmtune.tuning.result import TuningResult, read_result, write_result
+from llmtune.tuning.result import TuningResult
+from llmtune.tuning.result_file import read_result, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, default_url

@@ -102,7 +102,7 @@ def resume(
     from llmtune.cli.session_run import finish, is_written, requests_of, risks_of, run_stored
     from llmtune.tuning.record import SessionStatus
     from llmtune.tuning.restore_points import RestorePoints
-    from llmtune.tuning.result import ready_folder
+    from llmtune.tuning.result_file import ready_folder
     from llmtune.tuning.store import SessionStore
 
     opened, reporter = SessionStore(store), Reporter(quiet=json)

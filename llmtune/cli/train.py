@@ -38,7 +38,7 @@ def train(
     from llmtune.model.checkpoint import find_base_model
     from llmtune.model.train import TrainSettings, train_adapter
     from llmtune.model.training_set import TRAINING_SET_FILE, write_training_set
-    from llmtune.tuning.result import ready_folder
+    from llmtune.tuning.result_file import ready_folder
 
     settings = TrainSettings(epochs=epochs, rank=rank, learning_rate=learning_rate, seed=seed)
     pairs, held_out = read_sides(data)

@@ -72,7 +72,7 @@ def tune(
     from llmtune.tuning.prior import prior_proposals
     from llmtune.tuning.record import Request
     from llmtune.tuning.restore_points import RestorePoints
-    from llmtune.tuning.result import ready_folder
+    from llmtune.tuning.result_file import ready_folder
     from llmtune.tuning.session import new_id, new_record
     from llmtune.tuning.store import SessionStore
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from llmtune.errors import UsageError
-from llmtune.report.comparison import Arm, Run
+from llmtune.report.arms import Arm, Run
 from llmtune.report.curve import final_values, journal_curve
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionSummary

@@ -9,63 +9,19 @@ a speed-up of 0, the worst there is, so that the median cannot profit from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
 
 from llmtune.errors import UsageError
-from llmtune.report.curve import Axis, Curve, session_curve
-from llmtune.tuning.result import TuningResult
+from llmtune.report.arms import Arm
+from llmtune.report.curve import Axis, Curve
 from workloads.objective import Direction, Objective
 
 RESAMPLES = 2000
 Numbers = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One session of one arm.
-
-    Attributes:
-        again: values of the final runs of its best configuration; None for one that failed.
-    """
-
-    seed: int
-    curve: Curve
-    again: tuple[float | None, ...] = ()
-
-    @property
-    def final_mean(self) -> float | None:
-        """Over the final runs; None without any, or when one failed."""
-        known = [value for value in self.again if value is not None]
-        return fmean(known) if known and len(known) == len(self.again) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """All sessions of one optimizer with one kind of warm start, such as `none` or `model`.
-
-    Attributes:
-        cold: whether nothing was proposed to the optimizer.
-    """
-
-    label: str
-    runs: tuple[Run, ...]
-    optimizer: str = ""
-    cold: bool = False
-
-    def __post_init__(self) -> None:
-        seeds = [run.seed for run in self.runs]
-        if not seeds or len(set(seeds)) != len(seeds):
-            raise UsageError(f"{self.label}: an arm needs one session for each seed, not {seeds}")
-
-    @property
-    def objective(self) -> Objective:
-        """What all its sessions were tuned for."""
-        return self.runs[0].curve.objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +92,6 @@ class ZeroTrial:
     over_default: Estimate | None
     over_cold_best: Estimate | None
     failed: int
-
-
-def arm_of(label: str, results: Iterable[TuningResult]) -> Arm:
-    """The arm that finished sessions make, each with its own seed."""
-    return Arm(label, tuple(Run(result.seed, session_curve(result)) for result in results))
 
 
 def median_interval(values: Sequence[float], seed: int = 0) -> Estimate:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from llmtune.report.arms import Arm
 from llmtune.report.comparison import (
-    Arm,
     Estimate,
     SpeedUp,
     ZeroTrial,

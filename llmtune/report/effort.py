@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmtune.report.comparison import Arm, Estimate, median_interval
+from llmtune.report.arms import Arm
+from llmtune.report.comparison import Estimate, median_interval
 from llmtune.report.curve import Axis, Curve
 from llmtune.trial import TrialStatus
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from llmtune.tuning.result import read_result
+from llmtune.tuning.result_file import read_result
 from tests.cli.conftest import FEW, TINY
 
 INTERRUPTED = ("tune", *TINY, "--warm-start", "rules", "--trials", "4")

@@ -11,7 +11,7 @@ from llmtune.cli.bench import WorkloadRequest
 from llmtune.cli.session_run import origin_of
 from llmtune.cli.targets import TargetRequest
 from llmtune.postgres.embedded import EmbeddedTarget
-from llmtune.tuning.result import read_result
+from llmtune.tuning.result_file import read_result
 from workloads.options import WorkloadOptions
 from workloads.registry import workload
 

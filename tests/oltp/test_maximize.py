@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
-from llmtune.report.comparison import Axis, arm_of, speed_up, zero_trial
+from llmtune.report.arms import arm_of
+from llmtune.report.comparison import Axis, speed_up, zero_trial
 from llmtune.report.page import page
 from llmtune.report.wording import Verdict, headline
 from llmtune.trial import TrialStatus

@@ -5,15 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmtune.errors import UsageError
-from llmtune.report.comparison import (
-    Arm,
-    Run,
-    arm_of,
-    band,
-    median_interval,
-    speed_up,
-    zero_trial,
-)
+from llmtune.report.arms import Arm, Run, arm_of
+from llmtune.report.comparison import band, median_interval, speed_up, zero_trial
 from llmtune.report.curve import Axis, Curve, Point, session_curve
 from llmtune.trial import TrialStatus
 from workloads.objective import LATENCY, Direction, Objective

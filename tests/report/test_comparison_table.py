@@ -12,9 +12,10 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.report.arms import Arm, Run
 from llmtune.report.chart import arm_look, comparison_chart, svg_file
 from llmtune.report.comparable import arms_from
-from llmtune.report.comparison import Arm, Run, band, reference
+from llmtune.report.comparison import band, reference
 from llmtune.report.comparison_csv import figures_csv, points_csv
 from llmtune.report.comparison_table import (
     comparison_facts,

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from llmtune.knobs.configuration import Configuration
+from llmtune.report.arms import arm_of
 from llmtune.report.chart import PALETTE, comparison_chart, png, session_chart, svg
-from llmtune.report.comparison import arm_of, band
+from llmtune.report.comparison import band
 from llmtune.report.curve import Axis, session_curve
 from llmtune.report.export import conf, sql, values
 from llmtune.report.page import page

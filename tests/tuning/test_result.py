@@ -6,7 +6,7 @@ import pytest
 
 from llmtune.errors import SessionError, UsageError
 from llmtune.tuning.assemble import assemble, knob_changes, weights_of
-from llmtune.tuning.result import read_result, ready_folder, write_result
+from llmtune.tuning.result_file import read_result, ready_folder, write_result
 from llmtune.tuning.session import TuningSession
 
 FIELDS = {

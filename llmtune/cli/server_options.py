@@ -1,0 +1,114 @@
+"""Options that name a server and say what may be done to it, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmtune.cli.options import checked
+from llmtune.units import parse_memory
+
+SERVER = "Server"
+
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        rich_help_panel=SERVER,
+        help="`embedded` or `docker` (a throw-away server), or a server's address: "
+        "`postgresql://...`, `host=... dbname=...`, `service=...`. The PG* variables and pgpass "
+        "give what it leaves open.",
+    ),
+]
+AllowRestart = Annotated[
+    bool,
+    typer.Option(
+        "--allow-restart",
+        rich_help_panel=SERVER,
+        help="A server behind an address may be restarted, by one of the ways below.",
+    ),
+]
+RestartCommand = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COMMAND",
+        rich_help_panel=SERVER,
+        help="Restart by this command, run on this machine without a shell.",
+    ),
+]
+RestartContainer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", rich_help_panel=SERVER, help="Restart the Docker container it runs in."
+    ),
+]
+RestartUnit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT", rich_help_panel=SERVER, help="Restart this systemd unit of this machine."
+    ),
+]
+RestartPgdata = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        rich_help_panel=SERVER,
+        help="Restart by `pg_ctl` the server of this data folder, as the folder's owner.",
+    ),
+]
+Cores = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        rich_help_panel=SERVER,
+        show_default="all of its machine, where that is this one",
+        help="Cores the server may use.",
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        callback=checked(parse_memory),
+        metavar="SIZE",
+        rich_help_panel=SERVER,
+        show_default="all of its machine, where that is this one",
+        help="Memory the server may use, such as `512MB`. A container is held to it, "
+        "an embedded server by a control group, which needs root. Say it when the server runs "
+        "elsewhere.",
+    ),
+]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        rich_help_panel=SERVER,
+        show_default="postgres:18",
+        help="Image for the docker target: the official `postgres`, or one made from it. It is "
+        "not pulled for you.",
+    ),
+]
+Bindir = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=SERVER,
+        show_default="the embedded PostgreSQL",
+        help="Folder with another PostgreSQL's programs (14 to 18) for the embedded target, "
+        "as `pg_config --bindir` prints it.",
+    ),
+]
+AllowDurabilityRisk = Annotated[
+    bool,
+    typer.Option(
+        "--allow-durability-risk",
+        rich_help_panel=SERVER,
+        help="Tune knobs too with which a crash loses committed data, such as synchronous_commit.",
+    ),
+]
+AllowStandby = Annotated[
+    bool,
+    typer.Option(
+        "--allow-standby", rich_help_panel=SERVER, help="Tune a server that is a standby."
+    ),
+]
