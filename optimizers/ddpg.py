@@ -2,7 +2,9 @@
 
 Sources: J. Zhang et al., "An End-to-End Automatic Cloud Database Tuning System Using Deep
 Reinforcement Learning" (CDBTune, SIGMOD 2019); T. P. Lillicrap et al., "Continuous control
-with deep reinforcement learning" (arXiv 1509.02971). Import lazily: torch takes seconds.
+with deep reinforcement learning" (arXiv 1509.02971); for asks around the best, B. Cai et al.,
+"HUNTER: An Online Cloud Database Hybrid Tuning System for Personalized Requirements" (SIGMOD
+2022). Import lazily: torch takes seconds.
 """
 
 from __future__ import annotations
@@ -32,6 +34,10 @@ WIDTH = 64
 NOISE, NOISE_LEFT, NOISE_HALVES = 0.25, 0.04, 15
 """Standard deviation of the exploration's noise at first and in the end, and the trials in
 which what lies between them halves."""
+AROUND_BEST, MOVED = 0.6, 0.3
+"""The share of asks that vary the best trial instead of following the actor, HUNTER's "fast
+exploration strategy", and the share of the knobs that they vary. An actor of some sixty
+transitions alone finds no more than random search (docs/optimizers.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,9 @@ class DDPG(ModelBased):
     replay memory, target networks, noise that decays. Not as in CDBTune: the state is
     what a session has seen of the last trial, its loss and its queries' times against
     those of the first trial, and not the server's 63 internal metrics; there is no
-    agent trained beforehand; and the networks, smaller ones, are trained anew on all
-    transitions at each ask, so that a replayed journal goes on as if never stopped.
+    agent trained beforehand; the networks, smaller ones, are trained anew on all
+    transitions at each ask, so that a replayed journal goes on as if never stopped; and
+    some asks leave the actor alone and vary the best trial.
     """
 
     name = "ddpg"
@@ -78,18 +85,27 @@ class DDPG(ModelBased):
         self._times.append({time.query_id: time.seconds for time in trial.query_times})
 
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
-        """The actor's action after the last trial, with the noise of its time."""
+        """The best trial's action or the actor's, with the noise of its time."""
         rng = np.random.default_rng(seed)
+        noise = NOISE_LEFT + (NOISE - NOISE_LEFT) * 0.5 ** (len(points) / NOISE_HALVES)
+        if rng.uniform() < AROUND_BEST:
+            action = points[int(losses.argmin())]
+            moved = rng.uniform(size=action.shape) < MOVED
+        else:
+            action = self._acted(points, losses, rng)
+            moved = np.full(action.shape, fill_value=True)
+        drawn = rng.normal(scale=noise, size=action.shape)
+        return np.asarray(np.clip(action + moved * drawn, 0.0, 1.0))
+
+    def _acted(self, points: Floats, losses: Floats, rng: np.random.Generator) -> Floats:
+        """What the actor would do after the last trial, shape (d,)."""
         times = self._times + [{}] * (len(losses) - len(self._times))
         states = observed(losses, times)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             actor = _trained(_memory(states, points, losses), rng)
         with torch.no_grad():
-            action = actor(torch.from_numpy(states[-1])).numpy().astype(float)
-        late = 0.5 ** (len(points) / NOISE_HALVES)
-        noise = NOISE_LEFT + (NOISE - NOISE_LEFT) * late
-        return np.asarray(np.clip(action + rng.normal(scale=noise, size=action.shape), 0.0, 1.0))
+            return np.asarray(actor(torch.from_numpy(states[-1])).numpy(), dtype=np.float64)
 
 
 def observed(losses: Floats, times: list[dict[str, float]]) -> Floats:
