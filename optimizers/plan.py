@@ -27,11 +27,11 @@ from optimizers.trees import Trees
 from optimizers.what_if import WhatIf
 from workloads.objective import Objective
 
-STARTUP_TRIALS = 4
-"""Trials, warm starts among them, before this session's own model takes over: each tells
-of every query, so few are enough."""
+STARTUP_TRIALS = 2
+"""Trials, the default among them, before the model takes over. Its plans' effort lets it expect
+something without any; it has to know what each query weighs."""
 
-DRAWS, DRAWN = 20, 100
+DRAWS, DRAWN = 10, 100
 """Configurations that are drawn beside the search and planned once: so many more with each
 trial, up to so many. At the start the one whose plans are newest is tried; later they are
 where grafts come from."""

@@ -23,7 +23,7 @@ MOST_TRIALS = 300
 MOST_ROWS = 6000
 """Queries of trials that the forest of all queries takes, the most recent ones."""
 
-BELIEVED = 0.3
+BELIEVED = 0.5
 """The part of a change in a plan's effort that its time is expected to follow. Rows are often
 misjudged, and what is not work for the processor counts little while tables lie in memory."""
 

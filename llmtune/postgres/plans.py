@@ -37,6 +37,8 @@ class PlanNode:
         workers: what a Gather would launch, otherwise 0.
         parallel_aware: whether the processes share this node's work.
         disabled: an `enable_*` switch forbids the node, but nothing else would do.
+        condition: of an index scan, what it looks up; empty when it reads the whole index.
+        filtered: rows are read and dropped again.
         details: a digest of whatever else EXPLAIN says of the node but its estimates:
             aliases, conditions, keys, join types.
     """
@@ -54,6 +56,8 @@ class PlanNode:
     parallel_aware: bool = False
     disabled: bool = False
     children: tuple[PlanNode, ...] = ()
+    condition: str = field(default="", compare=False, repr=False)
+    filtered: bool = field(default=False, compare=False, repr=False)
     details: str = field(default="", compare=False, repr=False)
 
     @property
@@ -98,6 +102,8 @@ def parse_plan(node: Mapping[str, Any]) -> PlanNode:
         parallel_aware=bool(node.get("Parallel Aware", False)),
         disabled=bool(node.get("Disabled", False)),
         children=tuple(parse_plan(child) for child in node.get("Plans", ())),
+        condition=node.get("Index Cond", ""),
+        filtered="Filter" in node,
         details=_digest({name: node[name] for name in node.keys() - _ESTIMATES}),
     )
 

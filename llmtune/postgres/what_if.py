@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.budget import budget
-from llmtune.postgres.plan_effort import effort
+from llmtune.postgres.plan_effort import Stored, effort
 from llmtune.postgres.plan_features import PlanFeatures
-from llmtune.postgres.statistics import table_statistics
+from llmtune.postgres.statistics import index_statistics, table_statistics
 from llmtune.postgres.target import Target
 from llmtune.postgres.what_if_plans import WhatIfPlans
 from workloads.workload import AnyWorkload
@@ -29,7 +29,8 @@ class WhatIfFeatures:
         self._plans = WhatIfPlans(target, database, workload, space)
         with target.connect(database) as connection:
             tables = table_statistics(connection)
-        self._tables = {table.name: table for table in tables}
+            indexes = index_statistics(connection)
+        self._stored = Stored({table.name: table for table in tables}, indexes)
         self._features = PlanFeatures(space, tables, self._plans(space.default()))
 
     @property
@@ -64,7 +65,7 @@ class WhatIfFeatures:
             configurations, self._plans.each(configurations, queries), strict=True
         ):
             given = budget(configuration, self._features.space)
-            found.append(tuple(effort(plan, given, self._tables) for plan in plans.values()))
+            found.append(tuple(effort(plan, given, self._stored) for plan in plans.values()))
         return found
 
     def shapes(
