@@ -128,7 +128,7 @@ class Saver:
             tuple(query for query in self._queries if query.id in reused),
             sum(query.weight * reused.get(query.id, 0.0) for query in self._queries),
             DOUBT
-            * min((one.value for one in earlier if one.succeeded and one.value), default=-math.inf),
+            * min((one.value for one in earlier if one.succeeded and one.value), default=math.inf),
             self._plans(configuration) if cheap.skip_warm else {},
             self._typical(history),
             cached=self._database_bytes <= CACHED_SHARE * self._space.hardware.memory,

@@ -127,7 +127,7 @@ def rows_fetched(visit: Visit, stored: Stored) -> float:
 
 
 def scattered(visit: Visit, stored: Stored) -> float:
-    """How far the rows that an index leads to lie on pages of their own, 0 to 1."""
+    """How far the rows of an index lie on pages of their own, 0 to 1; half where it is unknown."""
     index = stored.indexes.get(visit.node.index or "")
     return 1.0 - index.correlation**2 if index else 0.5
 

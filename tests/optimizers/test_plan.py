@@ -140,7 +140,7 @@ def test_a_restart_must_be_worth_its_seconds():
     space = knob_space().subset(KNOBS)
     evaluator = SyntheticEvaluator(space, 0)
     plans = SyntheticPlans(evaluator)
-    patient = Plan(space, LATENCY, 0, projected(space), what_if=plans, restart_s=1e20)
+    patient = Plan(space, LATENCY, 0, projected(space), what_if=plans, restart_s=1e9)
     last = None
     for number in range(STARTUP_TRIALS + 1):
         last = patient.ask()
