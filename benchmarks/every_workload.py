@@ -32,7 +32,7 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.load import database_name, ensure_loaded
-from llmtune.postgres.planners import planners
+from llmtune.postgres.planners import USUAL_TABLES, planners
 from llmtune.postgres.profile import profile_workload
 from llmtune.postgres.synthesis import synthesize
 from llmtune.postgres.target import Connection
@@ -174,7 +174,10 @@ class Bench:
 
     def _profile_seconds(self, workload: AnyWorkload, database: str) -> float:
         target = self._target
-        with planners(target, database, len(workload.queries)) as (connection, *others):
+        with planners(target, database, USUAL_TABLES * len(workload.queries)) as (
+            connection,
+            *others,
+        ):
             start = perf_counter()
             profile_workload(connection, workload, target.hardware, target.version, others)
             return perf_counter() - start

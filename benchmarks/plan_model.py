@@ -1,15 +1,16 @@
-"""What `plan`'s forests foretell of configurations that they have not seen.
+"""What `plan`'s model foretells of configurations that it has not seen.
 
     llmtune compare --workload tpch --scale 0.3 --optimizer plan --optimizer tpe ... --out DIR
-    python benchmarks/plan_model.py DIR
+    python benchmarks/plan_model.py DIR --scale 0.3
 
 The complete trials of the comparison are planned again, with nothing run. From the first
-trials of each session the model learns, as `plan` does; those of the other sessions it ranks.
+trials of each session the model learns, as `plan` does; those of the other sessions it ranks,
+or the later ones where there is one session only.
 Comparisons with `--spare warm,bounds,order` serve: a trial with reused times is left out.
-Printed, as means over the sessions, for the queries' own forests, the shared one, and both:
-the share of the variance of the queries' log times that is foretold, the rank correlation of
-the totals, and where the five that look best really stand (0 is the best place, 0.5 is no
-better than chance).
+Printed, as means over the sessions, for the plans' effort alone and for the model: the share
+of the variance of the queries' log times that is foretold, the rank correlation of the
+totals, and where the five that look best really stand (0 is the best place, 0.5 is no better
+than chance). All is about the heaviest queries, as `plan` looks at no others.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from llmtune.cli.safety import own_safety
 from llmtune.cli.targets import TargetRequest
 from llmtune.trial import Trial
 from llmtune.tuning.store import SessionStore
-from optimizers.plan_model import PlanModel
+from optimizers.plan_model import BELIEVED, PlanModel
 from workloads.options import WorkloadOptions
 
 Floats = NDArray[np.float64]
+HEAVIEST = 20
 TRIALS = (3, 5, 8, 12, 20, 40)
 LOOKS_BEST = 5
 
@@ -44,18 +46,24 @@ class Measured:
     """The complete trials of a comparison.
 
     Attributes:
-        tables: of each its features, shape (queries, d).
+        tables: of each its features, shape (trials, queries, d).
         logs: of each its queries' log times over the default's, shape (trials, queries).
         shares: each query's share of the default's total, shape (queries,).
         defaults: which of them are the default configuration, shape (trials,).
         sessions: of each the number of its session, shape (trials,).
     """
 
-    tables: list[Floats]
+    tables: Floats
     logs: Floats
     shares: Floats
     defaults: NDArray[np.bool_]
     sessions: NDArray[np.int_]
+
+    def split(self, session: int, count: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+        """The first trials of a session, and those by which to judge what they teach."""
+        own = np.flatnonzero(self.sessions == session)
+        others = np.flatnonzero((self.sessions != session) & ~self.defaults)
+        return own[:count], others if len(others) else own[count:]
 
 
 def stored(folder: Path) -> list[list[Trial]]:
@@ -71,41 +79,40 @@ def any_reused(trial: Trial) -> bool:
     return any(time.reused for time in trial.query_times)
 
 
-def measured(journals: list[list[Trial]], scale: float) -> Measured:
+def measured(journals: list[list[Trial]], workload: str, scale: float | None) -> Measured:
     trials = [trial for journal in journals for trial in journal]
     sessions = np.repeat(np.arange(len(journals)), [len(journal) for journal in journals])
     reporter = Reporter(quiet=True)
-    request = WorkloadRequest("tpch", WorkloadOptions(scale=scale))
+    request = WorkloadRequest(workload, WorkloadOptions(scale=scale))
     with open_bench(
         TargetRequest("embedded"), request, reporter, own_safety("plan_model", reporter, yes=True)
     ) as bench:
         plans = plans_of(bench.query_benchmark())
         assert plans is not None
         queries = list(plans.weights)
-        tables = plans.features([trial.configuration for trial in trials], queries)
+        tables = np.array(plans.features([trial.configuration for trial in trials], queries))
         default = bench.space.baseline()
     times = [{time.query_id: time.seconds for time in trial.query_times} for trial in trials]
     seconds = np.array([[one[query] for query in queries] for one in times])
     defaults = np.array([trial.configuration == default for trial in trials])
     reference = np.median(seconds[defaults], axis=0)
-    logs, shares = np.log(seconds / reference), reference / reference.sum()
-    return Measured(tables, logs, shares, defaults, sessions)
+    heavy = np.sort(np.argsort(-reference)[:HEAVIEST])
+    logs, shares = np.log(seconds / reference)[:, heavy], reference[heavy] / reference[heavy].sum()
+    return Measured(tables[:, heavy], logs, shares, defaults, sessions)
 
 
 def scores(facts: Measured, session: int, count: int) -> dict[str, tuple[float, float, float]]:
-    """Of each kind of forest after the first trials of a session."""
-    learnt = np.flatnonzero(facts.sessions == session)[:count]
-    unseen = np.flatnonzero((facts.sessions != session) & ~facts.defaults)
-    default = np.flatnonzero(facts.defaults)[0]
-    model = PlanModel(facts.shares, facts.tables[default], session)
+    """Of the effort and of the model after the first trials of a session."""
+    learnt, unseen = facts.split(session, count)
+    default = facts.tables[np.flatnonzero(facts.defaults)[0]]
+    model = PlanModel(facts.shares, default, session)
     every = list(range(len(facts.shares)))
-    model.fit([facts.tables[at] for at in learnt], [(every, facts.logs[at]) for at in learnt])
-    own, shared = model.opinions([facts.tables[at] for at in unseen])
-    kinds = {"own": own, "shared": shared, "both": np.concatenate([own, shared])}
-    return {
-        kind: score(trees.mean(axis=0), facts.logs[unseen], facts.shares)
-        for kind, trees in kinds.items()
+    model.fit(list(facts.tables[learnt]), [(every, facts.logs[at]) for at in learnt])
+    expected = {
+        "effort": BELIEVED * (facts.tables[unseen, :, 0] - default[:, 0]),
+        "model": model.opinions(list(facts.tables[unseen])).mean(axis=0),
     }
+    return {kind: score(one, facts.logs[unseen], facts.shares) for kind, one in expected.items()}
 
 
 def score(expected: Floats, real: Floats, shares: Floats) -> tuple[float, float, float]:
@@ -117,7 +124,7 @@ def score(expected: Floats, real: Floats, shares: Floats) -> tuple[float, float,
 
 
 def table(facts: Measured) -> Iterable[str]:
-    yield "| trials learnt | forests | variance foretold | rank correlation | place of the best |"
+    yield "| trials learnt | by | variance foretold | rank correlation | place of the best |"
     yield "|---|---|---|---|---|"
     for count in TRIALS:
         found = [scores(facts, int(session), count) for session in np.unique(facts.sessions)]
@@ -128,10 +135,11 @@ def table(facts: Measured) -> Iterable[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=re.sub(r"(?s)\n\n.*", "", __doc__ or ""))
-    parser.add_argument("folder", type=Path, help="of a comparison on TPC-H")
-    parser.add_argument("--scale", type=float, default=0.3, help="of its data set")
+    parser.add_argument("folder", type=Path, help="of a comparison")
+    parser.add_argument("--workload", default="tpch", help="that it was made on")
+    parser.add_argument("--scale", type=float, help="of its data set")
     arguments = parser.parse_args()
-    facts = measured(stored(arguments.folder), arguments.scale)
+    facts = measured(stored(arguments.folder), arguments.workload, arguments.scale)
     print(f"{len(facts.logs)} complete trials of {facts.sessions.max() + 1} sessions\n")
     print("\n".join(table(facts)))
 

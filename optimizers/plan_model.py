@@ -20,12 +20,13 @@ TRIED = 0.35
 MOST_TRIALS = 300
 """That a fit takes, the most recent ones."""
 
-MOST_ROWS = 6000
-"""Queries of trials that the forest of all queries takes, the most recent ones."""
-
 BELIEVED = 0.5
-"""The part of a change in a plan's effort that its time is expected to follow. Rows are often
-misjudged, and what is not work for the processor counts little while tables lie in memory."""
+"""The part of a change in a plan's effort that its time is expected to follow before anything
+is known. Rows are often misjudged, and what is not work for the processor counts little while
+tables lie in memory."""
+
+CONVICTION = 5.0
+"""What this stands against: as many trials under which all efforts changed by a factor of e."""
 
 HOPE = 0.5
 """How many spreads better than its mean each query's time is taken to be."""
@@ -73,12 +74,11 @@ def outlook(logs: Floats, shares: Floats) -> Outlook:
 
 
 class PlanModel:
-    """Forests that turn the queries' plan features into a distribution of the total.
+    """Turns the queries' plan features into a distribution of the total.
 
-    Each query has one of its own, and all share one that sees how a plan differs from the
-    same query's plan under the baseline. Both together foretell more than the queries' own at
-    nearly any number of trials, most so after few (docs/optimizers.md). What they learn is how
-    a time differs from what the plan's effort lets expect.
+    How far times follow the plans' efforts all queries tell together. How a query's time
+    differs from that a forest of its own learns; one for all queries foretells no better
+    (docs/optimizers.md).
     """
 
     def __init__(self, shares: Floats, baseline: Floats, seed: int) -> None:
@@ -91,8 +91,8 @@ class PlanModel:
         self._shares = shares
         self._baseline = baseline
         self._seed = seed
-        self._own: list[_Forest] = []
-        self._shared = _Forest((), seed)
+        self._believed = BELIEVED
+        self._forests: list[_Forest] = []
 
     def fit(self, tables: Sequence[Floats], rows: Sequence[tuple[list[int], Floats]]) -> None:
         """Learn from trials.
@@ -102,43 +102,47 @@ class PlanModel:
             rows: for each trial the queries that it tells about, and their log ratios.
         """
         recent = list(zip(tables, rows, strict=True))[-MOST_TRIALS:]
+        self._believed = self._slope(recent)
         known: list[list[tuple[Floats, float]]] = [[] for _ in self._shares]
-        changes: list[tuple[Floats, float]] = []
         for table, (places, logs) in recent:
-            for place, log_ratio in zip(places, logs, strict=True):
-                change = table[place] - self._baseline[place]
-                surprise = float(log_ratio) - BELIEVED * float(change[0])
-                known[place].append((table[place], surprise))
-                changes.append((change, surprise))
-        self._own = [
-            _Forest(each, self._seed + TREES * place) for place, each in enumerate(known, start=1)
+            surprises = logs - self._believed * self._rises(table[places], places)
+            for place, surprise in zip(places, surprises, strict=True):
+                known[place].append((table[place], float(surprise)))
+        self._forests = [
+            _Forest(each, self._seed + TREES * place) for place, each in enumerate(known)
         ]
-        self._shared = _Forest(changes[-MOST_ROWS:], self._seed)
 
     def predict(self, tables: Sequence[Floats]) -> Outlook:
         """What to expect of configurations with these features, each shape (queries, d)."""
-        return outlook(np.concatenate(self.opinions(tables)), self._shares)
+        return outlook(self.opinions(tables), self._shares)
 
     def times(self, tables: Sequence[Floats], place: int) -> Floats:
         """What to hope for of one query, shape (n,), from its features, each shape (1, d)."""
-        logs = np.concatenate(self.opinions(tables, [place]))
-        return outlook(logs, self._shares[[place]]).times[:, 0]
+        return outlook(self.opinions(tables, [place]), self._shares[[place]]).times[:, 0]
 
-    def opinions(
-        self, tables: Sequence[Floats], places: Sequence[int] | None = None
-    ) -> tuple[Floats, Floats]:
-        """What the queries' own trees and the shared ones expect, each (trees, n, queries).
+    def opinions(self, tables: Sequence[Floats], places: Sequence[int] | None = None) -> Floats:
+        """What each tree expects, as the log of time over the baseline's: (trees, n, queries).
 
         Args:
             places: the queries that the tables' rows are of; None means all.
         """
         table = np.array(tables, dtype=np.float32)
-        chosen = list(range(len(self._own))) if places is None else list(places)
-        own = [self._own[at](table[:, row]) for row, at in enumerate(chosen)]
-        changes = table - self._baseline[chosen]
-        shared = self._shared(changes.reshape(-1, table.shape[2]))
-        expected = BELIEVED * changes[:, :, 0]
-        return np.stack(own, axis=2) + expected, shared.reshape(TREES, *expected.shape) + expected
+        chosen = list(range(len(self._forests))) if places is None else list(places)
+        surprises = [self._forests[at](table[:, row]) for row, at in enumerate(chosen)]
+        return np.stack(surprises, axis=2) + self._believed * self._rises(table, chosen)
+
+    def _slope(self, recent: Sequence[tuple[Floats, tuple[list[int], Floats]]]) -> float:
+        """The part of a change in effort that times follow: ridge regression towards BELIEVED."""
+        along, squares = CONVICTION * BELIEVED, CONVICTION
+        for table, (places, logs) in recent:
+            rises, shares = self._rises(table[places], places), self._shares[places]
+            along += float(shares @ (rises * logs))
+            squares += float(shares @ rises**2)
+        return max(0.0, along / squares)
+
+    def _rises(self, tables: NDArray[np.floating[Any]], places: Sequence[int]) -> Floats:
+        """Log efforts of these queries over the baseline's, tables shaped (..., places, d)."""
+        return np.asarray(tables[..., 0] - self._baseline[places, 0], dtype=np.float64)
 
 
 class _Forest:

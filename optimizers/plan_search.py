@@ -24,9 +24,9 @@ GENERATIONS = 3
 POOL = 100
 """Candidates of a generation that are judged by their knobs alone."""
 
-PLANNED_QUERIES = 420
-"""EXPLAINs of a search, about. It is a budget in candidates and not in seconds: an ask
-comes out the same on a busy machine, and when a session is resumed."""
+SEARCHED_TABLES = 1500
+"""Tables of the queries that a search plans, about, each as often as it does. It is no budget
+in seconds: an ask comes out the same on a busy machine, and when a session is resumed."""
 
 FEWEST, MOST = 2, 40
 """Candidates of a generation that are planned, whatever the budget gives."""
@@ -56,19 +56,19 @@ class PlanSearch:
         screen: judges by the knobs alone, at once.
         judge: judges by the plans, which takes an EXPLAIN of each query.
         grafts: for single queries of the best that is known.
-        queries: how many there are to plan.
+        tables: of the queries that the judge plans for a candidate.
     """
 
     candidates: Candidates
     screen: Screen
     judge: Judge
     grafts: Grafts
-    queries: int
+    tables: int
 
     @property
     def planned(self) -> int:
         """Candidates that a generation plans."""
-        return min(MOST, max(FEWEST, PLANNED_QUERIES // (GENERATIONS * self.queries)))
+        return min(MOST, max(FEWEST, SEARCHED_TABLES // (GENERATIONS * self.tables)))
 
     def run(
         self,

@@ -82,16 +82,16 @@ class QueryEvidence:
         chosen = losses[measured & baseline] if (measured & baseline).any() else losses[measured]
         return losses - (np.median(chosen) if chosen.size else 0.0)
 
-    def heaviest(self, count: int) -> list[str]:
-        """The ids of at most `count` queries that take most of the total, in their order.
+    @property
+    def heaviest_first(self) -> list[str]:
+        """All ids, by how much of the total each query takes.
 
-        The first trial that succeeded decides, so they stay the same from then on.
+        The first trial that succeeded decides, so the order stays the same from then on.
         """
         first = next((trial for trial in self._trials if trial.succeeded), None)
         times = {} if first is None else self._times(first)
         amounts = [times.get(place, 0.0) * self._weights[place] for place in range(len(self._ids))]
-        chosen = np.argsort(-np.array(amounts), kind="stable")[:count]
-        return [self._ids[place] for place in sorted(chosen)]
+        return [self._ids[place] for place in np.argsort(-np.array(amounts), kind="stable")]
 
     def shares_of(self, queries: Sequence[str]) -> Floats:
         """Some queries' shares of their own total under the baseline, shape (queries,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from llmtune.knobs.configuration import Configuration
@@ -20,6 +20,11 @@ class WhatIf(Protocol):
         """Each query id's weight in the total."""
         ...
 
+    @property
+    def tables(self) -> Mapping[str, int]:
+        """How many tables each query id reads: planning takes the longer the more there are."""
+        ...
+
     def features(
         self, configurations: Sequence[Configuration], queries: Sequence[str]
     ) -> list[Floats]:
@@ -31,14 +36,5 @@ class WhatIf(Protocol):
 
         Args:
             queries: their ids, the rows' order.
-        """
-        ...
-
-    def shapes(
-        self, configurations: Sequence[Configuration], queries: Sequence[str]
-    ) -> list[tuple[Hashable, ...]]:
-        """For each one which plan each query would get: equal entries are the same plan.
-
-        Called only between trials.
         """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol, runtime_checkable
 
@@ -57,6 +57,11 @@ class QueryPlans:
         """See `WhatIf.weights`."""
         return self._weights
 
+    @property
+    def tables(self) -> Mapping[str, int]:
+        """See `WhatIf.tables`."""
+        return self._features.tables
+
     def features(
         self, configurations: Sequence[Configuration], queries: Sequence[str]
     ) -> list[Floats]:
@@ -72,12 +77,6 @@ class QueryPlans:
             np.column_stack([effort, np.array(list(one.values()))[:, self._shown]])
             for effort, one in zip(efforts, vectors, strict=True)
         ]
-
-    def shapes(
-        self, configurations: Sequence[Configuration], queries: Sequence[str]
-    ) -> list[tuple[Hashable, ...]]:
-        """See `WhatIf.shapes`; raises what `features` raises."""
-        return self._features.shapes(configurations, queries)
 
 
 def _runs(feature: str) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from llmtune.benchmark.synthetic import SyntheticEvaluator
 from llmtune.knobs.configuration import Configuration
 from optimizers.space import Floats, UnitCube
+
+TABLES = 4
+"""That a query of a synthetic evaluator is said to read."""
 
 
 class SyntheticPlans:
@@ -31,21 +34,17 @@ class SyntheticPlans:
         """See `WhatIf.weights`."""
         return dict.fromkeys(self._evaluator.query_ids, 1.0)
 
+    @property
+    def tables(self) -> Mapping[str, int]:
+        """See `WhatIf.tables`."""
+        return dict.fromkeys(self._evaluator.query_ids, TABLES)
+
     def features(
         self, configurations: Sequence[Configuration], queries: Sequence[str]
     ) -> list[Floats]:
         """See `WhatIf.features`: each of shape (queries, 1 + knobs)."""
         self.asked.extend(configurations)
         return [self._table(one, queries) for one in configurations]
-
-    def shapes(
-        self, configurations: Sequence[Configuration], queries: Sequence[str]
-    ) -> list[tuple[Hashable, ...]]:
-        """See `WhatIf.shapes`: a query's plan changes with every tenth of its harm."""
-        self.asked.extend(configurations)
-        return [
-            tuple(int(10 * harm) for harm in self._harms(one, queries)) for one in configurations
-        ]
 
     def _harms(self, configuration: Configuration, queries: Sequence[str]) -> list[float]:
         harms = self._evaluator.harms(configuration)

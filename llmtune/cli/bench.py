@@ -26,7 +26,7 @@ from llmtune.postgres.databases import exists
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.originals import Journal
-from llmtune.postgres.planners import planners
+from llmtune.postgres.planners import USUAL_TABLES, planners
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Target
@@ -135,7 +135,10 @@ def open_bench(
         if not load:
             _check_loaded(target, wanted.data_set)
         database = _database(target, wanted.data_set, reporter)
-        with planners(target, database, len(wanted.queries)) as (connection, *others):
+        with planners(target, database, USUAL_TABLES * len(wanted.queries)) as (
+            connection,
+            *others,
+        ):
             wanted = tried(connection, wanted, options, reporter, measured=measured and load)
             profile = profile_workload(connection, wanted, target.hardware, target.version, others)
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import repeat
 from typing import Any
 
 import psycopg
@@ -75,6 +73,11 @@ class PlanNode:
         for child in self.children:
             yield from child.walk()
 
+    @property
+    def tables_read(self) -> int:
+        """Scans of a table in this plan."""
+        return sum(node.relation is not None for node in self.walk())
+
     def shape(self) -> tuple[object, ...]:
         """What is done, without how much of it: equal shapes run the same operators."""
         own = (self.kind, self.strategy, self.relation, self.index, self.workers)
@@ -132,38 +135,17 @@ def not_planned(error: psycopg.Error) -> str:
 
 
 def what_if(
-    connection: Connection,
-    settings: Mapping[str, str],
-    queries: Iterable[Query],
-    others: Sequence[Connection] = (),
+    connection: Connection, settings: Mapping[str, str], queries: Iterable[Query]
 ) -> dict[str, PlanNode]:
     """The plan of each query (by its id) if these session settings were in force.
 
     The settings live in a transaction that is rolled back, so the connection
     keeps its own whatever happens.
 
-    Args:
-        others: further connections to the same database, which plan at the same time.
-
     Raises:
         QueryFailed: the server cannot plan a query.
         TargetError: the server refuses a setting in a session.
     """
-    wanted = list(queries)
-    if not others:
-        return _plans(connection, settings, wanted)
-    connections = (connection, *others)
-    # Neighbours are alike: in turn, each connection gets as many hard ones.
-    shares = [wanted[place :: len(connections)] for place in range(len(connections))]
-    with ThreadPoolExecutor(len(connections)) as pool:
-        found = list(pool.map(_plans, connections, repeat(settings), shares))
-    plans = {query_id: plan for share in found for query_id, plan in share.items()}
-    return {query.id: plans[query.id] for query in wanted}
-
-
-def _plans(
-    connection: Connection, settings: Mapping[str, str], queries: Iterable[Query]
-) -> dict[str, PlanNode]:
     with connection.transaction(force_rollback=True):
         set_locally(connection, settings)
         return {query.id: _explain_query(connection, query) for query in queries}

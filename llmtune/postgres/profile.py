@@ -10,7 +10,8 @@ from typing import Any
 from llmtune.errors import DatasetError, UnknownName, UsageError
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.plan_work import FAMILY_NAMES, Visit, visits
-from llmtune.postgres.plans import PlanNode, planner_defaults, what_if
+from llmtune.postgres.planners import what_ifs
+from llmtune.postgres.plans import PlanNode, planner_defaults
 from llmtune.postgres.statistics import TableStatistics, table_statistics
 from llmtune.postgres.target import Connection
 from workloads.workload import AnyWorkload
@@ -144,7 +145,8 @@ def profile_workload(
     Raises:
         QueryFailed: the server cannot plan a query.
     """
-    plans = what_if(connection, planner_defaults(connection), workload.queries, others)
+    untuned = planner_defaults(connection)
+    (plans,) = what_ifs((connection, *others), [(untuned, workload.queries)])
     queries = tuple(
         QueryProfile(q.id, q.template, q.weight, summarize(plans[q.id])) for q in workload.queries
     )

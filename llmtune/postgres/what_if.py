@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
@@ -32,6 +32,11 @@ class WhatIfFeatures:
             indexes = index_statistics(connection)
         self._stored = Stored({table.name: table for table in tables}, indexes)
         self._features = PlanFeatures(space, tables, self._plans(space.default()))
+
+    @property
+    def tables(self) -> Mapping[str, int]:
+        """How many tables each query scans: see `WhatIfPlans.tables`."""
+        return self._plans.tables
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,12 +72,3 @@ class WhatIfFeatures:
             given = budget(configuration, self._features.space)
             found.append(tuple(effort(plan, given, self._stored) for plan in plans.values()))
         return found
-
-    def shapes(
-        self, configurations: Sequence[Configuration], queries: Sequence[str]
-    ) -> list[tuple[object, ...]]:
-        """The shape of each query's plan under each configuration: see `PlanNode.shape`."""
-        return [
-            tuple(plan.shape() for plan in plans.values())
-            for plans in self._plans.each(configurations, queries)
-        ]

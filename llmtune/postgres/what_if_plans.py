@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace
-from llmtune.postgres.planners import planners
-from llmtune.postgres.plans import PlanNode, what_if
+from llmtune.postgres.planners import USUAL_TABLES, planners, what_ifs
+from llmtune.postgres.plans import PlanNode
 from llmtune.postgres.server_settings import setting_text
 from llmtune.postgres.target import Target
 from workloads.workload import AnyWorkload
@@ -56,6 +56,12 @@ class WhatIfPlans:
             if one.knob.effect(space.version) is Effect.SESSION and one.name not in UNPLANNED
         ]
         self._plans: dict[tuple[str, ...], dict[str, PlanNode]] = {}
+        self._tables: dict[str, int] = {}
+
+    @property
+    def tables(self) -> Mapping[str, int]:
+        """How many tables each query scans that was planned, as its first plan has it."""
+        return self._tables
 
     def __call__(self, configuration: Configuration) -> dict[str, PlanNode]:
         """The plans under one configuration; see `each`."""
@@ -81,26 +87,32 @@ class WhatIfPlans:
         keys = [self._key(one) for one in configurations]
         found = {key: self._plans.pop(key, {}) for key in keys}
         missing = {key: [one for one in wanted if one not in found[key]] for key in found}
-        for key, plans in self._planned({key: ids for key, ids in missing.items() if ids}):
-            found[key].update(plans)
+        self._plan({key: ids for key, ids in missing.items() if ids}, found)
         self._keep(found)
         return [{one: found[key][one] for one in wanted} for key in keys]
 
     def _key(self, configuration: Configuration) -> tuple[str, ...]:
         return tuple(setting_text(_quick(name, configuration[name])) for name in self._session)
 
-    def _planned(
-        self, missing: Mapping[tuple[str, ...], Sequence[str]]
-    ) -> Iterator[tuple[tuple[str, ...], dict[str, PlanNode]]]:
-        """Plans of some queries under each of some settings."""
+    def _plan(
+        self,
+        missing: Mapping[tuple[str, ...], Sequence[str]],
+        found: Mapping[tuple[str, ...], dict[str, PlanNode]],
+    ) -> None:
+        """Add to what is found the plans of queries that are missing under each settings."""
         if not missing:
             return
+        wanted = [
+            (dict(zip(self._session, key, strict=True)), [self._queries[one] for one in ids])
+            for key, ids in missing.items()
+        ]
         # Connections of its own each time: the server may restart between calls.
-        count = sum(len(ids) for ids in missing.values())
-        with planners(self._target, self._database, count) as (first, *others):
-            for key, ids in missing.items():
-                settings = dict(zip(self._session, key, strict=True))
-                yield key, what_if(first, settings, [self._queries[one] for one in ids], others)
+        tables = sum(self._tables.get(one, USUAL_TABLES) for ids in missing.values() for one in ids)
+        with planners(self._target, self._database, tables) as connections:
+            for key, plans in zip(missing, what_ifs(connections, wanted), strict=True):
+                found[key].update(plans)
+                for name in plans.keys() - self._tables.keys():
+                    self._tables[name] = plans[name].tables_read
 
     def _keep(self, found: Mapping[tuple[str, ...], dict[str, PlanNode]]) -> None:
         """Remember these, and forget those that were not asked for the longest."""

@@ -20,9 +20,6 @@ def test_a_benchmark_shows_the_plans_of_chosen_queries_also_after_a_restart(embe
     (other,) = plans.features([hashed], queries)
     assert other.shape == default.shape == (3, default.shape[1])
     assert (other != default).any(axis=1).tolist() == [False, True, True]
-    before, after = plans.shapes([space.default(), hashed], queries)
-    same = [one == another for one, another in zip(before, after, strict=True)]
-    assert same == [True, False, False], "q6 joins nothing"
     optimizer = registry.optimizer("plan", space, TPCH.objective, 0, what_if=plans)
     space.validate(optimizer.ask())
 

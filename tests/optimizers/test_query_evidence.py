@@ -80,7 +80,7 @@ def test_a_reused_time_is_no_evidence_but_counts_towards_the_bound():
 def test_the_heaviest_queries_of_the_first_success_stand_for_the_total():
     slow = trial(OTHER, TrialStatus.SUCCEEDED, 28.0, a=20.0, b=1.0, c=7.0)
     gathered = evidence(BASE, slow)
-    assert gathered.heaviest(2) == ["b", "c"]
+    assert gathered.heaviest_first == ["c", "b", "a"]
     assert gathered.shares_of(["b", "c"]) == pytest.approx([1 / 3, 2 / 3])
     places, values = gathered.rows(["b", "c"])[1]
     assert places == [0, 1]
@@ -88,4 +88,4 @@ def test_the_heaviest_queries_of_the_first_success_stand_for_the_total():
 
 
 def test_before_a_success_any_queries_are_as_heavy():
-    assert evidence().heaviest(2) == ["a", "b"]
+    assert evidence().heaviest_first == ["a", "b", "c"]

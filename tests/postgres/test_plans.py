@@ -7,7 +7,7 @@ import pytest
 from llmtune.errors import QueryFailed, TargetError
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.plan_work import FAMILY_NAMES, family, parallel_divisor, visits
-from llmtune.postgres.planners import planners
+from llmtune.postgres.planners import TABLES_EACH, planners, what_ifs
 from llmtune.postgres.plans import PlanNode, explain, parse_plan, planner_defaults, what_if
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection
@@ -159,20 +159,19 @@ def test_several_connections_find_the_plans_of_one(
 ) -> None:
     queries = tpch_workload(0.01, 1, streams=3).queries
     settings = {"enable_hashjoin": "off"}
-    with planners(embedded, tpch_tiny, len(queries)) as (first, *others):
+    with planners(embedded, tpch_tiny, 3 * TABLES_EACH) as (first, *others):
         assert len(others) == min(3, embedded.hardware.cores) - 1
-        plans = what_if(first, settings, queries, others)
-        assert list(plans) == [query.id for query in queries]
-        assert plans == what_if(connection, settings, queries)
+        several = what_ifs((first, *others), [(settings, queries), ({}, queries[:3]), ({}, [])])
+        assert list(several[0]) == [query.id for query in queries]
+        assert several[0] == what_if(connection, settings, queries)
+        assert several[1:] == [what_if(connection, {}, queries[:3]), {}]
         broken = [*queries, Query("broken", "SELECT * FROM nowhere", "b")]
         with pytest.raises(QueryFailed, match="broken"):
-            what_if(first, {}, broken, others)
+            what_ifs((first, *others), [({}, broken)])
         shown = [one.execute("SHOW enable_hashjoin").fetchone() for one in (first, *others)]
         assert set(shown) == {("on",)}
 
 
-def test_few_queries_are_planned_on_one_connection(
-    embedded: EmbeddedTarget, tpch_tiny: str
-) -> None:
-    with planners(embedded, tpch_tiny, 22) as connections:
+def test_few_tables_are_planned_on_one_connection(embedded: EmbeddedTarget, tpch_tiny: str) -> None:
+    with planners(embedded, tpch_tiny, TABLES_EACH) as connections:
         assert len(connections) == 1

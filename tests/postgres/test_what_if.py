@@ -114,5 +114,5 @@ def test_queries_that_are_wanted_later_are_planned_then_and_the_others_kept(what
     assert list(whole) == [query.id for query in TPCH.queries]
     assert {name: whole[name] for name in some} == some
     before = target.connections
-    what_if.shapes([unlike], ["q1", "q9"])
+    what_if.efforts([unlike], ["q1", "q9"])
     assert target.connections == before
