@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from optimizers.space import Floats
 
-TREES = 16
+TREES = 32
 """Of each forest."""
 
 TRIED = 0.35
