@@ -38,7 +38,7 @@ from llmtune.cli.targets import TargetRequest
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from llmtune.tuning.interval import Floats, bootstrap_interval
-from llmtune.tuning.record import Plan
+from llmtune.tuning.plan import Plan
 from optimizers.base import Optimizer, is_better
 from optimizers.projection import unchanged
 from optimizers.registry import optimizer

@@ -21,8 +21,8 @@ from llmtune.cli.turns import run_finals, run_in_turns
 from llmtune.cli.warm_start import check_without_server, open_warm_start, trained_on
 from llmtune.report.comparable import arms_from, interrupted
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
+from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of
-from llmtune.tuning.record import Plan
 from llmtune.tuning.result_file import ready_folder
 from llmtune.tuning.store import SessionStore
 from optimizers.registry import check_name

@@ -14,17 +14,10 @@ from llmtune.cli.warm_start import Stage, WarmStart, proposals
 from llmtune.report.arms import Arm, Run
 from llmtune.report.comparable import arm_label
 from llmtune.report.curve import final_values, journal_curve
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_proposals
-from llmtune.tuning.record import (
-    PRIOR,
-    JournalEntry,
-    Plan,
-    Prior,
-    Request,
-    SessionRecord,
-    SessionStatus,
-)
-from llmtune.tuning.session import new_record
+from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
 from optimizers.registry import check_name
 from optimizers.warm_start import portfolio

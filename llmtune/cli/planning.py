@@ -16,7 +16,8 @@ from llmtune.postgres.settings import Planned, SettingsApplier
 from llmtune.postgres.traffic_reader import counting_statement
 from llmtune.report.wording import span_text
 from llmtune.tuning.guards import ServerFacts, server_budget, violations
-from llmtune.tuning.record import Plan, SessionRecord
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import SessionRecord
 from llmtune.units import format_memory
 from optimizers.warm_start import Proposal
 from workloads.workload import TransactionMix

@@ -19,6 +19,7 @@ from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.target import Target
 from llmtune.postgres.tuner_lock import TunerLock
+from llmtune.tuning.new_record import new_id
 from llmtune.tuning.restore import Restored, restore
 from llmtune.tuning.restore_points import (
     PointState,
@@ -27,7 +28,6 @@ from llmtune.tuning.restore_points import (
     TargetJournal,
 )
 from llmtune.tuning.server_facts import NO_RISKS, Risks
-from llmtune.tuning.session import new_id
 
 
 @dataclass(frozen=True, slots=True)

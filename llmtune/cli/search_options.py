@@ -13,7 +13,8 @@ from llmtune.units import parse_duration
 
 if TYPE_CHECKING:
     from llmtune.benchmark.evaluator import Evaluator
-    from llmtune.tuning.record import Plan, Prior
+    from llmtune.tuning.plan import Plan
+    from llmtune.tuning.record import Prior
     from llmtune.tuning.store import SessionStore
 
 DEFAULT_TRIALS = 30
@@ -66,7 +67,7 @@ class SearchOptions:
             UsageError: there is no such optimizer, or options do not go together.
         """
         from llmtune.benchmark.cheap import parse_savings
-        from llmtune.tuning.record import Plan
+        from llmtune.tuning.plan import Plan
         from optimizers.narrowed import NARROW_AFTER
         from optimizers.registry import check_name
 

@@ -69,11 +69,11 @@ def tune(
     from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import kept_request, origin_of, run_new
     from llmtune.cli.warm_start import open_warm_start, proposals
+    from llmtune.tuning.new_record import new_id, new_record
     from llmtune.tuning.prior import prior_proposals
     from llmtune.tuning.record import Request
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result_file import ready_folder
-    from llmtune.tuning.session import new_id, new_record
     from llmtune.tuning.store import SessionStore
 
     plan, reporter = searching.plan(), Reporter(quiet=json)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from llmtune.errors import SessionError
 from llmtune.trial import Trial
-from llmtune.tuning.record import Phase, Plan
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Phase
 from llmtune.tuning.runner import Runner
 from optimizers.warm_start import Proposal, WarmStarted
 from workloads.objective import Direction, Objective

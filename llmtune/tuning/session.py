@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,8 +24,6 @@ from llmtune.tuning.prune import Pruning
 from llmtune.tuning.record import (
     JournalEntry,
     Phase,
-    Prior,
-    Request,
     SessionRecord,
     SessionStatus,
 )
@@ -37,7 +34,7 @@ from llmtune.tuning.store import SessionStore
 from optimizers.base import Optimizer
 from optimizers.registry import looks_at_plans
 from optimizers.registry import optimizer as build_optimizer
-from optimizers.warm_start import Proposal, WarmStarted, default_proposal, portfolio
+from optimizers.warm_start import WarmStarted, default_proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +49,6 @@ class Outcome:
     entries: tuple[JournalEntry, ...]
     pruning: Pruning | None
     confirmation: Confirmation
-
-
-def new_id() -> str:
-    """A session's id that no other has."""
-    return uuid.uuid4().hex[:12]
-
-
-def new_record(
-    evaluator: Evaluator,
-    request: Request,
-    proposals: Sequence[Proposal] = (),
-    suggest_s: float = 0.0,
-    session_id: str | None = None,
-    prior: Sequence[Prior] = (),
-) -> SessionRecord:
-    """The record of a new session.
-
-    Args:
-        prior: what the optimizer is told before its first ask.
-        session_id: from `new_id`; None: a new one.
-        proposals: what to try after the default and before the optimizer's own.
-        suggest_s: seconds that making them took.
-    """
-    space = evaluator.space
-    return SessionRecord(
-        id=session_id or new_id(),
-        target=request.target,
-        workload=request.workload,
-        hardware=space.hardware,
-        server_version=space.version,
-        catalogue_hash=space.catalogue_hash,
-        knobs=tuple(space.names),
-        objective=evaluator.objective,
-        optimizer=request.optimizer,
-        warm_start=request.warm_start,
-        seed=request.seed,
-        plan=request.plan,
-        proposals=portfolio(*proposals),
-        suggest_s=suggest_s,
-        prior=tuple(prior),
-        origin=request.origin,
-    )
 
 
 class TuningSession:

@@ -18,8 +18,10 @@ from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.what_if_plans import WhatIfPlans
 from llmtune.trial import Trial, TrialStatus
-from llmtune.tuning.record import Phase, Plan, Request, SessionRecord
-from llmtune.tuning.session import TuningSession, new_record
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Phase, Request, SessionRecord
+from llmtune.tuning.session import TuningSession
 from llmtune.tuning.store import SessionStore
 from workloads.tpch import tpch_workload
 from workloads.workload import Query, Workload

@@ -17,8 +17,10 @@ from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.traffic import Lost, between
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.trial import TrialStatus
-from llmtune.tuning.record import Plan, Request
-from llmtune.tuning.session import TuningSession, new_record
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Request
+from llmtune.tuning.session import TuningSession
 from llmtune.tuning.store import SessionStore
 from optimizers.warm_start import Proposal
 

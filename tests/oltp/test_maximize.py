@@ -11,8 +11,10 @@ from llmtune.report.page import page
 from llmtune.report.wording import Verdict, headline
 from llmtune.trial import TrialStatus
 from llmtune.tuning.assemble import assemble
-from llmtune.tuning.record import Phase, Plan, Request
-from llmtune.tuning.session import Outcome, TuningSession, new_record
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Phase, Request
+from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore
 from optimizers.warm_start import default_proposal
 from workloads.objective import THROUGHPUT

@@ -26,7 +26,8 @@ from llmtune.report.curve import Axis, Curve, Point
 from llmtune.report.effort import area, effort
 from llmtune.report.interactive import comparison_html
 from llmtune.trial import Pace, Trial, TrialStatus
-from llmtune.tuning.record import JournalEntry, Phase, Plan, SessionRecord
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from workloads.objective import LATENCY, THROUGHPUT
 
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), names=["work_mem"])

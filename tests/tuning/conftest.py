@@ -10,8 +10,9 @@ from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
-from llmtune.tuning.record import Plan, Request, SessionRecord
-from llmtune.tuning.session import new_record
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Request, SessionRecord
 from llmtune.tuning.store import SessionStore
 from optimizers.warm_start import rules_proposal
 

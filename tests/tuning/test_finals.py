@@ -12,8 +12,10 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.finals import best_trial, final_trials, measure_finals
-from llmtune.tuning.record import Phase, Plan, Request, SessionRecord
-from llmtune.tuning.session import TuningSession, new_record
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Phase, Request, SessionRecord
+from llmtune.tuning.session import TuningSession
 from llmtune.tuning.store import SessionStore
 
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), names=["work_mem", "jit"])

@@ -12,9 +12,10 @@ from llmtune.knobs.memory import fits, repair
 from llmtune.knobs.space import resolve_space
 from llmtune.trial import TrialStatus
 from llmtune.tuning.guards import ServerFacts, server_budget, server_demand, violations
-from llmtune.tuning.record import Phase, Plan, Request
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Phase, Request
 from llmtune.tuning.runner import Runner
-from llmtune.tuning.session import new_record
 from llmtune.tuning.store import SessionStore
 
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 1 << 30), durability=True)

@@ -12,9 +12,11 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.trial import Pace, Trial
 from llmtune.tuning.interleave import explore_in_turns
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
-from llmtune.tuning.record import PRIOR, Plan, Prior, Request, SessionStatus
-from llmtune.tuning.session import TuningSession, new_record
+from llmtune.tuning.record import PRIOR, Prior, Request, SessionStatus
+from llmtune.tuning.session import TuningSession
 from llmtune.tuning.store import SessionStore
 
 KNOBS = ("work_mem", "random_page_cost", "enable_nestloop", "shared_buffers")

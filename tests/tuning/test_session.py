@@ -16,7 +16,8 @@ from llmtune.tuning.events import (
     TrialFinished,
     TrialStarted,
 )
-from llmtune.tuning.record import Phase, Plan, Request, SessionStatus
+from llmtune.tuning.plan import Plan
+from llmtune.tuning.record import Phase, Request, SessionStatus
 from llmtune.tuning.session import TuningSession
 from optimizers.warm_start import Proposal
 
