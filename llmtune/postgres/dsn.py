@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -42,7 +42,8 @@ class DsnTarget:
     """A server behind a libpq address; restarted only by the way that its owner gave.
 
     On entering, everything is found out that decides what can be changed, and
-    ALTER SYSTEM's entries are noted. Leaving and `recover` put them back.
+    ALTER SYSTEM's entries are noted. Leaving and `recover` put those back that we
+    changed, and leave alone what others did meanwhile.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class DsnTarget:
         self._everyone = everyone
         self._report: ServerReport | None = None
         self._entries: OwnersEntries | None = None
+        self._ours: dict[str, Collection[str | None]] = {}
         self._last: dict[str, str] = {}
         self._folder: Path | None = None
         self._started = 0.0
@@ -143,6 +145,8 @@ class DsnTarget:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not (self._ours or self._down):
+            return
         try:
             self.recover()
         except TargetError as failure:
@@ -197,6 +201,11 @@ class DsnTarget:
         self.inspect()
         with self.connect() as connection, loss_is_failure():
             self._entries = OwnersEntries.read(connection, self.report.reachable)
+        self._ours = {}
+
+    def note_entries(self, ours: Mapping[str, Collection[str | None]]) -> None:
+        """See `NotesEntries.note_entries`."""
+        self._ours |= ours
 
     def connect(
         self, database: str | None = None, settings: Mapping[str, str] | None = None
@@ -246,7 +255,7 @@ class DsnTarget:
         with self._reconnect() as connection, loss_is_failure():
             if self._entries is None:
                 return
-            waiting = self._entries.put_back(connection)
+            waiting = self._entries.put_back(connection, self._ours)
         if waiting and self._restarter is not None:
             self.restart()
 
@@ -265,7 +274,7 @@ class DsnTarget:
                 raise
             folder = self.data_folder
             file = self._restarter.settings_file or (FolderFile(folder) if folder else None)
-            self._entries.undo_outside(file, self._last)
+            self._entries.undo_outside(file, self._last, self._ours)
             self.restart()
             self._down = False
             connection = self.connect()
@@ -278,7 +287,7 @@ class DsnTarget:
             return
         with self.connect() as connection, loss_is_failure():
             self._started = start_of(connection)
-            self._last = read_entries(connection, self._entries.names)
+            self._last = read_entries(connection, self._ours)
 
     def _pin(self, connection: Connection) -> None:
         """Stay with the server that answered: of several hosts, or when variables change."""

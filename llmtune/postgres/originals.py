@@ -156,10 +156,15 @@ class Standing(Enum):
 
 
 def standing(touched: Touched, now: str | None) -> Standing:
-    """Whose the ALTER SYSTEM entry `now` is; one that cannot be seen is taken for ours."""
-    if same_text(now, touched.original.altered):
+    """Whose the ALTER SYSTEM entry `now` of a touched knob is."""
+    return whose(now, touched.original.altered, touched.ours)
+
+
+def whose(now: str | None, original: str | None, ours: Iterable[str | None]) -> Standing:
+    """Whose an ALTER SYSTEM entry is; one that cannot be seen is taken for ours."""
+    if same_text(now, original):
         return Standing.ORIGINAL
-    if now == UNSEEN or any(same_text(now, text) for text in touched.ours):
+    if now == UNSEEN or any(same_text(now, text) for text in ours):
         return Standing.OURS
     return Standing.FOREIGN
 

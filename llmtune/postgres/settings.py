@@ -32,7 +32,7 @@ from llmtune.postgres.server_settings import (
     setting_text,
 )
 from llmtune.postgres.session import loss_is_failure
-from llmtune.postgres.target import Connection, Target
+from llmtune.postgres.target import Connection, NotesEntries, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +205,8 @@ class SettingsApplier:
         self._check_seen(changes)
         if changes:
             self._journal.before(self._originals, changes)
+            if isinstance(self._target, NotesEntries):
+                self._target.note_entries({n: (one.now, one.next) for n, one in changes.items()})
         for name, change in changes.items():
             try:
                 alter_system(connection, name, change.next)

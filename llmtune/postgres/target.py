@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import psycopg
@@ -95,6 +95,21 @@ class ExplainsLoss(Protocol):
         """Why connections were lost since this was last asked; empty if it cannot be seen.
 
         To be asked before `recover`, which may remove what tells it.
+        """
+        ...
+
+
+@runtime_checkable
+class NotesEntries(Protocol):
+    """A target that outlives us: of its settings it puts back what we changed, and no others."""
+
+    def note_entries(self, ours: Mapping[str, Collection[str | None]]) -> None:
+        """Which ALTER SYSTEM entries these knobs may have from us from now on.
+
+        To be told before they are changed.
+
+        Args:
+            ours: for each knob the texts; None among them: no entry.
         """
         ...
 

@@ -176,6 +176,7 @@ def test_a_server_that_stays_away_is_waited_for_once(scene: Scene) -> None:
 
     def lose_it() -> None:
         with target:
+            target.note_entries({"checkpoint_timeout": ("7min", "9min")})
             os.kill(number_of_server(scene), signal.SIGQUIT)
             target.recover()
 

@@ -62,6 +62,23 @@ def test_leaving_puts_the_owners_settings_back(dsn: str, embedded: EmbeddedTarge
     assert entries(embedded) == ["checkpoint_timeout = '7min'"]
 
 
+def test_what_others_set_meanwhile_stays(dsn: str, embedded: EmbeddedTarget) -> None:
+    def alter(setting: str) -> None:
+        with embedded.connect() as connection:
+            connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
+    with DsnTarget(dsn, HARDWARE) as target:
+        space = resolve_space(load_catalogue(), target.version, HARDWARE)
+        applier = SettingsApplier(target, space)
+        applier.apply(space.configuration({"checkpoint_timeout": 900}))
+        alter("max_wal_size = '3GB'")
+        target.recover()
+        assert sorted(entries(embedded)) == ["checkpoint_timeout = '7min'", "max_wal_size = '3GB'"]
+        alter("checkpoint_timeout = '9min'")
+    assert sorted(entries(embedded)) == ["checkpoint_timeout = '9min'", "max_wal_size = '3GB'"]
+
+
 def test_the_default_is_set_where_the_owner_had_another_value(dsn: str) -> None:
     with DsnTarget(dsn, HARDWARE) as target:
         space = resolve_space(load_catalogue(), target.version, HARDWARE)

@@ -84,6 +84,7 @@ def test_a_container_that_does_not_start_is_mended_from_outside(served: Served) 
         ContainerRestarter(served.name).hardware,
         restart.restarter(),
     ) as target:
+        target.note_entries({"shared_buffers": (None, "8000GB")})
         with DsnTarget(served.dsn).connect() as connection:
             connection.execute("ALTER SYSTEM SET shared_buffers = '8000GB'")
         with pytest.raises(ServerDidNotStart) as failure:

@@ -63,6 +63,7 @@ def test_pg_ctl_restarts_and_leaving_restarts_back(server: EmbeddedTarget) -> No
 
 def unstartable(server: EmbeddedTarget, target: DsnTarget) -> None:
     """What no guard of ours would let through: the server refuses to start with it."""
+    target.note_entries({"shared_buffers": (None, IMPOSSIBLE)})
     run(server, f"ALTER SYSTEM SET shared_buffers = '{IMPOSSIBLE}'")
     with pytest.raises(ServerDidNotStart, match="did not restart") as failure:
         target.restart()
@@ -98,7 +99,8 @@ def test_out_of_reach_the_lines_to_remove_are_named(server: EmbeddedTarget) -> N
         data_folder = None
 
     target = Remote(address(server), HARDWARE, FakeRestarter(inner.restart)).__enter__()
-    run(server, "ALTER SYSTEM SET max_wal_size = '3GB'")
+    target.note_entries({"max_wal_size": (None, "3GB")})
+    run(server, "ALTER SYSTEM SET max_wal_size = '3GB'", "ALTER SYSTEM SET min_wal_size = '1GB'")
     unstartable(server, target)
     with pytest.raises(ServerDidNotStart) as failure:
         target.recover()
@@ -106,6 +108,7 @@ def test_out_of_reach_the_lines_to_remove_are_named(server: EmbeddedTarget) -> N
     assert f"shared_buffers = '{IMPOSSIBLE}'" in said
     assert "max_wal_size = '3GB'" in said
     assert "checkpoint_timeout" not in said
+    assert "min_wal_size" not in said, "somebody else set it"
     FolderFile(server.data_folder).write(b"checkpoint_timeout = '7min'\n")
     inner.restart()
     assert shown(server, "checkpoint_timeout") == "7min"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import psycopg
 
@@ -12,7 +13,7 @@ from llmtune.knobs.configuration import Value
 from llmtune.postgres.auto_conf import edited, entries
 from llmtune.postgres.live.present import AUTO_CONF, read_present
 from llmtune.postgres.live.restarter import AutoConfFile
-from llmtune.postgres.originals import read_entries, same_text
+from llmtune.postgres.originals import Standing, read_entries, whose
 from llmtune.postgres.server_settings import (
     alter_system,
     read_settings,
@@ -20,6 +21,9 @@ from llmtune.postgres.server_settings import (
     same_value,
 )
 from llmtune.postgres.target import Connection
+
+Ours: TypeAlias = Mapping[str, Collection[str | None]]
+"""The texts that entries may have from us, by the knob; None among them: no entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,10 @@ class OwnersEntries:
         values = {name: one.value for name, one in present if one.context == "postmaster"}
         return cls(names, read_entries(connection, names), values)
 
-    def put_back(self, connection: Connection) -> tuple[str, ...]:
-        """Make ALTER SYSTEM's file say of these knobs what it said; reload if it did not.
+    def put_back(self, connection: Connection, ours: Ours) -> tuple[str, ...]:
+        """Make ALTER SYSTEM's file say what it said where it has our entries; reload then.
+
+        What somebody else has set meanwhile stays.
 
         Returns:
             The knobs that have their value back only after a restart.
@@ -53,7 +59,8 @@ class OwnersEntries:
         Raises:
             TargetError: the server refuses.
         """
-        changes = self._changes(read_entries(connection, self.names))
+        found = read_entries(connection, ours)
+        changes = self._changes(found, ours)
         try:
             for name, text in changes.items():
                 alter_system(connection, name, text)
@@ -65,10 +72,12 @@ class OwnersEntries:
             raise TargetError(
                 f"the server refuses to have its settings put back: {error.diag.message_primary}"
             ) from error
-        now = read_settings(connection, self.values)
-        return tuple(n for n in self.values if not same_value(now[n].asked, self.values[n]))
+        theirs = self._of(Standing.FOREIGN, found, ours)
+        names = [name for name in ours if name in self.values and name not in theirs]
+        now = read_settings(connection, names)
+        return tuple(n for n in names if not same_value(now[n].asked, self.values[n]))
 
-    def undo_outside(self, file: AutoConfFile | None, last: Mapping[str, str]) -> None:
+    def undo_outside(self, file: AutoConfFile | None, last: Mapping[str, str], ours: Ours) -> None:
         """The same in the file of a server that is down.
 
         Args:
@@ -80,14 +89,14 @@ class OwnersEntries:
             TargetError: it cannot be read or written.
         """
         if file is None:
-            raise ServerDidNotStart(self._by_hand(last))
+            raise ServerDidNotStart(self._by_hand(last, ours))
         content = file.read()
-        changes = self._changes(entries(content, self.names))
+        changes = self._changes(entries(content, ours), ours)
         if changes:
             file.write(edited(content, changes))
 
-    def _by_hand(self, last: Mapping[str, str]) -> str:
-        changes = self._changes(last)
+    def _by_hand(self, last: Mapping[str, str], ours: Ours) -> str:
+        changes = self._changes(last, ours)
         remove = [f"{name} = '{last[name]}'" for name in changes if name in last]
         add = [f"{name} = '{text}'" for name, text in changes.items() if text is not None]
         return (
@@ -96,9 +105,13 @@ class OwnersEntries:
             f"{', put in ' if add else ''}{'; '.join(add)}, and start it"
         )
 
-    def _changes(self, now: Mapping[str, str]) -> dict[str, str | None]:
-        return {
-            name: self.texts.get(name)
-            for name in self.names
-            if not same_text(now.get(name), self.texts.get(name))
-        }
+    def _changes(self, now: Mapping[str, str], ours: Ours) -> dict[str, str | None]:
+        return {name: self.texts.get(name) for name in self._of(Standing.OURS, now, ours)}
+
+    def _of(self, standing: Standing, now: Mapping[str, str], ours: Ours) -> list[str]:
+        """The knobs whose entries stand so."""
+        return [
+            name
+            for name, texts in ours.items()
+            if name in self.names and whose(now.get(name), self.texts.get(name), texts) is standing
+        ]
