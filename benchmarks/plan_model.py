@@ -7,10 +7,10 @@ The complete trials of the comparison are planned again, with nothing run. From 
 trials of each session the model learns, as `plan` does; those of the other sessions it ranks,
 or the later ones where there is one session only.
 Comparisons with `--spare warm,bounds,order` serve: a trial with reused times is left out.
-Printed, as means over the sessions, for the plans' effort alone and for the model: the share
-of the variance of the queries' log times that is foretold, the rank correlation of the
-totals, and where the five that look best really stand (0 is the best place, 0.5 is no better
-than chance). All is about the heaviest queries, as `plan` looks at no others.
+Printed, as means over the sessions: the share of the variance of the queries' log times that
+is foretold, the rank correlation of the totals, and where the five that look best really
+stand (0 is the best place, 0.5 is no better than chance). Without any trial the plans' effort
+alone decides. All is about the heaviest queries, as `plan` looks at no others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +33,13 @@ from llmtune.cli.safety import own_safety
 from llmtune.cli.targets import TargetRequest
 from llmtune.trial import Trial
 from llmtune.tuning.store import SessionStore
-from optimizers.plan_model import BELIEVED, PlanModel
+from optimizers.plan_model import PlanModel
 from workloads.options import WorkloadOptions
 
 Floats = NDArray[np.float64]
+Scores: TypeAlias = tuple[float, float, float]
 HEAVIEST = 20
-TRIALS = (3, 5, 8, 12, 20, 40)
+TRIALS = (0, 3, 5, 8, 12, 20, 40)
 LOOKS_BEST = 5
 
 
@@ -101,21 +103,18 @@ def measured(journals: list[list[Trial]], workload: str, scale: float | None) ->
     return Measured(tables[:, heavy], logs, shares, defaults, sessions)
 
 
-def scores(facts: Measured, session: int, count: int) -> dict[str, tuple[float, float, float]]:
-    """Of the effort and of the model after the first trials of a session."""
+def scores(facts: Measured, session: int, count: int) -> Scores:
+    """Of the model after the first trials of a session; after none, of the effort alone."""
     learnt, unseen = facts.split(session, count)
     default = facts.tables[np.flatnonzero(facts.defaults)[0]]
     model = PlanModel(facts.shares, default, session)
     every = list(range(len(facts.shares)))
     model.fit(list(facts.tables[learnt]), [(every, facts.logs[at]) for at in learnt])
-    expected = {
-        "effort": BELIEVED * (facts.tables[unseen, :, 0] - default[:, 0]),
-        "model": model.opinions(list(facts.tables[unseen])).mean(axis=0),
-    }
-    return {kind: score(one, facts.logs[unseen], facts.shares) for kind, one in expected.items()}
+    expected = model.opinions(list(facts.tables[unseen])).mean(axis=0)
+    return score(expected, facts.logs[unseen], facts.shares)
 
 
-def score(expected: Floats, real: Floats, shares: Floats) -> tuple[float, float, float]:
+def score(expected: Floats, real: Floats, shares: Floats) -> Scores:
     foretold = 1 - ((expected - real) ** 2).sum() / (real**2).sum()
     looks, is_so = np.exp(expected) @ shares, np.exp(real) @ shares
     places = np.argsort(np.argsort(is_so)) / len(is_so)
@@ -124,13 +123,13 @@ def score(expected: Floats, real: Floats, shares: Floats) -> tuple[float, float,
 
 
 def table(facts: Measured) -> Iterable[str]:
-    yield "| trials learnt | by | variance foretold | rank correlation | place of the best |"
-    yield "|---|---|---|---|---|"
+    yield "| trials learnt | variance foretold | rank correlation | place of the best |"
+    yield "|---|---|---|---|"
+    sessions = [int(one) for one in np.unique(facts.sessions)]
     for count in TRIALS:
-        found = [scores(facts, int(session), count) for session in np.unique(facts.sessions)]
-        for kind in found[0]:
-            means = np.mean([one[kind] for one in found], axis=0)
-            yield f"| {count} | {kind} | {means[0]:.2f} | {means[1]:.2f} | {means[2]:.2f} |"
+        if all(len(facts.split(one, count)[1]) >= LOOKS_BEST for one in sessions):
+            means = np.mean([scores(facts, one, count) for one in sessions], axis=0)
+            yield f"| {count or 'none'} | {means[0]:.2f} | {means[1]:.2f} | {means[2]:.2f} |"
 
 
 def main() -> None:
