@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.resolved import ResolvedKnob
@@ -9,6 +11,8 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.projection import Projection
+
+Before = TypeVar("Before", Configuration, Configuration | None)
 
 
 class KeptRestarts:
@@ -53,6 +57,16 @@ def within_a_level(knob: ResolvedKnob, one: Value, other: Value) -> bool:
     return abs(knob.fraction(one) - knob.fraction(other)) <= 1 / (knob.knob.levels - 1)
 
 
+def left_in_force(trial: Trial, before: Before, baseline: Configuration) -> Before:
+    """What the server has after a trial of this session, and had `before` it.
+
+    A crashed one comes back on its original settings; what is refused is never applied.
+    """
+    if trial.status is TrialStatus.CRASHED:
+        return baseline
+    return before if trial.status is TrialStatus.REJECTED else trial.configuration
+
+
 class RestartSaving(Optimizer):
     """Tells a `KeptRestarts` what is in force, and leaves the rest to the optimizer it wraps."""
 
@@ -67,10 +81,16 @@ class RestartSaving(Optimizer):
         """The wrapped optimizer's, which is projected already."""
         return self._inner.ask()
 
-    def learn(self, trial: Trial) -> None:
-        """Note what the server is left with; a crashed one comes back on its original settings."""
-        if trial.status is TrialStatus.CRASHED:
-            self._kept.in_force = self.space.baseline()
-        elif trial.status is not TrialStatus.REJECTED:
-            self._kept.in_force = trial.configuration
+    def tell(self, trial: Trial) -> None:
+        """Note what the server is left with, and pass the trial on."""
+        self._kept.in_force = left_in_force(trial, self._kept.in_force, self.space.baseline())
         self._inner.tell(trial)
+
+    def learn(self, trial: Trial) -> None:
+        """Pass it on; prior data, which are only learnt, put nothing in force here."""
+        self._inner.learn(trial)
+
+    @property
+    def best(self) -> Trial | None:
+        """The wrapped optimizer's, which is told the same trials."""
+        return self._inner.best

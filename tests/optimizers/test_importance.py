@@ -9,6 +9,7 @@ from optimizers.importance import LEAST_CONFIGURATIONS, importance
 from optimizers.narrowed import Narrowed, Narrowing
 from optimizers.random_search import RandomSearch
 from optimizers.registry import optimizer
+from optimizers.restart_saving import within_a_level
 from tests.optimizers.conformance import OptimizerConformance, knob_space, projected, succeeded
 from workloads.objective import LATENCY
 
@@ -92,14 +93,42 @@ def test_it_goes_on_with_the_important_knobs_around_the_incumbent():
         narrowed.tell(succeeded(number, asked, 99.0))
 
 
+def near_the_top(space, number, asked):
+    """A trial that is the better, the more both kinds of memory it gives."""
+    memory = [space[name].position(asked[name]) for name in ("shared_buffers", "work_mem")]
+    return succeeded(number, asked, 10.0 - sum(memory))
+
+
 def test_restarts_are_saved_in_a_narrowed_search_too():
-    space = knob_space()
+    space = knob_space().subset(FEW)
     narrowed = optimizer(
-        "random", space, LATENCY, 0, save_restarts=True, narrowing=Narrowing(4, 15)
+        "random", space, LATENCY, 0, save_restarts=True, narrowing=Narrowing(2, 15)
     )
-    asked = narrowed.ask()
-    space.validate(asked)
-    assert asked != narrowed.ask()
+    for number in range(15):
+        narrowed.tell(near_the_top(space, number, narrowed.ask()))
+    present = narrowed.best.configuration
+    narrowed.tell(near_the_top(space, 15, present))
+    asked = [narrowed.ask() for _ in range(40)]
+    assert all(set(one.changes(present)) <= {"shared_buffers", "work_mem"} for one in asked)
+    buffers = [one["shared_buffers"] for one in asked]
+    here, knob = present["shared_buffers"], space["shared_buffers"]
+    near = [one for one in buffers if within_a_level(knob, one, here)]
+    assert 0 < len(near) < len(buffers)
+    assert set(near) == {here}
+
+
+def test_prior_data_do_not_bring_narrowing_on():
+    """Nor are they this session's incumbent, or in force on its server."""
+    space = knob_space().subset(FEW)
+    narrowing = Narrowing(2, 15)
+    wide = optimizer("random", space, LATENCY, 0)
+    narrowed = optimizer("random", space, LATENCY, 0, save_restarts=True, narrowing=narrowing)
+    _, prior = searched(space, 20, Behaviour(), seed=1)
+    for trial in prior:
+        wide.learn(trial)
+        narrowed.learn(trial)
+    assert narrowed.best is None
+    assert [narrowed.ask() for _ in range(20)] == [wide.ask() for _ in range(20)]
 
 
 @pytest.mark.parametrize(("keep", "after"), [(0, 20), (3, LEAST_CONFIGURATIONS - 1)])

@@ -96,3 +96,14 @@ def test_a_crash_leaves_the_baseline_in_force_and_a_refusal_what_was_there():
     assert kept.in_force == far
     made.tell(Trial(2, "t", far, TrialStatus.CRASHED))
     assert kept.in_force == SPACE.baseline()
+
+
+def test_prior_data_are_learnt_and_put_nothing_in_force():
+    kept = projection(None)
+    inner = RandomSearch(SPACE, LATENCY, 0, kept)
+    made = RestartSaving(inner, kept)
+    first = made.ask()
+    made.learn(Trial(-1, "prior", SPACE.default(), TrialStatus.SUCCEEDED, 1.0))
+    assert made.ask() != first
+    assert kept.in_force is None
+    assert made.best is None
