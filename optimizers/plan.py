@@ -23,6 +23,7 @@ from optimizers.plan_model import PlanModel
 from optimizers.plan_search import Found, PlanSearch, Screen
 from optimizers.projection import Projection, unchanged
 from optimizers.query_evidence import QueryEvidence
+from optimizers.restart_saving import left_in_force
 from optimizers.space import Floats, UnitCube
 from optimizers.trees import Trees
 from optimizers.what_if import WhatIf
@@ -75,6 +76,7 @@ class Plan(Optimizer):
         self._evidence = QueryEvidence(what_if.weights, objective, space.baseline())
         self._tables: dict[Configuration, Floats] = {}
         self._pending: list[Configuration] = []
+        self._in_force = space.baseline()
         self._restarted_for = [k.name for k in space.knobs if k.effect is Effect.RESTART]
 
     def ask(self) -> Configuration:
@@ -83,6 +85,11 @@ class Plan(Optimizer):
         configuration = self._next(rng)
         self._pending.append(configuration)
         return configuration
+
+    def tell(self, trial: Trial) -> None:
+        """Note what the server is left with; prior data, which are only learnt, leave nothing."""
+        self._in_force = left_in_force(trial, self._in_force, self.space.baseline())
+        super().tell(trial)
 
     def learn(self, trial: Trial) -> None:
         """Add it to the evidence; it answers the open ask of its configuration, if any."""
@@ -135,9 +142,8 @@ class Plan(Optimizer):
 
     def _shares_of_time(self, found: Found) -> Floats:
         """How much of each trial's time would be measuring, shape (n,): all, but for a restart."""
-        present = self._evidence.trials[-1].configuration
         restarts = [
-            any(one[name] != present[name] for name in self._restarted_for)
+            any(one[name] != self._in_force[name] for name in self._restarted_for)
             for one in found.configurations
         ]
         seconds = np.exp(found.outlook.mean) * self._evidence.seconds

@@ -8,6 +8,7 @@ from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.benchmark.synthetic_plans import TABLES, SyntheticPlans
 from llmtune.errors import UsageError
 from llmtune.knobs.knob import Effect
+from llmtune.trial import Trial, TrialStatus
 from optimizers import registry
 from optimizers.plan import DRAWS, PLANNED_TABLES, Plan
 from optimizers.plan_search import SEARCHED_TABLES
@@ -126,18 +127,39 @@ class Heard(SyntheticPlans):
         return evaluator.measure(baseline, number=0, source="t").query_times
 
 
-def test_a_restart_must_be_worth_its_seconds():
+def restart_values(configuration):
+    space = knob_space().subset(KNOBS)
+    return {k.name: configuration[k.name] for k in space.knobs if k.effect is Effect.RESTART}
+
+
+@pytest.mark.parametrize(
+    ("status", "in_force"),
+    [(TrialStatus.SUCCEEDED, 3), (TrialStatus.REJECTED, 2), (TrialStatus.CRASHED, 0)],
+)
+def test_a_restart_must_be_worth_its_seconds(status, in_force):
+    """Where none is, the restart knobs stay as they are in force behind the last trial."""
+    space = knob_space().subset(KNOBS)
+    evaluator = SyntheticEvaluator(space, 1, Behaviour(active=len(KNOBS)))
+    plans = SyntheticPlans(evaluator)
+    patient = Plan(space, LATENCY, 0, projected(space), what_if=plans, restart_s=1e9)
+    buffers = [200000, 65536, 32768]
+    tried = [space.baseline(), *(space.configuration({"shared_buffers": n}) for n in buffers)]
+    for number, configuration in enumerate(tried[:-1]):
+        patient.tell(evaluator.measure(configuration, number=number, source="t"))
+    last = evaluator.measure(tried[-1], number=3, source="t")
+    patient.tell(last if last.status is status else Trial(3, "t", tried[-1], status))
+    assert restart_values(patient.ask()) == restart_values(tried[in_force])
+
+
+def test_prior_data_put_nothing_in_force():
     space = knob_space().subset(KNOBS)
     evaluator = SyntheticEvaluator(space, 0)
     plans = SyntheticPlans(evaluator)
     patient = Plan(space, LATENCY, 0, projected(space), what_if=plans, restart_s=1e9)
-    last = None
-    for number in range(3):
-        last = patient.ask()
-        patient.tell(evaluator.measure(last, number=number, source="t"))
-    asked = patient.ask()
-    restarted = [knob.name for knob in space.knobs if knob.effect is Effect.RESTART]
-    assert [asked[name] for name in restarted] == [last[name] for name in restarted]
+    other = space.configuration({"shared_buffers": 65536})
+    for number, configuration in enumerate([space.baseline(), other]):
+        patient.learn(evaluator.measure(configuration, number=number, source="t"))
+    assert restart_values(patient.ask()) == restart_values(space.baseline())
 
 
 def test_without_plans_it_is_refused_with_the_reason():
