@@ -56,7 +56,8 @@ class PlanSearch:
         screen: judges by the knobs alone, at once.
         judge: judges by the plans, which takes an EXPLAIN of each query.
         grafts: for single queries of the best that is known.
-        tables: of the queries that the judge plans for a candidate.
+        tables: of the queries that the judge plans for a candidate; 0 where they only call
+            functions.
     """
 
     candidates: Candidates
@@ -68,7 +69,8 @@ class PlanSearch:
     @property
     def planned(self) -> int:
         """Candidates that a generation plans."""
-        return min(MOST, max(FEWEST, SEARCHED_TABLES // (GENERATIONS * self.tables)))
+        tables = max(1, self.tables)
+        return min(MOST, max(FEWEST, SEARCHED_TABLES // (GENERATIONS * tables)))
 
     def run(
         self,

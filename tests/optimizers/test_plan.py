@@ -109,6 +109,23 @@ def test_only_the_heaviest_queries_are_planned():
     assert plans.queries == set(times) - set(light)
 
 
+class Tableless(SyntheticPlans):
+    """Queries that only call functions: their plans scan no table."""
+
+    @property
+    def tables(self):
+        return dict.fromkeys(self.weights, 0)
+
+
+def test_queries_that_read_no_table_are_planned_too():
+    space = knob_space().subset(KNOBS)
+    evaluator = SyntheticEvaluator(space, 1)
+    optimizer = Plan(space, LATENCY, 1, projected(space), what_if=Tableless(evaluator))
+    asked = driven(optimizer, evaluator, 2).ask()
+    space.validate(asked)
+    assert evaluator.value(asked) < evaluator.value(space.baseline())
+
+
 class Heard(SyntheticPlans):
     """Notes the queries whose features it is asked for, and how often."""
 
