@@ -112,10 +112,10 @@ def observed(losses: Floats, times: list[dict[str, float]]) -> Floats:
     """The state after each trial, shape (n, s), float32.
 
     Its loss against the first trial's, the best loss so far against it, and for each
-    query of the first trial the logarithm of its time against then; 0 where the trial
-    did not come to the query.
+    query of the first trial that tells its queries' times the logarithm of its time
+    against then; 0 where the trial did not come to the query.
     """
-    first = times[0]
+    first = next((one for one in times if one), {})
     queries = [
         [float(np.log(one[name] / first[name])) if one.get(name) and first[name] else 0.0
          for name in first]

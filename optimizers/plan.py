@@ -80,7 +80,7 @@ class Plan(Optimizer):
         self._restarted_for = [k.name for k in space.knobs if k.effect is Effect.RESTART]
 
     def ask(self) -> Configuration:
-        """The candidate that promises most; a random one until a trial has succeeded."""
+        """The candidate that promises most; a random one until all queries were timed once."""
         rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
         configuration = self._next(rng)
         self._pending.append(configuration)
@@ -100,7 +100,7 @@ class Plan(Optimizer):
     def _next(self, rng: np.random.Generator) -> Configuration:
         trials = self._evidence.trials
         seen = {*self._pending, *(trial.configuration for trial in trials)}
-        if not any(trial.succeeded for trial in trials):
+        if self._evidence.first_timed is None:
             return self._candidates.fresh(rng, seen)
         model = self._fitted(int(rng.integers(2**31)))
         search = PlanSearch(

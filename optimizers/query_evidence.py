@@ -83,12 +83,17 @@ class QueryEvidence:
         return losses - (np.median(chosen) if chosen.size else 0.0)
 
     @property
+    def first_timed(self) -> Trial | None:
+        """The first trial that succeeded and tells its queries' times, as prior data do not."""
+        return next((one for one in self._trials if one.succeeded and one.query_times), None)
+
+    @property
     def heaviest_first(self) -> list[str]:
         """All ids, by how much of the total each query takes.
 
-        The first trial that succeeded decides, so the order stays the same from then on.
+        `first_timed` decides, so the order stays the same from then on.
         """
-        first = next((trial for trial in self._trials if trial.succeeded), None)
+        first = self.first_timed
         times = {} if first is None else self._times(first)
         amounts = [times.get(place, 0.0) * self._weights[place] for place in range(len(self._ids))]
         return [self._ids[place] for place in np.argsort(-np.array(amounts), kind="stable")]

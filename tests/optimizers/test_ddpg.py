@@ -45,6 +45,14 @@ def test_the_state_is_relative_to_the_first_trial():
     assert states[2] == pytest.approx([np.log(2), -np.log(2), 0, 0])
 
 
+def test_the_state_has_the_queries_of_the_first_trial_that_tells_times():
+    """Prior data tell none; failures may not either."""
+    times = [{}, {"q1": 1.0, "q2": 4.0}, {"q1": 2.0, "q2": 4.0}]
+    states = observed(np.log([5.0, 5.0, 6.0]), times)
+    assert states[:, 2:] == pytest.approx(np.array([[0, 0], [0, 0], [np.log(2), 0]]))
+    assert observed(np.log([5.0, 6.0]), [{}, {}]).shape == (2, 2)
+
+
 def test_the_random_state_of_others_is_left_alone():
     space = knob_space().subset(["work_mem"])
     optimizer = DDPG(space, LATENCY, 0, startup_trials=1)

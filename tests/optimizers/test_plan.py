@@ -14,7 +14,7 @@ from optimizers.plan import DRAWS, PLANNED_TABLES, Plan
 from optimizers.plan_search import SEARCHED_TABLES
 from optimizers.random_search import RandomSearch
 from optimizers.tpe import TPE
-from tests.optimizers.conformance import OptimizerConformance, knob_space, projected
+from tests.optimizers.conformance import OptimizerConformance, knob_space, projected, succeeded
 from workloads.objective import LATENCY
 
 KNOBS = (
@@ -166,6 +166,21 @@ def test_a_restart_must_be_worth_its_seconds(status, in_force):
     last = evaluator.measure(tried[-1], number=3, source="t")
     patient.tell(last if last.status is status else Trial(3, "t", tried[-1], status))
     assert restart_values(patient.ask()) == restart_values(tried[in_force])
+
+
+def test_prior_data_leave_the_heaviest_queries_to_the_first_trial():
+    space = knob_space()
+    evaluator = SyntheticEvaluator(space, 1, Behaviour(active=PLANNED + 4))
+    plans = Heard(evaluator)
+    optimizer = Plan(space, LATENCY, 1, projected(space), what_if=plans)
+    for value in (9.0, 11.0):
+        optimizer.learn(succeeded(-1, optimizer.ask(), value))
+    optimizer.ask()
+    assert plans.queries == set(), "no query is known to be a heavy one"
+    driven(optimizer, evaluator, 2)
+    times = {time.query_id: time.seconds for time in plans.first(evaluator)}
+    light = sorted(times, key=times.get)[:4]
+    assert plans.queries == set(times) - set(light)
 
 
 def test_prior_data_put_nothing_in_force():

@@ -87,5 +87,17 @@ def test_the_heaviest_queries_of_the_first_success_stand_for_the_total():
     assert values == pytest.approx([np.log(1 / 2), np.log(7 / 4)])
 
 
+def test_what_tells_no_times_is_not_the_first_of_the_queries():
+    """Prior data are values alone: the session's first trial says which queries are heavy."""
+    prior = [trial(one, TrialStatus.SUCCEEDED, 14.0) for one in (DEFAULT, OTHER)]
+    early = evidence(*prior)
+    assert early.first_timed is None
+    assert early.reference == pytest.approx([1.0, 1.0, 1.0])
+    gathered = evidence(*prior, BASE)
+    assert gathered.first_timed is BASE
+    assert gathered.heaviest_first == ["c", "b", "a"]
+    assert gathered.shares == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+
+
 def test_before_a_success_any_queries_are_as_heavy():
     assert evidence().heaviest_first == ["a", "b", "c"]
