@@ -18,7 +18,7 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.embedding import BUCKETS, Embedding
-from optimizers.model_based import REDRAWS, STARTUP_TRIALS
+from optimizers.model_based import REDRAWS, STARTUP_TRIALS, ModelBased
 from optimizers.projection import Projection, unchanged
 from optimizers.space import UnitCube
 from optimizers.start import start_point
@@ -38,9 +38,10 @@ class Inner(Protocol):
 class LlamaTune(Optimizer):
     """Lets an optimizer choose synthetic knobs, and asks the configuration they stand for.
 
-    The first configurations are drawn around the baseline, as by any optimizer here, and not
-    among what the synthetic knobs can say, as in the paper: any of that changes nearly all
-    knobs at once, for the baseline itself is in it only by chance.
+    The first configurations, as many as the inner optimizer draws itself if these are more,
+    are drawn around the baseline, as by any optimizer here, and not among what the synthetic
+    knobs can say, as in the paper: any of that changes nearly all knobs at once, for the
+    baseline itself is in it only by chance.
 
     It pays where few knobs matter. Knobs that follow the same synthetic one cannot be set
     apart, so where many matter the best that it can say is worse than what there is.
@@ -65,11 +66,11 @@ class LlamaTune(Optimizer):
     ) -> None:
         super().__init__(space, objective, seed)
         self._cube = UnitCube(space)
-        self._startup_trials = startup_trials
         self.name = name
         self._project = project
         self._inner = inner
         self._embedding = Embedding(space, seed)
+        self._startup_trials = max(startup_trials, _drawn_by(self._uninformed()))
         self._told: list[Trial] = []
         self._tried: set[Configuration] = set()
         self._pending: list[Configuration] = []
@@ -107,8 +108,11 @@ class LlamaTune(Optimizer):
             synthetic = _moved(synthetic, 0.05 * 1.3**attempt, rng)
             yield self._meant(synthetic)
 
+    def _uninformed(self) -> Optimizer:
+        return self._inner(self._embedding.low, self.objective, self.seed, unchanged)
+
     def _informed(self) -> Optimizer:
-        inner = self._inner(self._embedding.low, self.objective, self.seed, unchanged)
+        inner = self._uninformed()
         for trial in self._told:
             inner.tell(trial)
         for number, configuration in enumerate(self._pending, len(self._told)):
@@ -118,6 +122,11 @@ class LlamaTune(Optimizer):
 
     def _meant(self, synthetic: Configuration) -> Configuration:
         return self._project(self._embedding.configuration(synthetic))
+
+
+def _drawn_by(inner: Optimizer) -> int:
+    """How many trials it draws for, which would be around the middle of the synthetic knobs."""
+    return inner.startup_trials if isinstance(inner, ModelBased) else 0
 
 
 def _moved(synthetic: Configuration, width: float, rng: np.random.Generator) -> Configuration:

@@ -29,6 +29,9 @@ class ModelBased(Optimizer):
     Nothing else is state: the same seed and the same tells give the same asks,
     whether they were told one by one or replayed from a journal. Open asks count as
     trials that went as badly as any, so that several asks in a row spread.
+
+    Attributes:
+        startup_trials: how many trials, warm starts among them, it draws for.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class ModelBased(Optimizer):
         super().__init__(space, objective, seed)
         self.cube = UnitCube(space)
         self._project = project
-        self._startup_trials = startup_trials
+        self.startup_trials = startup_trials
         self._evidence = Evidence(objective)
         self._tried: set[Configuration] = set()
         self._pending: list[Configuration] = []
@@ -63,7 +66,7 @@ class ModelBased(Optimizer):
     def ask(self) -> Configuration:
         """The model's choice, moved a little if that was tried already."""
         rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
-        if len(self._evidence) < self._startup_trials or not any(self._evidence.measured):
+        if len(self._evidence) < self.startup_trials or not any(self._evidence.measured):
             point = start_point(self.cube.vector(self.space.baseline()), rng)
         else:
             point = self.propose(*self._known(), int(rng.integers(2**31)))

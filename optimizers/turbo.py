@@ -87,7 +87,7 @@ class TuRBO(ModelBased):
             warnings.simplefilter("ignore", NumericalWarning)
             torch.manual_seed(seed)
             model = _fitted(points, losses)
-            side = region_after(losses[self._startup_trials - 1 :], points.shape[1]).length
+            side = region_after(losses[self.startup_trials - 1 :], points.shape[1]).length
             believed = _believed(model, points)
             centre = points[int(believed.argmax())]
             box = _box(centre, side * _axis_scales(model))

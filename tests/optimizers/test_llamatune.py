@@ -12,6 +12,7 @@ from optimizers.embedding import BIAS, BUCKETS, DIMENSIONS, Embedding
 from optimizers.gp import GP
 from optimizers.llamatune import LlamaTune
 from optimizers.model_based import STARTUP_TRIALS
+from optimizers.random_search import RandomSearch
 from tests.optimizers.conformance import OptimizerConformance, knob_space, projected, succeeded
 from workloads.objective import LATENCY
 
@@ -119,8 +120,18 @@ def test_it_begins_around_the_baseline():
     assert max(kept) > len(space.names) / 2
 
 
-def started(optimizer):
-    for number in range(STARTUP_TRIALS):
+def test_an_inner_optimizer_that_draws_for_longer_does_not_begin_again():
+    """CMA-ES's first generation in sixteen synthetic knobs is twelve trials."""
+    space = knob_space()
+    drawing = LlamaTune(space, LATENCY, 0, inner=RandomSearch, startup_trials=13)
+    drawn = list(started(drawing, 13))
+    asked = list(started(LlamaTune(space, LATENCY, 0, inner=CMAES), 13))
+    assert asked[:12] == drawn[:12]
+    assert asked[12] != drawn[12], "now it is CMA-ES's choice"
+
+
+def started(optimizer, trials=STARTUP_TRIALS):
+    for number in range(trials):
         asked = optimizer.ask()
         optimizer.tell(succeeded(number, asked, 1.0 + number))
         yield asked
