@@ -11,10 +11,8 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
 from optimizers.evidence import Evidence
 from optimizers.space import Floats
+from optimizers.surrogate import FLOOR
 from workloads.objective import Objective
-
-_FLOOR = 1e-6
-"""Seconds below which a logarithm says nothing any more."""
 
 
 class QueryEvidence:
@@ -60,7 +58,7 @@ class QueryEvidence:
         baseline = self._medians(at_baseline)
         known = np.where(np.isnan(baseline), times, baseline)
         ordinary = 1.0 if np.isnan(known).all() else float(np.nanmedian(known))
-        return np.maximum(np.where(np.isnan(known), ordinary, known), _FLOOR)
+        return np.maximum(np.where(np.isnan(known), ordinary, known), FLOOR)
 
     @property
     def shares(self) -> Floats:
@@ -127,7 +125,7 @@ class QueryEvidence:
         if not times:
             return list(range(len(self._ids))), np.full(len(self._ids), loss)
         places = list(times)
-        values = np.log([max(times[place], _FLOOR) / reference[place] for place in places])
+        values = np.log([max(times[place], FLOOR) / reference[place] for place in places])
         if not trial.succeeded:
             finished, culprit = places[:-1], places[-1]
             spent = float(shares[finished] @ np.exp(values[:-1]))

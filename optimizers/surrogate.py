@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-_FLOOR = 1e-6
+from optimizers.space import Floats
+
+FLOOR = 1e-6
 """Seconds (or ratio) below which a logarithm says nothing any more."""
 
 
@@ -44,7 +45,7 @@ class Surrogate:
             weights: shape (n,), how much each row counts; None means alike.
         """
         table = np.asarray(features, dtype=np.float32)
-        logs = np.log(np.maximum(np.asarray(values, dtype=np.float64), _FLOOR))
+        logs = np.log(np.maximum(np.asarray(values, dtype=np.float64), FLOOR))
         if table.ndim != 2 or len(table) != len(logs) or not len(table):
             raise ValueError(
                 f"features {table.shape} and values {logs.shape} do not belong together"

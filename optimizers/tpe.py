@@ -14,13 +14,11 @@ from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
+from optimizers.model_based import STARTUP_TRIALS
 from optimizers.projection import Projection, unchanged
 from optimizers.space import UnitCube
 from optimizers.start import start_point
 from workloads.objective import Direction, Objective
-
-STARTUP_TRIALS = 10
-"""Trials, warm starts among them, before the model takes over from random draws."""
 
 Distribution: TypeAlias = CategoricalDistribution | FloatDistribution
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optimizers.surrogate import Floats, Surrogate
+from optimizers.space import Floats
+from optimizers.surrogate import Surrogate
 
 
 def cliff(rows: int, seed: int = 0) -> tuple[Floats, Floats]:
