@@ -1,7 +1,5 @@
 import pytest
 
-from llmtune.benchmark.synthetic import SyntheticEvaluator
-from llmtune.benchmark.synthetic_plans import SyntheticPlans
 from llmtune.errors import UnknownName
 from llmtune.knobs.memory import fits
 from optimizers import registry
@@ -78,12 +76,6 @@ def test_rules_give_a_quarter_of_memory_to_shared_buffers():
 
 def test_rules_touch_only_the_knobs_of_the_space():
     assert set(rule_configuration(SPACE.subset(["work_mem", "jit"]))) == {"work_mem", "jit"}
-
-
-@pytest.mark.parametrize("name", registry.names())
-def test_the_registry_builds_every_optimizer(name):
-    plans = SyntheticPlans(SyntheticEvaluator(SPACE, 0))
-    assert registry.optimizer(name, SPACE, LATENCY, 0, what_if=plans).name == name
 
 
 def test_an_unknown_optimizer_is_named_with_the_known_ones():
