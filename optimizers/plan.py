@@ -44,7 +44,7 @@ PLANNED_TABLES = 70
 time, and seven of the Join Order Benchmark, 0.53 of its time."""
 
 RESTART_S = 1.0
-"""Seconds that a restart takes, unless the caller knows better."""
+"""Seconds that a restart is taken to last; only tests say otherwise."""
 
 
 class Plan(Optimizer):

@@ -20,8 +20,7 @@ FLOOR = 1e-6
 class Surrogate:
     """Predicts a positive number on its log scale: an ensemble of random trees.
 
-    Trees, because what costs time comes in steps (a hash that just spills), and
-    because the disagreement between them says where the surrogate is guessing.
+    Trees, because what costs time comes in steps (a hash that just spills).
     """
 
     def __init__(self, seed: int = 0, trees: int = 40, leaf: int = 3) -> None:
@@ -30,11 +29,6 @@ class Surrogate:
         self._leaf = leaf
         self._model: Any = None
         self._used: NDArray[np.bool_] = np.zeros(0, dtype=bool)
-
-    @property
-    def fitted(self) -> bool:
-        """Whether `fit` was called."""
-        return self._model is not None
 
     def fit(self, features: ArrayLike, values: ArrayLike, weights: ArrayLike | None = None) -> None:
         """Learn from measurements; what was learnt before is forgotten.
@@ -57,19 +51,16 @@ class Surrogate:
         self._model.fit(table[:, self._used], logs, sample_weight=weights)
 
     def predict(self, features: ArrayLike) -> Floats:
-        """Shape (n, d) to shape (n,): the expected value in the unit that was fitted."""
-        return np.asarray(np.exp(self.opinions(features).mean(axis=0)), dtype=np.float64)
+        """Shape (n, d) to shape (n,): the expected value in the unit that was fitted.
 
-    def spread(self, features: ArrayLike) -> Floats:
-        """Shape (n,): the standard deviation of the trees, in natural log units."""
-        return np.asarray(self.opinions(features).std(axis=0), dtype=np.float64)
-
-    def opinions(self, features: ArrayLike) -> Floats:
-        """Shape (n, d) to shape (trees, n): the log of the value that each tree expects."""
+        Raises:
+            ValueError: nothing was fitted.
+        """
         if self._model is None:
             raise ValueError("the surrogate must be fitted first")
         table = np.asarray(features, dtype=np.float32)[:, self._used]
-        return np.stack([tree.predict(table) for tree in self._model.estimators_])
+        logs = np.mean([tree.predict(table) for tree in self._model.estimators_], axis=0)
+        return np.asarray(np.exp(logs), dtype=np.float64)
 
     def _new_model(self, features: int) -> Any:
         from sklearn.ensemble import ExtraTreesRegressor

@@ -32,16 +32,6 @@ def test_the_same_seed_predicts_the_same() -> None:
     assert np.array_equal(*predictions)
 
 
-def test_spread_is_larger_where_there_were_no_measurements() -> None:
-    features, seconds = cliff(300)
-    surrogate = Surrogate()
-    surrogate.fit(features, seconds)
-    step = np.tile(features.mean(axis=0), (2, 1))
-    step[:, 0] = (0.5, 0.9)
-    at_the_step, far_from_it = surrogate.spread(step)
-    assert at_the_step > far_from_it >= 0
-
-
 def test_one_row_and_constant_features_are_enough() -> None:
     surrogate = Surrogate()
     surrogate.fit([[1.0, 2.0]], [4.0])
@@ -55,10 +45,8 @@ def test_weights_say_which_rows_count() -> None:
 
 
 def test_nothing_is_predicted_before_a_fit() -> None:
-    surrogate = Surrogate()
-    assert not surrogate.fitted
     with pytest.raises(ValueError, match="fitted first"):
-        surrogate.predict([[1.0]])
+        Surrogate().predict([[1.0]])
 
 
 @pytest.mark.parametrize("values", [[], [1.0, 2.0]])
