@@ -19,6 +19,8 @@ class Optimizer(ABC):
       and may be called again before the answer to the last one is told.
     - `tell` accepts any trial of any status, also of configurations that it
       never proposed: warm starts and replays of a journal are just tells.
+    - `learn` alone takes in prior data, which are no trials of this session: none of
+      them becomes the incumbent or is in force on the server.
     - The same seed and the same tells give the same asks.
 
     Subclasses implement `ask` and `learn`; `tell` keeps the incumbent.

@@ -58,9 +58,9 @@ def within_a_level(knob: ResolvedKnob, one: Value, other: Value) -> bool:
 
 
 def left_in_force(trial: Trial, before: Before, baseline: Configuration) -> Before:
-    """What the server has after a trial of this session, and had `before` it.
+    """What the server has after a trial of this session, where it had `before` until then.
 
-    A crashed one comes back on its original settings; what is refused is never applied.
+    A crashed one comes back on its original settings; a refused one counts as not applied.
     """
     if trial.status is TrialStatus.CRASHED:
         return baseline

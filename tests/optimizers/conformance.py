@@ -114,6 +114,14 @@ class OptimizerConformance(ABC):
         assert optimizer.best is told
         space.validate(optimizer.ask())
 
+    def test_prior_data_are_learnt_and_never_become_the_incumbent(self, space):
+        optimizer = self.build(space, LATENCY, 6)
+        optimizer.learn(succeeded(-1, space.default(), 7.0))
+        assert optimizer.best is None
+        told = succeeded(0, optimizer.ask(), 8.0)
+        optimizer.tell(told)
+        assert optimizer.best is told
+
     @pytest.mark.parametrize(("objective", "best"), [(LATENCY, 1.0), (THROUGHPUT, 3.0)])
     def test_the_objective_alone_decides_the_direction(self, space, objective, best):
         optimizer = self.build(space, objective, 7)
