@@ -38,7 +38,7 @@ class QueryOutcome:
 def run_query(
     connection: Connection, query: Query, timeout_s: float, *, may_write: bool = True
 ) -> QueryOutcome:
-    """Run `query`, fetch all its rows, and stop it after `timeout_s` seconds.
+    """Run `query`, receive all its rows, and stop it after `timeout_s` seconds.
 
     The limit is the server's own `statement_timeout`, so a stopped query leaves
     nothing running behind. A query that writes runs in a transaction that is rolled
@@ -66,10 +66,9 @@ def _timed(connection: Connection, query: Query, limit_s: float) -> QueryOutcome
     start = perf_counter()
     try:
         # Unprepared: psycopg would prepare a repeated query, and then neither its
-        # planning nor a changed setting would show in its time.
-        cursor = connection.execute(query.sql.encode(), prepare=False)
-        if cursor.description is not None:
-            cursor.fetchall()
+        # planning nor a changed setting would show in its time. All rows are here once it
+        # returns; they are not read, which takes time and cannot be done with every value.
+        connection.execute(query.sql.encode(), prepare=False)
     except psycopg.errors.QueryCanceled as error:
         seconds = perf_counter() - start
         # Somebody else may cancel a query too, which says nothing of how long it takes.
