@@ -152,7 +152,7 @@ class Benchmark:
             saved, before = savings(), self._pace.present
             passes = self._run(configuration, saved)
             wall_s = perf_counter() - start
-        last, pace = passes.all[-1], self._pace.take(passes.probe_s)
+        last, pace = passes.result, self._pace.take(passes.probe_s)
         carries = last.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)
         trial = Trial(
             number=number,
@@ -162,7 +162,7 @@ class Benchmark:
             value=last.total if carries else None,
             query_times=passes.query_times,
             wall_s=wall_s,
-            measured_s=sum(each.query_seconds for each in passes.all),
+            measured_s=passes.measured_s,
             message=last.message,
         )
         if pace is None:
@@ -232,7 +232,7 @@ class Benchmark:
 
 
 def _nothing_ran(status: TrialStatus, reason: str) -> Passes:
-    return Passes((PassResult(status, 0.0, (), reason),))
+    return Passes(PassResult(status, 0.0, (), reason), measured_s=0.0)
 
 
 def _survived(outcome: QueryOutcome) -> QueryOutcome:

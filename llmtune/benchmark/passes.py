@@ -25,16 +25,21 @@ from workloads.workload import Query
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """All passes of one trial, at least one; the last one decides.
+    """What the passes of one trial came to.
 
     Attributes:
+        result: the last one's, which decides; over all queries where those to be reused
+            were run after all, and the means where all were timed twice.
+        measured_s: unweighted seconds in which queries ran, in all passes.
         timed: the last one is the timed pass, not one that warms.
         reused: seconds of queries that no pass ran.
-        spent: what these have of the last one's total, weighted seconds.
-        probe_s: mean seconds of the pace probe in the last pass; None where there was none.
+        spent: what these have of the result's total, weighted seconds.
+        probe_s: mean seconds of the pace probe behind the result's queries; None where
+            there was none.
     """
 
-    all: tuple[PassResult, ...]
+    result: PassResult
+    measured_s: float
     timed: bool = False
     reused: Mapping[str, float] = field(default_factory=dict)
     spent: float = 0.0
@@ -43,7 +48,7 @@ class Passes:
     @property
     def status(self) -> TrialStatus:
         """The last one's."""
-        return self.all[-1].status
+        return self.result.status
 
     @property
     def query_times(self) -> tuple[QueryTime, ...]:
@@ -51,37 +56,39 @@ class Passes:
         if not self.timed:
             return ()
         reused = (QueryTime(name, seconds, reused=True) for name, seconds in self.reused.items())
-        outcomes = self.all[-1].outcomes
+        outcomes = self.result.outcomes
         return (*reused, *(QueryTime(one.query_id, one.seconds) for one in outcomes))
 
     def followed_by(self, rest: Passes) -> Passes:
-        """With those over the other queries, whose total holds this one's times already."""
+        """With those over the other queries, whose total holds this one's times already.
+
+        Nothing is reused then: what counts beside the rest's times was measured too.
+        """
+        whole = replace(rest, measured_s=self.measured_s + rest.measured_s, spent=0.0)
         if not rest.timed:
-            return replace(rest, all=(*self.all, *rest.all))
-        first, last = self.all[-1], rest.all[-1]
-        both = replace(last, outcomes=(*first.outcomes, *last.outcomes))
-        probe_s = _mean_probe((self.probe_s, first), (rest.probe_s, last))
-        return replace(rest, all=(*self.all[:-1], *rest.all[:-1], both), probe_s=probe_s)
+            return whole
+        outcomes = (*self.result.outcomes, *rest.result.outcomes)
+        probe_s = _mean_probe(self, rest)
+        return replace(whole, result=replace(rest.result, outcomes=outcomes), probe_s=probe_s)
 
     def confirmed_by(self, again: Passes) -> Passes:
         """With a second timed pass over the same queries; the means of both are what counts."""
-        first, second = self.all[-1], again.all[-1]
+        both = replace(again, measured_s=self.measured_s + again.measured_s)
+        first, second = self.result, again.result
         if second.status is not TrialStatus.SUCCEEDED:
-            return replace(again, all=(*self.all, *again.all))
+            return both
         earlier = {one.query_id: one.seconds for one in first.outcomes}
         outcomes = tuple(
             replace(one, seconds=fmean([earlier[one.query_id], one.seconds]))
             for one in second.outcomes
         )
         mean = replace(second, outcomes=outcomes, total=fmean([first.total, second.total]))
-        probe_s = _mean_probe((self.probe_s, first), (again.probe_s, second))
-        return replace(again, all=(*self.all, mean), probe_s=probe_s)
+        return replace(both, result=mean, probe_s=_mean_probe(self, again))
 
     def explained(self, reason: str) -> Passes:
         """See `Run.explained`."""
-        last = self.all[-1]
-        explained = replace(last, message=f"{reason}; {last.message}")
-        return replace(self, all=(*self.all[:-1], explained))
+        message = f"{reason}; {self.result.message}"
+        return replace(self, result=replace(self.result, message=message))
 
 
 def run_passes(
@@ -104,7 +111,7 @@ def run_passes(
     run = partial(_run_passes, connection, warmth=warmth, steady=steady)
     passes = run(savings, warm_passes)
     if savings.rest and _may_be_best(passes, savings):
-        measured_s = passes.all[-1].total - savings.spent
+        measured_s = passes.result.total - savings.spent
         passes = passes.followed_by(run(savings.for_the_rest(measured_s), warm_passes))
     if _may_be_best(passes, savings):
         passes = passes.confirmed_by(run(savings.once_more(), warm_passes=0))
@@ -112,7 +119,7 @@ def run_passes(
 
 
 def _may_be_best(passes: Passes, savings: Savings) -> bool:
-    return passes.status is TrialStatus.SUCCEEDED and passes.all[-1].total < savings.to_beat
+    return passes.status is TrialStatus.SUCCEEDED and passes.result.total < savings.to_beat
 
 
 def _run_passes(
@@ -125,29 +132,35 @@ def _run_passes(
 ) -> Passes:
     observed, limits = partial(_observed, connection, savings, warmth), savings.limits
     run, meter = metered(observed, connection, steady, len(savings.queries))
-    passes: list[PassResult] = []
+    measured_s = 0.0
     for _ in range(warm_passes):
         warm = warmth.on(connection) if savings.plans else frozenset()
         chosen = savings.to_warm(warm)
         rest = [query for query in savings.queries if query not in chosen]
         warmed = warm_pass(run, chosen, limits, savings.spent + limits.least(rest))
-        passes.append(warmed)
+        measured_s += warmed.query_seconds
         if warmed.status is not TrialStatus.SUCCEEDED:
-            return Passes(tuple(passes), probe_s=meter.mean if meter else None)
+            return Passes(warmed, measured_s, probe_s=meter.mean if meter else None)
         limits = _learned(limits, warmed)
     if savings.plans:
         _touch_catalog(connection, savings)
     run, meter = metered(observed, connection, steady, len(savings.queries))
-    passes.append(run_pass(run, savings.queries, limits, savings.spent))
-    probe_s = meter.mean if meter else None
+    timed = run_pass(run, savings.queries, limits, savings.spent)
     return Passes(
-        tuple(passes), timed=True, reused=savings.reused, spent=savings.spent, probe_s=probe_s
+        timed,
+        measured_s + timed.query_seconds,
+        timed=True,
+        reused=savings.reused,
+        spent=savings.spent,
+        probe_s=meter.mean if meter else None,
     )
 
 
-def _mean_probe(*passes: tuple[float | None, PassResult]) -> float | None:
+def _mean_probe(*passes: Passes) -> float | None:
     """Of several passes, each for as long as its queries ran."""
-    known = [(probe_s, done.query_seconds) for probe_s, done in passes if probe_s is not None]
+    known = [
+        (each.probe_s, each.result.query_seconds) for each in passes if each.probe_s is not None
+    ]
     return fmean(*zip(*known, strict=True)) if known else None
 
 

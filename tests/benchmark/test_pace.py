@@ -153,13 +153,32 @@ def test_what_an_earlier_trial_measured_is_reused_at_its_own_value(benchmark):
     measuring, cheap = benchmark(), CheapTrials(reuse=True)
     base = measuring.space.baseline()
     earlier = measuring.measure(base, number=0, source="test")
+    unbeaten = replace(earlier, value=1e-6, query_times=())
     reusing = measuring.measure_cheaply(
-        base, number=1, source="test", cheap=cheap, earlier=[earlier]
+        base, number=1, source="test", cheap=cheap, earlier=[earlier, unbeaten]
     )
     known = {one.query_id: one.seconds for one in earlier.query_times}
     reused = [one for one in reusing.query_times if one.reused]
     assert len(reused) == 1, "one query of two is run anyway"
     assert reused[0].seconds == pytest.approx(known[reused[0].query_id])
+
+
+def test_what_only_seemed_the_best_is_wholly_at_its_own_pace(embedded, tpch_tiny):
+    texts = {"count": "SELECT count(*) FROM nation", "sleep": "SELECT pg_sleep(0.4)"}
+    workload = Workload(
+        "test", tuple(Query(n, text, n) for n, text in texts.items()), tpch_workload(1).data_set
+    )
+    space = resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30), ["work_mem"])
+    measuring = Benchmark(embedded, space, workload, tpch_tiny)
+    measuring.keep_pace(1e-6)
+    base, times = space.baseline(), (QueryTime("count", 10.0), QueryTime("sleep", 0.001))
+    # With the reused time 0.2 s is undercut, so the rest is run too; then it is not any more.
+    earlier = Trial(0, "test", base, TrialStatus.SUCCEEDED, 0.2, times)
+    whole = measuring.measure_cheaply(
+        base, number=1, source="test", cheap=CheapTrials(reuse=True), earlier=[earlier]
+    )
+    assert not any(one.reused for one in whole.query_times)
+    assert whole.value == pytest.approx(sum(one.seconds for one in whole.query_times))
 
 
 def test_queries_by_themselves_are_steady_too(benchmark):
