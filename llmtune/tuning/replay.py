@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.errors import SessionError
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
+from llmtune.tuning.search import default_failed
 from llmtune.tuning.store import SessionSummary
 from optimizers.base import Optimizer
 
 
 def replay(journal: Sequence[JournalEntry], optimizer: Optimizer) -> None:
-    """Tell the search's trials in order; the optimizer then asks as if never stopped."""
+    """Tell the search's trials in order; the optimizer then asks as if never stopped.
+
+    A default that could not be measured ended the session before it was told, and is due again.
+    """
     for entry in journal:
-        if entry.phase is Phase.SEARCH:
+        if entry.phase is Phase.SEARCH and not default_failed(entry.trial, optimizer.space):
             optimizer.tell(entry.trial)
 
 

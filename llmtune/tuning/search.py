@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmtune.errors import SessionError
+from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import Phase
@@ -26,13 +27,18 @@ def step(runner: Runner, optimizer: WarmStarted, plan: Plan) -> bool:
     trial = runner.measure(
         Phase.SEARCH, proposal.source, proposal.configuration, _cap(runner, proposal, plan)
     )
-    if trial.configuration == optimizer.space.baseline() and not trial.succeeded:
+    if default_failed(trial, optimizer.space):
         raise SessionError(
             "the workload does not run under the target's default configuration: "
             f"{trial.status}: {trial.message or 'no reason given'}"
         )
     optimizer.tell(trial)
     return True
+
+
+def default_failed(trial: Trial, space: KnobSpace) -> bool:
+    """Whether the trial shows that the workload does not run as the target is set now."""
+    return trial.configuration == space.baseline() and not trial.succeeded
 
 
 def second_best(trials: tuple[Trial, ...], best: Trial, objective: Objective) -> Trial | None:

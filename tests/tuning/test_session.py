@@ -179,13 +179,30 @@ def test_a_session_is_not_resumed_on_other_knobs(evaluator, space, store, make_r
         TuningSession.resume(other, store, record.id)
 
 
-def test_a_default_that_fails_ends_the_session_with_the_reason(evaluator, store, make_record):
-    class Broken(Stopping):
-        def measure(self, configuration, *, number, source, cap=None):
-            return Trial(number, source, configuration, TrialStatus.FAILED, message="no table x")
+class Broken(Stopping):
+    """The `at`-th trial fails."""
 
+    def measure(self, configuration, *, number, source, cap=None):
+        if number == self.at:
+            return Trial(number, source, configuration, TrialStatus.FAILED, message="no table x")
+        return super().measure(configuration, number=number, source=source, cap=cap)
+
+
+def test_a_default_that_fails_ends_the_session_with_the_reason(evaluator, store, make_record):
     with pytest.raises(SessionError, match="failed: no table x"):
-        run(Broken(evaluator, 0, interrupt), store, make_record(trials=5))
+        run(Broken(evaluator, 0, None), store, make_record(trials=5))
+
+
+@pytest.mark.parametrize(("repeats", "at"), [(1, 0), (2, 0), (2, 1)])
+def test_a_default_that_failed_is_measured_when_the_session_goes_on(
+    evaluator, store, make_record, repeats, at
+):
+    record = make_record(trials=6, default_repeats=repeats)
+    with pytest.raises(SessionError, match="no table x"):
+        run(Broken(evaluator, at, None), store, record)
+    resumed = search_of(TuningSession.resume(evaluator, store, record.id).run())
+    assert [t.source for t in resumed[: repeats + 2]] == ["default"] * (repeats + 1) + ["rules"]
+    assert [t.succeeded for t in resumed if t.source == "default"].count(True) == repeats
 
 
 def test_a_time_budget_leaves_room_for_the_decision(evaluator, store, make_record):
