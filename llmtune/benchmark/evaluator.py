@@ -38,7 +38,8 @@ class Evaluator(Protocol):
             number: the trial's position in its session.
             source: who proposed the configuration.
             cap: in the objective's unit; once the value is certain to be worse
-                the trial may stop there as CAPPED. None: run to the end.
+                the trial may stop there as CAPPED. None: run to the end; only what
+                was taken back from a server at work for its harm is CAPPED then.
 
         Raises:
             TargetError: the server could not be brought back up; no trial was made.

@@ -21,14 +21,10 @@ class Pruning:
     Attributes:
         configuration: the best one with only the changes that are kept.
         dropped: knobs that went back to their baseline, by real runs no worse.
-        kept: knobs whose change matters, or for which no trial was left.
-        trials: how many trials were run.
     """
 
     configuration: Configuration
     dropped: tuple[str, ...]
-    kept: tuple[str, ...]
-    trials: int
 
 
 def prune(
@@ -42,8 +38,9 @@ def prune(
     """Drop changes from `best` in groups while the value stays within `tolerance`.
 
     The first trial runs `best` once more: its value in the search was picked for
-    being lucky too, and every later one is compared with this fresh one. All are
-    compared with the same reference, so losses do not add up. Groups are those of
+    being lucky too, and every later one is compared with this fresh one. Where it does
+    not succeed any more there is nothing to compare with, and nothing is dropped. All
+    are compared with the same reference, so losses do not add up. Groups are those of
     the catalogue, since knobs of one group work together; a group that matters is
     halved and tried again, larger ones first.
 
@@ -53,10 +50,10 @@ def prune(
     """
     changed = tuple(best.changes(space.baseline()))
     if not changed or limit < 2:
-        return Pruning(best, (), changed, 0)
+        return Pruning(best, ())
     reference = measure(best, None)
-    if reference.value is None:
-        return Pruning(best, (), changed, 1)
+    if not reference.succeeded or reference.value is None:
+        return Pruning(best, ())
     threshold = _worse_by(reference.value, tolerance, objective)
     waiting = _catalogue_groups(space, changed)
     current, trials = best, 1
@@ -71,8 +68,8 @@ def prune(
         elif len(group) > 1:
             middle = len(group) // 2
             waiting += [group[:middle], group[middle:]]
-    kept = tuple(current.changes(space.baseline()))
-    return Pruning(current, tuple(n for n in changed if n not in kept), kept, trials)
+    kept = current.changes(space.baseline())
+    return Pruning(current, tuple(name for name in changed if name not in kept))
 
 
 def _catalogue_groups(space: KnobSpace, names: Sequence[str]) -> list[tuple[str, ...]]:

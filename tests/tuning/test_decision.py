@@ -147,10 +147,8 @@ def changed(space):
 def test_only_changes_that_matter_are_kept(space, changed):
     measure = Additive(space, {"work_mem": 2.0, "jit": 1.0})
     pruning = prune(measure, space, LATENCY, changed, 0.02, 40)
-    assert set(pruning.kept) == {"work_mem", "jit"}
     assert set(pruning.dropped) == set(space.names) - {"work_mem", "jit"}
     assert pruning.configuration.changes(space.default()).keys() == {"work_mem", "jit"}
-    assert pruning.trials == len(measure.runs)
 
 
 def test_losses_do_not_add_up(space, changed):
@@ -163,16 +161,34 @@ def test_losses_do_not_add_up(space, changed):
 def test_the_limit_of_trials_holds_and_the_untested_stay(space, changed):
     measure = Additive(space, {"work_mem": 2.0})
     pruning = prune(measure, space, LATENCY, changed, 0.02, 3)
-    assert len(measure.runs) == pruning.trials == 3
-    assert "work_mem" in pruning.kept
+    assert len(measure.runs) == 3
+    assert "work_mem" in pruning.configuration.changes(space.default())
 
 
 def test_a_change_without_which_trials_fail_is_kept(space, changed):
     measure = Additive(space, {}, failing=["shared_buffers"])
-    assert prune(measure, space, LATENCY, changed, 0.02, 40).kept == ("shared_buffers",)
+    pruning = prune(measure, space, LATENCY, changed, 0.02, 40)
+    assert set(pruning.configuration.changes(space.default())) == {"shared_buffers"}
+
+
+@pytest.mark.parametrize("status", [TrialStatus.CAPPED, TrialStatus.CRASHED])
+def test_where_the_best_does_not_run_again_nothing_is_dropped(space, changed, status):
+    """A best that was taken back for harm is CAPPED at the limit, which is no measurement."""
+    runs = []
+
+    def measure(configuration, cap):
+        runs.append(configuration)
+        if configuration == changed:
+            value = 11.0 if status is TrialStatus.CAPPED else None
+            return Trial(0, "t", configuration, status, value)
+        return Trial(0, "t", configuration, TrialStatus.SUCCEEDED, 10.0)
+
+    pruning = prune(measure, space, LATENCY, changed, 0.02, 40)
+    assert (pruning.configuration, pruning.dropped) == (changed, ())
+    assert runs == [changed]
 
 
 def test_pruning_the_default_runs_nothing(space):
     measure = Additive(space, {})
-    assert prune(measure, space, LATENCY, space.default(), 0.02, 10).trials == 0
+    assert prune(measure, space, LATENCY, space.default(), 0.02, 10).dropped == ()
     assert measure.runs == []
