@@ -11,7 +11,7 @@ from time import perf_counter
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.observe_compare import compare, mean_times
 from llmtune.benchmark.observe_verdict import Seen, Trialled, described, uncounted, unlike
-from llmtune.benchmark.observe_window import Judge, Pause, Watched, WindowOptions, watch
+from llmtune.benchmark.observe_window import Judge, Pause, Watched, WindowOptions, watch_settled
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.errors import SessionError
 from llmtune.knobs.configuration import Configuration
@@ -20,7 +20,7 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
 from llmtune.postgres.target import Target
 from llmtune.postgres.traffic import Traffic, pooled
-from llmtune.postgres.traffic_reader import TrafficReader, traffic_reader
+from llmtune.postgres.traffic_reader import traffic_reader
 from llmtune.trial import QueryTime, Trial, TrialStatus
 from workloads.objective import Direction, Objective
 from workloads.workload import Workload
@@ -219,20 +219,10 @@ class ObserveBenchmark:
             changed, self._in_force = self._in_force != configuration, configuration
             with traffic_reader(self._target) as reader:
                 start = perf_counter()
-                watched = self._watched(reader, judge, settle=changed)
+                watched = watch_settled(reader, self._options, judge, self._pause, settle=changed)
                 return replace(take(watched), seconds=perf_counter() - start)
 
         return self._configured.run(configuration, work, Seen)
-
-    def _watched(self, reader: TrafficReader, judge: Judge, *, settle: bool) -> Watched:
-        """The time to settle, which may end with harm too, then the window."""
-        first = reader.snapshot()
-        if settle and self._options.settle_s > 0:
-            settled = watch(reader, first, self._options.settling, judge, self._pause)
-            if settled.stop is not None:
-                return settled
-            first = settled.last
-        return watch(reader, first, self._options.window, judge, self._pause)
 
 
 def _never(_: Traffic) -> None:

@@ -33,14 +33,12 @@ class Comparison:
             into statements that are compared.
         load: how many times more (above 1) or less work there was to do than in the
             baseline, as far as the change of speed does not explain it.
-        calls: of the compared statements in this span.
     """
 
     ratio: float
     errors: tuple[float, float]
     coverage: float
     load: float
-    calls: int
 
     def surely_over(self, limit: float, noise: float = 0.0) -> bool:
         """Whether the ratio is above `limit` beyond what chance does to either span.
@@ -62,7 +60,7 @@ def compare(baseline: Traffic, now: Traffic, least: int = LEAST_CALLS) -> Compar
     ]
     expected = sum(old.seconds for old, _ in common)
     if not expected > 0:
-        return Comparison(math.nan, (0.0, 0.0), 0.0, 1.0, 0)
+        return Comparison(math.nan, (0.0, 0.0), 0.0, 1.0)
     ratio = sum(old.calls * new.mean for old, new in common) / expected
     spent = sum(new.seconds for _, new in common)
     return Comparison(
@@ -73,7 +71,6 @@ def compare(baseline: Traffic, now: Traffic, least: int = LEAST_CALLS) -> Compar
             demand=_rate(sum(new.calls * old.mean for old, new in common), now, expected, baseline),
             busy=_rate(spent, now, expected, baseline),
         ),
-        calls=sum(new.calls for _, new in common),
     )
 
 

@@ -160,3 +160,38 @@ def watch(
             return Watched(last, traffic, stop)
         if traffic.seconds >= EXTENDED * length.seconds:
             return Watched(last, traffic, lost=Few(traffic.calls, traffic.seconds))
+
+
+def watch_settled(
+    reader: Reads,
+    options: WindowOptions,
+    judge: Judge,
+    pause: Pause = time.sleep,
+    *,
+    settle: bool,
+) -> Watched:
+    """Watch the time to settle, which only harm ends early, and then the window.
+
+    Args:
+        settle: whether settings were changed, so that there is such a time.
+
+    Raises:
+        ConnectionFailed: the server went away.
+    """
+    first = reader.snapshot()
+    if settle and options.settle_s > 0:
+        settled = watch(reader, first, options.settling, _of_harm(judge), pause)
+        if settled.stop is not None:
+            return settled
+        first = settled.last
+    return watch(reader, first, options.window, judge, pause)
+
+
+def _of_harm(judge: Judge) -> Judge:
+    """What is merely slow may still be settling."""
+
+    def harmful(so_far: Traffic) -> Stop | None:
+        stop = judge(so_far)
+        return stop if stop is not None and stop.harmful else None
+
+    return harmful

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from llmtune.benchmark.observe_compare import LEAST_CALLS, compare, with_running
 from llmtune.benchmark.observe_verdict import Trialled, unlike
-from llmtune.benchmark.observe_window import Few, Length, Stop, Watched, WindowOptions, watch
+from llmtune.benchmark.observe_window import (
+    Few,
+    Length,
+    Stop,
+    Watched,
+    WindowOptions,
+    watch,
+    watch_settled,
+)
 from llmtune.errors import UsageError
 from llmtune.postgres.traffic import (
     Counted,
@@ -49,7 +57,6 @@ def test_the_ratio_is_the_change_of_speed_whatever_the_mix(statements, speed):
     found = compare(base, now)
     assert found.ratio == pytest.approx(speed)
     assert found.coverage == pytest.approx(1.0)
-    assert found.calls == now.calls
 
 
 @given(STATEMENTS, SPEED)
@@ -228,6 +235,39 @@ def test_the_judge_ends_a_window():
     watched = Steady(10).watch(Length(60.0, 50), lambda so_far: stop if so_far.calls > 99 else None)
     assert watched.stop is stop
     assert watched.traffic.seconds == 10.0
+
+
+class Settling(Steady):
+    """A hundred calls in every second, which take longer for the first ten."""
+
+    def __init__(self, at_first, then):
+        super().__init__(100)
+        self.at_first, self.then = at_first, then
+
+    def snapshot(self):
+        early = counted(int(self.rate * min(self.now, 10.0)), self.at_first)
+        late = counted(int(self.rate * max(self.now - 10.0, 0.0)), self.then)
+        return Snapshot(self.now, 0, None, Totals(), {(1, 0): early + late})
+
+    def trial(self, judge):
+        return watch_settled(self, WindowOptions(), judge, self.pause, settle=True)
+
+
+def test_what_is_slow_while_it_settles_is_judged_by_its_window():
+    capped = trialled(cap=0.5)
+    watched = Settling(0.008, 0.004).trial(capped.judge)
+    assert watched.traffic.seconds == pytest.approx(60.0)
+    seen = capped.conclude(watched)
+    assert (seen.status, seen.ratio) == (TrialStatus.SUCCEEDED, pytest.approx(0.4))
+    still_slow = Settling(0.008, 0.008).trial(capped.judge)
+    assert capped.conclude(still_slow).status is TrialStatus.CAPPED
+
+
+def test_harm_is_told_while_it_settles():
+    reader = Settling(0.03, 0.004)
+    watched = reader.trial(trialled(cap=0.5).judge)
+    assert watched.stop.harmful
+    assert reader.now < 10.0
 
 
 @pytest.mark.parametrize(
