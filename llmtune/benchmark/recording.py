@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 METADATA_KEY = b"llmtune"
 CHANGES = "changes"
-LEAST_RUNS = 20
-"""Configurations below which a surrogate would be a guess."""
+LEAST_CONFIGURATIONS = 20
+"""Measured in full; with fewer of them a surrogate would be a guess, however often each ran."""
 
 SHIPPED = Path(__file__).with_name("recordings")
 """The recordings that come with LLMTune."""
@@ -64,11 +64,12 @@ class Recording:
         shape = (len(self.changes), len(self.query_ids))
         if self.seconds.shape != shape or len(self.weights) != len(self.query_ids):
             raise DatasetError(f"recording {self.name}: {self.seconds.shape} times, not {shape}")
-        if len(self.complete) < LEAST_RUNS:
+        measured = len({frozenset(self.changes[row].items()) for row in self.complete})
+        if measured < LEAST_CONFIGURATIONS:
             raise DatasetError(
-                f"recording {self.name}: {len(self.complete)} complete runs are too few to stand "
-                f"for the server, at least {LEAST_RUNS} are needed; measure more with "
-                "`llmtune datagen`"
+                f"recording {self.name}: every query succeeded under {measured} configurations, "
+                f"too few to stand for the server; at least {LEAST_CONFIGURATIONS} are needed: "
+                "measure more with `llmtune datagen`"
             )
 
     @property

@@ -37,12 +37,20 @@ def test_a_recording_comes_back_as_it_was_written(recording, tmp_path) -> None:
         assert getattr(again, name) == getattr(recording, name)
 
 
-def test_a_damaged_or_short_recording_is_named(recording, tmp_path) -> None:
+def test_a_damaged_recording_is_named(recording, tmp_path) -> None:
     (tmp_path / "bad.parquet").write_text("nothing")
     with pytest.raises(DatasetError, match=r"bad\.parquet: not a readable recording"):
         read_recording(tmp_path / "bad.parquet")
-    with pytest.raises(DatasetError, match="5 complete runs are too few"):
-        replace(recording, changes=recording.changes[:5], seconds=recording.seconds[:5])
+
+
+def test_repeats_of_few_configurations_are_no_recording(recording) -> None:
+    few = list(recording.complete[:4]) * 10
+    with pytest.raises(DatasetError, match=r"under [1-4] configurations, too few .* at least 20"):
+        replace(
+            recording,
+            changes=tuple(recording.changes[row] for row in few),
+            seconds=recording.seconds[few],
+        )
 
 
 def test_it_predicts_what_was_measured(evaluator, recording) -> None:
