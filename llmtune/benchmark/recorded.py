@@ -14,23 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmtune.benchmark.recorded_surrogate import KINDS, Floats, held_out_r2
+from llmtune.benchmark.recorded_surrogate import KINDS, held_out_r2
 from llmtune.benchmark.recording import Recording
+from llmtune.benchmark.timed_pass import WARM_FACTOR
 from llmtune.errors import DatasetError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import QueryTime, Trial, TrialStatus
-from optimizers.space import UnitCube
+from optimizers.space import Floats, UnitCube
 from workloads.objective import LATENCY
 
 LABEL = "recorded, not measured"
 RESTART_S, APPLY_S = 0.5, 0.02
 """Stated wall seconds of a restart, and of anything else around the queries: what an
 embedded server took on two cores with a fast local disk."""
-
-WARM_CAP_FACTOR = 2.0
-"""How much further than the timed pass a warming one may go before a trial is capped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ class RecordedEvaluator:
         """Answer at once; see `Evaluator.measure`."""
         self.space.validate(configuration)
         rng = np.random.default_rng([self.seed, number])
-        warm_cap = None if cap is None else cap * WARM_CAP_FACTOR
+        warm_cap = None if cap is None else cap * WARM_FACTOR
         warm = self._pass(configuration, rng, warm_cap)
         timed = self._pass(configuration, rng, cap) if warm.complete else _Pass((), False)
         measured_s = sum(warm.seconds) + sum(timed.seconds)

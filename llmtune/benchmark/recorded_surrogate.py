@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from optimizers.space import Floats
 
 Predict: TypeAlias = Callable[[Floats], Floats]
 """Points, shape (n, knobs), to log seconds, shape (n, queries)."""

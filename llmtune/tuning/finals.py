@@ -7,15 +7,14 @@ is, only further runs can say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.trial import Trial
 from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.runner import RestartClock, no_restarts
+from llmtune.tuning.search import best_of
 from llmtune.tuning.store import SessionStore
-from optimizers.base import is_better
 from workloads.objective import Objective
 
 OnFinal = Callable[[SessionRecord, Trial], None]
@@ -23,12 +22,8 @@ OnFinal = Callable[[SessionRecord, Trial], None]
 
 def best_trial(journal: Iterable[JournalEntry], objective: Objective) -> Trial | None:
     """The search's best; None when no trial of it succeeded."""
-
-    def better(best: Trial | None, trial: Trial) -> Trial | None:
-        return trial if is_better(trial, best, objective) else best
-
     searched = (entry.trial for entry in journal if entry.phase is Phase.SEARCH)
-    return reduce(better, searched, None)
+    return best_of(searched, objective)
 
 
 def final_trials(journal: Sequence[JournalEntry], objective: Objective) -> tuple[Trial, ...]:

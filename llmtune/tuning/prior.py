@@ -5,10 +5,10 @@ from __future__ import annotations
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
 from llmtune.errors import UsageError
-from llmtune.trial import Trial
 from llmtune.tuning.record import PRIOR, Phase, Prior
+from llmtune.tuning.replay import terms
+from llmtune.tuning.search import best_of
 from llmtune.tuning.store import SessionStore
-from optimizers.base import is_better
 from optimizers.warm_start import Proposal
 
 
@@ -21,16 +21,9 @@ def prior_of(
         UsageError: it tuned something else, with the difference named, or has no trials.
         SessionError: there is no such session.
     """
-    record, space = store.summary(session_id).record, evaluator.space
-    terms = (
-        ("workload", record.workload, workload),
-        ("server version", record.server_version, space.version),
-        ("hardware", record.hardware, space.hardware),
-        ("knob catalogue", record.catalogue_hash, space.catalogue_hash),
-        ("knobs", sorted(record.knobs), sorted(space.names)),
-        ("objective", record.objective, evaluator.objective),
-    )
-    for what, theirs, ours in terms:
+    record = store.summary(session_id).record
+    workloads = ("workload", record.workload, workload)
+    for what, theirs, ours in (workloads, *terms(record, evaluator)):
         if theirs != ours:
             raise UsageError(
                 f"session {session_id} says nothing of this one, for they differ in {what}: "
@@ -45,7 +38,5 @@ def prior_of(
 
 def prior_proposals(prior: tuple[Prior, ...], evaluator: Evaluator) -> tuple[Proposal, ...]:
     """The prior's best configuration: what was measured before counts here once it is again."""
-    best: Trial | None = None
-    for one in prior:
-        best = one.trial if is_better(one.trial, best, evaluator.objective) else best
+    best = best_of((one.trial for one in prior), evaluator.objective)
     return () if best is None else (Proposal(PRIOR, best.configuration),)

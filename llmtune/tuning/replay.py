@@ -31,14 +31,15 @@ def check_resumable(summary: SessionSummary, evaluator: Evaluator) -> None:
     record = summary.record
     if summary.status is SessionStatus.FINISHED:
         raise SessionError(f"session {record.id} is finished; there is nothing to resume")
-    for what, stored, present in _terms(record, evaluator):
+    for what, stored, present in terms(record, evaluator):
         if stored != present:
             raise SessionError(
                 f"session {record.id} cannot go on: its {what} was {stored}, now it is {present}"
             )
 
 
-def _terms(record: SessionRecord, evaluator: Evaluator) -> tuple[tuple[str, object, object], ...]:
+def terms(record: SessionRecord, evaluator: Evaluator) -> tuple[tuple[str, object, object], ...]:
+    """What a session's measurements rest on, each with how it was and how it is now."""
     space = evaluator.space
     return (
         ("server version", record.server_version, space.version),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from llmtune.errors import SessionError
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import Phase
 from llmtune.tuning.runner import Runner
+from optimizers.base import is_better
 from optimizers.warm_start import Proposal, WarmStarted
 from workloads.objective import Direction, Objective
 
@@ -41,11 +44,17 @@ def default_failed(trial: Trial, space: KnobSpace) -> bool:
     return trial.configuration == space.baseline() and not trial.succeeded
 
 
+def best_of(trials: Iterable[Trial], objective: Objective) -> Trial | None:
+    """The best successful trial, the first of equals; None if there is none."""
+    best: Trial | None = None
+    for trial in trials:
+        best = trial if is_better(trial, best, objective) else best
+    return best
+
+
 def second_best(trials: tuple[Trial, ...], best: Trial, objective: Objective) -> Trial | None:
     """The best successful trial of a configuration other than `best`'s; None if there is none."""
-    others = [t for t in trials if t.succeeded and t.configuration != best.configuration]
-    minimize = objective.direction is Direction.MINIMIZE
-    return (min if minimize else max)(others, key=lambda t: t.value or 0.0, default=None)
+    return best_of((t for t in trials if t.configuration != best.configuration), objective)
 
 
 def _cap(runner: Runner, proposal: Proposal, plan: Plan) -> float | None:

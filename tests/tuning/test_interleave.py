@@ -137,7 +137,7 @@ def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> N
 def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
     session_id = earlier(store)
     other = SyntheticEvaluator(SPACE.subset(KNOBS[:2]), 0)
-    with pytest.raises(UsageError, match="differ in knobs"):
+    with pytest.raises(UsageError, match="differ in set of knobs"):
         prior_of(store, session_id, other, "bowl")
     with pytest.raises(UsageError, match="differ in workload: there bowl, here tpch"):
         prior_of(store, session_id, evaluator(), "tpch")
