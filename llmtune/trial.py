@@ -30,7 +30,7 @@ class TrialStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryTime:
-    """The seconds of one query in the timed pass.
+    """The seconds of one query, as they count in a trial.
 
     Attributes:
         reused: not measured in this trial but taken from earlier ones, in which the
@@ -73,8 +73,10 @@ class Trial:
         number: position in its session, from 0.
         source: who proposed it: an optimizer's name, `model`, `rules`, `default` ...
         value: in the objective's unit; None unless SUCCEEDED or CAPPED.
-        query_times: of the timed pass, as far as it got; the last one of a trial that
-            did not succeed may be a query that was stopped.
+        query_times: those that were reused, then those of the timed pass as far as it
+            got, or the means of two such passes where the trial might have become the
+            best; the last one of a trial that did not succeed may be a query that was
+            stopped.
         wall_s: seconds from applying to the end, everything included.
         measured_s: seconds of `wall_s` in which queries ran.
         message: why it did not succeed, for people.

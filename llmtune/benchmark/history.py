@@ -15,7 +15,7 @@ class Timing:
     """One measured time.
 
     Attributes:
-        seconds: of the timed pass; of a stopped query as long as it ran.
+        seconds: those that count in its trial; of a stopped query as long as it ran.
         complete: the query ran to its end.
     """
 
@@ -65,7 +65,7 @@ class History:
 
 
 def _timings(trial: Trial) -> list[Timing]:
-    """A trial that did not succeed ended in its last query, unless in its first."""
+    """The last query of a trial that did not succeed may have been stopped, and counts so."""
     measured = [time for time in trial.query_times if not time.reused]
     ended = len(measured) - (trial.status is not TrialStatus.SUCCEEDED)
     return [
