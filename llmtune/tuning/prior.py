@@ -22,8 +22,7 @@ def prior_of(
         SessionError: there is no such session.
     """
     record = store.summary(session_id).record
-    workloads = ("workload", record.workload, workload)
-    for what, theirs, ours in (workloads, *terms(record, evaluator)):
+    for what, theirs, ours in (("workload", record.workload, workload), *terms(record, evaluator)):
         if theirs != ours:
             raise UsageError(
                 f"session {session_id} says nothing of this one, for they differ in {what}: "
