@@ -165,9 +165,8 @@ def test_what_an_earlier_trial_measured_is_reused_at_its_own_value(benchmark):
 
 def test_what_only_seemed_the_best_is_wholly_at_its_own_pace(embedded, tpch_tiny):
     texts = {"count": "SELECT count(*) FROM nation", "sleep": "SELECT pg_sleep(0.4)"}
-    workload = Workload(
-        "test", tuple(Query(n, text, n) for n, text in texts.items()), tpch_workload(1).data_set
-    )
+    made = tuple(Query(name, text, name) for name, text in texts.items())
+    workload = Workload("test", made, tpch_workload(0.01, 1).data_set)
     space = resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30), ["work_mem"])
     measuring = Benchmark(embedded, space, workload, tpch_tiny)
     measuring.keep_pace(1e-6)
