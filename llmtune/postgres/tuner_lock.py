@@ -15,6 +15,7 @@ CLASS, NUMBER = 0x4C4C4D54, 0x756E65
 """The advisory lock's key: `LLMT`, `une`."""
 
 TAKE = "SELECT pg_try_advisory_lock(%s, %s)"
+FREE = "SELECT pg_advisory_unlock(%s, %s)"
 HOLDERS = """
     SELECT held.pid, coalesce(host(who.client_addr), 'this machine'), base.datname
     FROM pg_locks AS held
@@ -72,8 +73,9 @@ class TunerLock:
 
     def _let_go(self) -> None:
         if self._connection is not None:
-            with suppress(psycopg.Error):
-                self._connection.close()
+            # Closing alone returns before the server has let go of the lock.
+            with suppress(psycopg.Error), self._connection:
+                self._connection.execute(FREE, [CLASS, NUMBER])
             self._connection = None
 
 

@@ -141,7 +141,7 @@ class _Search:
             shape = shape_digest(explain(self._connection, statement))
             if shape in self._shapes:
                 return SAME_SHAPE
-            self._connection.execute(statement.encode(), prepare=False).fetchall()
+            self._connection.execute(statement.encode(), prepare=False)
         self._shapes.add(shape)
         self.queries.append(Query(f"s{len(self.queries) + 1}", statement, f"synthesized-{shape}"))
         return None
