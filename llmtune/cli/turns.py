@@ -28,13 +28,13 @@ def run_in_turns(
         As `TuningSession.run`.
     """
     missing = sessions.missing(arms, seeds)
-    sessions.keep_pace()
     with (
         sessions.reporter.resumable("the same `llmtune compare`"),
         sessions.reporter.bar("Comparing") as advance,
     ):
         turns = _Turns(sessions, advance, len(missing))
         opened = [_opened(sessions, bench, arm, seed, turns) for arm, seed in missing]
+        sessions.keep_pace()  # each was opened at its own, or at its prior's
         explore_in_turns(opened, turns.before)
 
 

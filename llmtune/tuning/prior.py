@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from llmtune.benchmark.evaluator import Evaluator
-from llmtune.benchmark.pace import keep_pace
 from llmtune.errors import UsageError
 from llmtune.tuning.record import PRIOR, Phase, Prior
 from llmtune.tuning.replay import terms
@@ -15,7 +14,7 @@ from optimizers.warm_start import Proposal
 def prior_of(
     store: SessionStore, session_id: str, evaluator: Evaluator, workload: str
 ) -> tuple[Prior, ...]:
-    """The search trials of a stored session, at whose pace `evaluator` goes on.
+    """The search trials of a stored session, at whose pace a session with them goes on.
 
     Raises:
         UsageError: it tuned something else, with the difference named, or has no trials.
@@ -31,8 +30,9 @@ def prior_of(
     journal = [entry.trial for entry in store.journal(session_id) if entry.phase is Phase.SEARCH]
     if not journal:
         raise UsageError(f"session {session_id} has no search trial to start from")
-    keep_pace(evaluator, journal)
-    return tuple(Prior(session_id, one.configuration, one.status, one.value) for one in journal)
+    return tuple(
+        Prior(session_id, one.configuration, one.status, one.value, one.pace) for one in journal
+    )
 
 
 def prior_proposals(prior: tuple[Prior, ...], evaluator: Evaluator) -> tuple[Proposal, ...]:

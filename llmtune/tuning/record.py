@@ -12,7 +12,7 @@ import llmtune
 from llmtune.errors import SessionError, UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
-from llmtune.trial import Trial, TrialStatus
+from llmtune.trial import Pace, Trial, TrialStatus
 from llmtune.tuning.plan import Plan, plan_from
 from optimizers.warm_start import Proposal
 from workloads.objective import Direction, Objective
@@ -66,17 +66,20 @@ class Prior:
     Attributes:
         session: the earlier session's id.
         value: None unless it SUCCEEDED or was CAPPED.
+        pace: what this session's trials are to be held against too; None where none was
+            taken out, and in sessions of before it was kept.
     """
 
     session: str
     configuration: Configuration
     status: TrialStatus
     value: float | None
+    pace: Pace | None = None
 
     @property
     def trial(self) -> Trial:
         """As optimizers are told it; its number is none of this session's."""
-        return Trial(-1, PRIOR, self.configuration, self.status, self.value)
+        return Trial(-1, PRIOR, self.configuration, self.status, self.value, pace=self.pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,5 +191,11 @@ def _proposal(stored: dict[str, Any]) -> Proposal:
 
 
 def _prior(stored: dict[str, Any]) -> Prior:
-    configuration = Configuration(stored["configuration"])
-    return Prior(stored["session"], configuration, TrialStatus(stored["status"]), stored["value"])
+    pace = stored.get("pace")
+    return Prior(
+        session=stored["session"],
+        configuration=Configuration(stored["configuration"]),
+        status=TrialStatus(stored["status"]),
+        value=stored["value"],
+        pace=None if pace is None else Pace(**pace),
+    )

@@ -59,7 +59,8 @@ class Runner:
         self._decided = deque(entry for entry in journal if self._decides(entry))
         self._idle_since = perf_counter()
         self._number = max((entry.trial.number for entry in journal), default=-1) + 1
-        keep_pace(evaluator, [entry.trial for entry in journal])
+        prior = (one.trial for one in record.prior)  # all there is before the first trial
+        keep_pace(evaluator, [*(entry.trial for entry in journal), *prior])
         for entry in journal:
             self._take(entry)
 

@@ -15,7 +15,7 @@ from llmtune.tuning.interleave import explore_in_turns
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
-from llmtune.tuning.record import PRIOR, Prior, Request, SessionStatus
+from llmtune.tuning.record import PRIOR, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.session import TuningSession
 from llmtune.tuning.store import SessionStore
 
@@ -127,11 +127,23 @@ def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> N
     session = TuningSession.start(Paced(SPACE, 0), store, record(7))
     with session.exploring():
         session.step()
-    learning, resuming = Paced(SPACE, 0), Paced(SPACE, 0)
-    prior_of(store, session.record.id, learning, "bowl")
-    store.mark(session.record.id, SessionStatus.INTERRUPTED)
+    learning, resuming, learning_later = Paced(SPACE, 0), Paced(SPACE, 0), Paced(SPACE, 0)
+    fresh = record(3, prior=prior_of(store, session.record.id, learning, "bowl"))
+    TuningSession.start(learning, store, fresh)
+    for one in (session.record.id, fresh.id):
+        store.mark(one, SessionStatus.INTERRUPTED)
     TuningSession.resume(resuming, store, session.record.id)
-    assert (learning.reference_s, resuming.reference_s) == (0.002, 0.002)
+    TuningSession.resume(learning_later, store, fresh.id)  # it has no trial of its own yet
+    references = [one.reference_s for one in (learning, resuming, learning_later)]
+    assert references == [0.002] * 3
+
+
+def test_a_prior_of_before_its_pace_was_kept_is_read(store) -> None:
+    facts = record(3, prior=prior_of(store, earlier(store), evaluator(), "bowl")).facts()
+    for one in facts["prior"]:
+        del one["pace"]
+    read = SessionRecord.from_facts("id", "target", "workload", facts)
+    assert [one.pace for one in read.prior] == [None] * PLAN.trials
 
 
 def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
