@@ -121,17 +121,17 @@ def open_bench(
     Args:
         safety: keeps what a server that outlives us had before.
         queries_only: a transaction mix is a wrong request.
-        load: False refuses where the data set is not there yet.
+        load: False only reads: what has to be loaded or run first is refused.
         measured: the user's own queries are tried once, as they will be run; else planned.
     """
     options = workload_request.options
-    known = _known(target_request, workload_request)
+    known = _known(target_request, workload_request, load=load)
     if queries_only and known is not None:
         query_workload(known)
     with open_target(target_request) as target, safety.guard(target) as journal:
         announce(target, reporter)
         whole = tunable_space(target, safety.risks)
-        wanted = known or _live(target, workload_request, reporter, load=load)
+        wanted = known or _live(target, workload_request, reporter)
         if not load:
             _check_loaded(target, wanted.data_set)
         database = _database(target, wanted.data_set, reporter)
@@ -148,9 +148,14 @@ def open_bench(
         yield Bench(target, whole, space, wanted, database, profile, journal, facts, measure)
 
 
-def _known(target: TargetRequest, request: WorkloadRequest) -> AnyWorkload | None:
+def _known(target: TargetRequest, request: WorkloadRequest, *, load: bool) -> AnyWorkload | None:
     """The workload, checked against the target; None when only the server can tell it."""
     if is_live(request.name):
+        if not load and request.name != CAPTURED:
+            raise UsageError(
+                f"the workload {request.name} is made by running each query once, and this "
+                "command runs none; name queries that exist: captured, a .sql file or a folder"
+            )
         check_data(target.target, request.name, live_data(request.options))
         return None
     wanted = workload(request.name, request.options)
@@ -158,13 +163,11 @@ def _known(target: TargetRequest, request: WorkloadRequest) -> AnyWorkload | Non
     return wanted
 
 
-def _live(target: Target, request: WorkloadRequest, reporter: Reporter, *, load: bool) -> Workload:
+def _live(target: Target, request: WorkloadRequest, reporter: Reporter) -> Workload:
     """The workload that only the server can tell, over data that are loaded for it."""
     if request.name == CAPTURED:
         return captured(target, request.options, reporter)
     data = live_data(request.options)
-    if not load:
-        _check_loaded(target, data)
     with target.connect(_database(target, data, reporter)) as connection:
         return synthesized(connection, data, request.options, reporter)
 
@@ -187,7 +190,7 @@ def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:
     with target.connect() as connection:
         if not exists(connection, name):
             raise UsageError(
-                f"the data set {data.name} is not on {target.name} yet, and a dry run "
+                f"the data set {data.name} is not on {target.name} yet, and this command "
                 f"loads nothing: tuning would load it into a new database {name}"
             )
 

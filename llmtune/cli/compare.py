@@ -127,7 +127,7 @@ def compare(
         finish_comparison(out, figures, as_json=json)
         return
     ready_folder(out)
-    requests = server.request(), choice.request(seed)
+    requests = server.request(), choice.request(seed, server.target)
     safety = own_safety("compare", reporter, yes=yes)
     with open_bench(*requests, reporter, safety) as bench:
         figures = compared.live(bench, requests, wanted, arms, reporter)

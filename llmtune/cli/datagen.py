@@ -83,7 +83,7 @@ def datagen(
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)
     reporter = Reporter(quiet=json)
-    request = choice.request(seed)
+    request = choice.request(seed, server.target)
     safety = own_safety("datagen", reporter, yes=yes)
     with (
         reporter.resumable("the same `llmtune datagen`"),

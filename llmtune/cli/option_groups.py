@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from llmtune.tuning.server_facts import Risks
 
 
+DEFAULT_WORKLOAD = "tpch"
+"""On a throw-away server."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """Which server, and what it may use."""
@@ -85,7 +89,7 @@ class RiskOptions:
 class WorkloadOptionGroup:
     """Which workload, and in which form."""
 
-    workload: workload_options.Workload = "tpch"
+    workload: workload_options.Workload = None
     scale: workload_options.Scale = None
     clients: workload_options.Clients = None
     duration: workload_options.Duration = None
@@ -100,19 +104,21 @@ class WorkloadOptionGroup:
     drawn: workload_options.Drawn = False
     raw_times: workload_options.RawTimes = False
 
-    def request(self, seed: int) -> WorkloadRequest:
+    def request(self, seed: int, target: str) -> WorkloadRequest:
         """The workload that is asked for.
 
         The seed draws its queries, unless results are compared by its published ones.
 
         Raises:
-            UsageError: an unknown workload, or an option that means nothing to it.
+            UsageError: an unknown workload, an option that means nothing to it, or no
+                workload for a target that is somebody's server.
         """
         from llmtune.cli.bench import WorkloadRequest
         from workloads.options import WorkloadOptions
         from workloads.registry import check_options, entry
 
-        found = entry(self.workload)
+        name = self._name(target)
+        found = entry(name)
         wanted = WorkloadOptions(
             scale=self.scale,
             seed=seed if self.drawn or not found.published else None,
@@ -128,8 +134,23 @@ class WorkloadOptionGroup:
             queries=self.queries,
             raw_times=self.raw_times,
         )
-        check_options(found, self.workload, wanted)
-        return WorkloadRequest(self.workload, wanted)
+        check_options(found, name, wanted)
+        return WorkloadRequest(name, wanted)
+
+    def _name(self, target: str) -> str:
+        """Nothing is loaded unasked into a server that is not ours."""
+        from llmtune.errors import UsageError
+        from llmtune.postgres.live.address import is_address
+
+        if self.workload is not None:
+            return self.workload
+        if is_address(target):
+            raise UsageError(
+                "say what your server is for by --workload: captured (what it has run), a .sql "
+                f"file or a folder of them, or generated data such as {DEFAULT_WORKLOAD}, which "
+                "are loaded into a database of their own"
+            )
+        return DEFAULT_WORKLOAD
 
 
 @dataclass(frozen=True, slots=True)

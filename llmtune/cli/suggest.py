@@ -42,14 +42,18 @@ def suggest(
     from llmtune.cli.safety import looking_on
     from llmtune.cli.suggesting import ready_model
     from llmtune.cli.suggesting import suggest as ask_model
+    from llmtune.postgres.live.address import is_address
     from llmtune.tuning.assemble import knob_changes
 
     form = Format.JSON if json else form
     reporter = Reporter(quiet=form is Format.JSON)
+    request = choice.request(seed, server.target)
     ready = ready_model(model.request(), reporter)
-    request = choice.request(seed)
     safety = looking_on(reporter)
-    with open_bench(server.request(), request, reporter, safety, measured=False) as bench:
+    ours = not is_address(server.target)
+    with open_bench(
+        server.request(), request, reporter, safety, load=ours, measured=False
+    ) as bench:
         made = ask_model(ready, bench, candidates, seed, reporter)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
     _print(changes, form, bench.workload.name)

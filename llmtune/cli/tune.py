@@ -41,7 +41,11 @@ def tune(
     out: Annotated[Path, typer.Option(help="Folder for the result and the report.")] = Path("out"),
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Show every statement that would run, and only read."),
+        typer.Option(
+            "--dry-run",
+            help="Only read, and show the workload's statements and what applying the first "
+            "configurations would run; later ones depend on what is measured.",
+        ),
     ] = False,
     apply: Annotated[
         bool,
@@ -62,7 +66,7 @@ def tune(
     """
     from rich.markup import escape
 
-    from llmtune.cli.observe_request import observe_request, without_statements
+    from llmtune.cli.observe_request import ObserveRequest, observe_request, without_statements
     from llmtune.cli.observing import observed_origin, open_measured
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
@@ -79,7 +83,7 @@ def tune(
     plan, reporter = searching.plan(), Reporter(quiet=json)
     target_request = server.request(restart.request())
     watched = observe_request(observing, target_request, seed, _given(context))
-    workload_wanted = choice.request(seed)
+    wanted = watched or choice.request(seed, server.target)
     warm = open_warm_start(searching.warm_start, model.request(), reporter)
     sessions = SessionStore(store)
     safety = Safety(
@@ -88,12 +92,11 @@ def tune(
     _check_apply(server.target, apply=apply)
     if not dry_run:
         ready_folder(out)
-    asked = (target_request, watched or workload_wanted)
-    with open_measured(*asked, reporter, safety, load=not dry_run) as bench:
-        if watched:
-            origin = observed_origin(target_request, watched)
+    with open_measured(target_request, wanted, reporter, safety, load=not dry_run) as bench:
+        if isinstance(wanted, ObserveRequest):
+            origin = observed_origin(target_request, wanted)
         else:
-            kept = workload_wanted if dry_run else kept_request(workload_wanted, bench, out)
+            kept = wanted if dry_run else kept_request(wanted, bench, out)
             origin = origin_of(target_request, kept)
         if not bench.workload.queries:
             source = without_statements(searching.warm_start)

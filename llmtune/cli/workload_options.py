@@ -13,10 +13,11 @@ from llmtune.units import parse_duration
 WORKLOAD = "Workload"
 
 Workload = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--workload",
         rich_help_panel=WORKLOAD,
+        show_default="tpch; on a server's address none",
         help="What to run: a name that `llmtune workloads` lists, a `.sql` file, or a folder "
         "of them.",
     ),

@@ -120,6 +120,37 @@ def test_all_candidates_are_printed_as_json(adapter, tiny, run) -> None:
     assert 1 <= len(suggestions) <= 3
 
 
+@pytest.mark.parametrize(
+    ("workload", "said"),
+    [
+        (("--workload", "tpch", "--scale", "0.02"), "this command loads nothing"),
+        (("--workload", "synthesized", "--data-set", "tpch"), "made by running each query once"),
+        ((), "say what your server is for by --workload"),
+    ],
+)
+def test_a_suggestion_for_a_server_loads_and_runs_nothing(
+    workload, said, embedded, adapter, tiny, run
+) -> None:
+    with embedded.connect() as connection:
+        query = "SELECT array_agg(datname) FROM pg_database"
+        before = connection.execute(query).fetchone()
+        where = ("--target", f"postgresql://postgres@/postgres?host={connection.info.host}")
+        done = run("suggest", *where, *workload, "--adapter", adapter, "--base", tiny.path)
+        assert connection.execute(query).fetchone() == before
+    assert (done.exit_code, said in done.message) == (2, True), done.message
+
+
+def test_a_suggestion_for_a_server_reads_what_is_there(
+    embedded, tpch_tiny, adapter, tiny, run, tmp_path
+) -> None:
+    (tmp_path / "mine.sql").write_text("SELECT count(*) FROM lineitem;")
+    with embedded.connect() as connection:
+        where = ("--target", f"postgresql://postgres@/{tpch_tiny}?host={connection.info.host}")
+    call = ("suggest", *where, "--adapter", adapter, "--base", tiny.path)
+    done = run(*call, "--workload", tmp_path / "mine.sql")
+    assert done.stdout.startswith("# Suggested by LLMTune for mine"), done.message
+
+
 def test_a_comparison_repeats_nothing(run, tmp_path) -> None:
     call = ("compare", *TINY, "--warm-start", "rules", "--trials", 3, "--seeds", 2)
     call = (*call, "--final-runs", 1)
@@ -138,7 +169,18 @@ def test_a_server_behind_an_address_keeps_its_settings(embedded, run, tmp_path) 
     with embedded.connect() as connection:
         connection.execute("ALTER SYSTEM SET autovacuum_naptime = '77s'")
         target = f"postgresql://postgres@/postgres?host={connection.info.host}"
-    call = ("compare", *TINY, "--target", target, "--warm-start", "rules", "--trials", "3")
+    call = (
+        "compare",
+        "--workload",
+        "tpch",
+        *TINY,
+        "--target",
+        target,
+        "--warm-start",
+        "rules",
+        "--trials",
+        "3",
+    )
     facts = run(*call, "--seeds", "1", "--final-runs", "0", "--out", tmp_path, "--json").json
     sources = {point["source"] for arm in facts["arms"] for point in arm["runs"][0]["points"]}
     assert sources == {"default", "rules", "tpe"}

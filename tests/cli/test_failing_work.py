@@ -15,7 +15,7 @@ RULES = ("--warm-start", "rules", "--scale", "0.01")
 
 def test_an_address_where_nothing_answers(run, tmp_path) -> None:
     target = "postgresql://me:secret@127.0.0.1:1/db"
-    done = run("tune", *RULES, "--target", target, "--out", tmp_path)
+    done = run("tune", *RULES, "--workload", "tpch", "--target", target, "--out", tmp_path)
     assert done.exit_code == 1
     assert "cannot connect to the server" in done.message
     assert "127.0.0.1" in done.message

@@ -28,9 +28,20 @@ WRONG = {
     "no time": (("--time-budget", "0s"), "'--time-budget'"),
     "negative seed": (("--seed", -1), "'--seed'"),
     "target": (("--target", "mysql://u:secret@host/db"), "unknown target 'mysql://u@host/db'"),
-    "address": (("--target", "postgresql://u:secret@[host/db"), "not a valid PostgreSQL"),
+    "address": (
+        ("--workload", "tpch", "--target", "postgresql://u:secret@[host/db"),
+        "not a valid PostgreSQL",
+    ),
+    "no workload for an address": (
+        ("--target", "postgresql://u:secret@host/db"),
+        "say what your server is for by --workload",
+    ),
+    "queries that a dry run would have to run": (
+        ("--workload", "synthesized", "--data-set", "tpch", "--dry-run"),
+        "made by running each query once",
+    ),
     "bindir of an address": (
-        ("--target", "postgresql://host/db", "--bindir", "/usr/bin"),
+        ("--workload", "tpch", "--target", "postgresql://host/db", "--bindir", "/usr/bin"),
         "--bindir goes with the embedded target",
     ),
     "bindir of a container": (("--target", "docker", "--bindir", "/usr/bin"), "--bindir goes with"),

@@ -26,13 +26,13 @@ def test_an_option_of_another_workload_is_a_wrong_request(run: Run) -> None:
 
 
 def test_published_queries_are_run_unless_others_are_asked_for() -> None:
-    assert WorkloadOptionGroup("job").request(3).options.seed is None
-    assert WorkloadOptionGroup("job", drawn=True).request(3).options.seed == 3
-    assert WorkloadOptionGroup("tpch").request(3).options.seed == 3
+    assert WorkloadOptionGroup("job").request(3, "embedded").options.seed is None
+    assert WorkloadOptionGroup("job", drawn=True).request(3, "embedded").options.seed == 3
+    assert WorkloadOptionGroup().request(3, "embedded").options.seed == 3
 
 
 def test_options_become_the_workload_s_own() -> None:
     group = WorkloadOptionGroup("tpcb", scale=2, clients=3, duration="1min", objective="p95")
-    request = group.request(0)
+    request = group.request(0, "host=db")
     assert request.name == "tpcb"
     assert request.options == WorkloadOptions(2, 0, 3, 60.0, "p95")
