@@ -35,6 +35,10 @@ class Reporter:
         """One line for people; it may hold Rich's markup."""
         self.console.print(text, soft_wrap=True, highlight=False)
 
+    def insist(self, text: str) -> None:
+        """As `say`, and even when quiet."""
+        Console(stderr=True).print(text, soft_wrap=True, highlight=False)
+
     @contextmanager
     def bar(self, title: str) -> Iterator[Advance]:
         """A bar with the time left; gone when the work is done."""
@@ -75,8 +79,4 @@ class Reporter:
 
     def hint(self, how: str) -> None:
         """Say how to go on after an end that was too early; even when quiet."""
-        Console(stderr=True).print(
-            f"Nothing finished is lost. Go on with: [bold]{how}[/bold]",
-            soft_wrap=True,
-            highlight=False,
-        )
+        self.insist(f"Nothing finished is lost. Go on with: [bold]{how}[/bold]")

@@ -192,7 +192,12 @@ def restored_notice(done: Restored) -> str:
 
 def confirmed(question: str) -> bool:
     """Ask where somebody can answer; nobody there is a no."""
-    return sys.stdin.isatty() and typer.confirm(question, err=True)
+    return somebody_answers() and typer.confirm(question, err=True)
+
+
+def somebody_answers() -> bool:
+    """Whether a person sits at a terminal that we read from."""
+    return sys.stdin.isatty()
 
 
 def _agrees(point: RestorePoint) -> bool:

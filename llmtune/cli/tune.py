@@ -80,6 +80,8 @@ def tune(
     from llmtune.tuning.result_file import ready_folder
     from llmtune.tuning.store import SessionStore
 
+    if apply:
+        _check_apply(server.target, asks=not (yes or dry_run))
     plan, reporter = searching.plan(), Reporter(quiet=json)
     target_request = server.request(restart.request())
     watched = observe_request(observing, target_request, seed, _given(context))
@@ -89,7 +91,6 @@ def tune(
     safety = Safety(
         RestorePoints(sessions), new_id(), reporter, yes=yes, risks=risk.risks, read_only=dry_run
     )
-    _check_apply(server.target, apply=apply)
     if not dry_run:
         ready_folder(out)
     with open_measured(target_request, wanted, reporter, safety, load=not dry_run) as bench:
@@ -124,12 +125,18 @@ def tune(
         _finish(bench, safety, outcome, out, as_json=json, apply=apply)
 
 
-def _check_apply(target: str, *, apply: bool) -> None:
+def _check_apply(target: str, *, asks: bool) -> None:
+    """Refuse at once what an hour of trials would find out at its end."""
+    from llmtune.cli.safety import somebody_answers
     from llmtune.errors import UsageError
     from llmtune.postgres.live.address import is_address
 
-    if apply and not is_address(target):
+    if not is_address(target):
         raise UsageError("--apply goes with a server's address; an embedded one is thrown away")
+    if asks and not somebody_answers():
+        raise UsageError(
+            "--apply asks before it leaves anything changed; where nobody can answer, give --yes"
+        )
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -165,7 +172,7 @@ def _apply(bench: Bench, safety: Safety, result: TuningResult) -> None:
     from llmtune.cli.safety import confirmed
     from llmtune.postgres.dsn import DsnTarget
 
-    say = safety.reporter.say
+    say = safety.reporter.insist
     if not result.improvement.improved:
         say("Nothing is applied: no configuration is proved better than the present settings.")
     elif not (safety.yes or confirmed(f"Leave {len(result.knobs)} settings changed?")):

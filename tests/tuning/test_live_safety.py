@@ -146,6 +146,40 @@ def test_apply_is_for_servers_that_stay(live):
     assert "--apply" in done.stderr
 
 
+def test_apply_is_refused_at_once_where_nobody_can_answer(live):
+    done = live.tune("--apply")
+    assert done.exit_code == 2
+    assert "give --yes" in done.stderr
+    assert not (live.folder / "out").exists()
+    assert live.tune("--apply", "--dry-run").exit_code == 0
+
+
+def applied(live, fast):
+    """How `tune --apply --json` ends when a query is fast under that condition only."""
+    sleep = f"SELECT pg_sleep(CASE WHEN {fast} THEN 0.001 ELSE 0.03 END);\n"
+    (live.folder / "queries.sql").write_text(sleep)
+    guess = live.folder / "guess.json"
+    guess.write_text(json.dumps({"work_mem": "16MB"}))
+    done = live.tune("--apply", "--yes", "--json", "--warm-start", guess, "--spare", "none")
+    assert done.exit_code == 0, done.stderr
+    return done
+
+
+def test_how_to_take_back_what_is_applied_is_said_beside_json_too(live):
+    done = applied(live, "current_setting('work_mem') = '16MB'")
+    session = json.loads(done.stdout)["session"]
+    assert f"take it back with: llmtune restore {session}" in done.stderr
+    assert live.entries() == [*live.before, "work_mem = '16384'"]
+    assert live.restore(session, "--yes").exit_code == 0
+    assert live.entries() == live.before
+
+
+def test_that_nothing_is_applied_is_said_beside_json_too(live):
+    done = applied(live, "current_setting('work_mem') = '4MB'")
+    assert "Nothing is applied: no configuration is proved better" in done.stderr
+    assert live.entries() == live.before
+
+
 def test_two_tuners_do_not_share_a_server(live):
     with TunerLock(live.target):
         refused = live.tune()
