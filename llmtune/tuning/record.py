@@ -178,11 +178,25 @@ class JournalEntry:
     restart_s: float = 0.0
 
 
+_SECRETS = r"(?:ssl)?password|oauth_client_secret|scram_(?:client|server)_key"
+_URL_PASSWORD = re.compile(r"(//[^:/@\[\s]*):(?:[^/\s]*|[^?\s]*|(?!\d*[/?,])[^@\s]*)@")
+"""Up to the last `@` before a slash; else, as a password may well have slashes, before a
+question mark; else, what is no port, up to the first `@`."""
+_URL_SECRET = re.compile(rf"(?i)([?&](?:{_SECRETS}))=[^&\s]*")
+_KEYWORD_SECRET = re.compile(
+    rf"(?is)(?<![?&\w])({_SECRETS})\s*=\s*(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:[^\s\\]|\\.)*)"
+)
+"""Its value is in quotes or ends at a blank; a backslash stands before what means itself."""
+
+
 def without_password(target: str) -> str:
-    """`target` with the password of a URL or of a keyword string taken out."""
-    target = re.sub(r"(//[^:/@\s]*):[^/\s]*@", r"\1@", target)
-    target = re.sub(r"(?i)([?&]password)=[^&\s]*", r"\1=***", target)
-    return re.sub(r"(?i)(\bpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&*]+)", r"\1=***", target)
+    """`target` with the secrets of a URL or of a keyword string taken out.
+
+    https://www.postgresql.org/docs/current/libpq-connect.html names those of libpq.
+    """
+    target = _URL_PASSWORD.sub(r"\1@", target)
+    target = _URL_SECRET.sub(r"\1=***", target)
+    return _KEYWORD_SECRET.sub(r"\1=***", target)
 
 
 def _proposal(stored: dict[str, Any]) -> Proposal:

@@ -142,7 +142,16 @@ def test_a_url_that_is_none_is_the_users_mistake(url):
         ),
         ("host=db password=secret user=me", "host=db password=*** user=me"),
         ("host=db password='se cret' user=me", "host=db password=*** user=me"),
-        ("embedded", "embedded"),
+        ("host=db password='se cret user=me", "host=db password=***"),
+        (r"host=db password = s\ e\'cret user=me", "host=db password=*** user=me"),
+        ("host=db password=s&e*cret user=me", "host=db password=*** user=me"),
+        ("host=db PASSWORD=*cret", "host=db PASSWORD=***"),
+        ("host=db sslpassword=cret sslkey=a", "host=db sslpassword=*** sslkey=a"),
+        ("postgresql://db/shop?sslpassword=cret&a=b", "postgresql://db/shop?sslpassword=***&a=b"),
+        ("host=db scram_client_key=cret=", "host=db scram_client_key=***"),
+        ("postgresql://me:s/e@cret@db/shop", "postgresql://me@db/shop"),
+        ("mysql+pymysql://me:1/s#cret@db:3306/shop?a=b", "mysql+pymysql://me@db:3306/shop?a=b"),
+        ("postgresql://me:s/e?cret@db/shop", "postgresql://me@db/shop"),
     ],
 )
 def test_no_password_is_stored(target, stored, store, make_record):
@@ -150,3 +159,21 @@ def test_no_password_is_stored(target, stored, store, make_record):
     record = replace(make_record(trials=3), target=target)
     store.create(record)
     assert "cret" not in str(store.summary(record.id))
+
+
+def test_the_secret_of_a_client_is_one_too():
+    assert without_password("host=db oauth_client_secret=a") == "host=db oauth_client_secret=***"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "embedded",
+        "host=db passfile=/etc/pass user=password",
+        "postgresql://db:5432/shop?user=me@b",
+        "postgresql://a:5432,b:5433/?user=me@b",
+        "postgresql://[::1]:5432/shop?user=me@b",
+    ],
+)
+def test_what_is_no_secret_is_stored(target):
+    assert without_password(target) == target
