@@ -32,6 +32,22 @@ WARM_SHARE = 0.2
 OWN_CONNECTIONS = 3
 """Of ours beside the clients': two while a mix runs, and one that drops its copy."""
 
+PLACES = """
+    SELECT
+        current_setting('max_connections')::int
+        - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0),
+        (
+            SELECT count(*)
+            FROM pg_stat_activity
+            WHERE datid IS NOT NULL AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
+              AND coalesce(backend_type, 'client backend') = 'client backend'
+        )
+"""
+"""Sessions that the server lets in without further rights (`reserved_connections` is there
+from version 16 on), and those that are open beside ours. A role without `pg_read_all_stats`
+is not told what other roles' processes are; then each counts."""
+
 
 class TransactionBenchmark:
     """Applies configurations to a target, runs a transaction mix, returns trials.
@@ -159,15 +175,12 @@ class TransactionBenchmark:
 
 def _check_connections(target: Target, mix: TransactionMix) -> None:
     with target.connect() as connection:
-        (allowed,) = connection.execute(
-            "SELECT current_setting('max_connections')::int"
-            " - current_setting('superuser_reserved_connections')::int"
-        ).fetchone() or (0,)
-    free = allowed - OWN_CONNECTIONS
+        allowed, open_now = connection.execute(PLACES).fetchone() or (0, 0)
+    free = max(0, allowed - open_now - OWN_CONNECTIONS)
     if mix.clients > free:
         raise UsageError(
-            f"{mix.name} has {mix.clients} clients, but the server's max_connections leaves room "
-            f"for {free}; take fewer --clients, or raise it"
+            f"{mix.name} has {mix.clients} clients, but beside {open_now} open sessions the "
+            f"server's max_connections leaves room for {free}; take fewer --clients, or raise it"
         )
 
 
