@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from llmtune.errors import LLMTuneError, UsageError
+from llmtune.errors import LLMTuneError, SessionError, UsageError
 from llmtune.tuning.result import TuningResult
 
 RESULT_FILE = "result.json"
@@ -64,3 +64,5 @@ def read_result(path: Path) -> TuningResult:
         return TuningResult.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SessionError(f"{path} is damaged: {error}") from error
