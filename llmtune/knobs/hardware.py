@@ -43,17 +43,22 @@ def detect_hardware(root: Path = Path("/"), process: int | None = None) -> Hardw
     return Hardware(cores=max(1, math.ceil(min(cores))), memory=min(memory))
 
 
+def count_cores(ranges: str) -> int:
+    """How many a list such as `0-3,8` names, as the kernel and container engines write it."""
+    parts = [part.split("-") for part in ranges.split(",")]
+    return sum(int(ends[-1]) - int(ends[0]) + 1 for ends in parts)
+
+
 def _total_memory(root: Path) -> int:
     line = (root / "proc/meminfo").read_text().splitlines()[0]
     return int(line.split()[1]) << 10
 
 
 def _allowed_cores(process: Path) -> int:
-    """Counts the ranges of `Cpus_allowed_list: 0-3,8`; cpusets narrow it too."""
+    """As `Cpus_allowed_list: 0-3,8` tells; cpusets narrow it too."""
     lines = (process / "status").read_text().splitlines()
     allowed = next(line for line in lines if line.startswith("Cpus_allowed_list:"))
-    ranges = [part.split("-") for part in allowed.split()[1].split(",")]
-    return sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges)
+    return count_cores(allowed.split()[1])
 
 
 def _cgroup_folders(root: Path, process: Path) -> Iterator[Path]:

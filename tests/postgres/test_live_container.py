@@ -18,13 +18,32 @@ from llmtune.knobs.space import resolve_space
 from llmtune.postgres.docker.engine import connect_engine
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
-from llmtune.postgres.live.container import ContainerRestarter
+from llmtune.postgres.live.container import ContainerRestarter, allowed_cores
 from llmtune.postgres.live.waiting import connect_patiently
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.target import why_lost
 from tests.postgres.live_server import address
 
 MEMORY = 256 << 20
+
+
+@pytest.mark.parametrize(
+    ("limits", "cores"),
+    [
+        ({}, 64),
+        ({"NanoCpus": 0, "CpuQuota": 0, "CpuPeriod": 0, "CpusetCpus": ""}, 64),
+        ({"CpuQuota": -1}, 64),
+        ({"NanoCpus": 1_500_000_000}, 2),
+        ({"CpuQuota": 250_000}, 3),
+        ({"CpuQuota": 50_000, "CpuPeriod": 25_000}, 2),
+        ({"CpuQuota": 1_000}, 1),
+        ({"CpusetCpus": "0-2,8"}, 4),
+        ({"NanoCpus": 8 * 10**9, "CpuQuota": 600_000, "CpusetCpus": "5"}, 1),
+        ({"NanoCpus": 128 * 10**9}, 64),
+    ],
+)
+def test_the_least_limit_says_how_many_cores_a_container_has(limits, cores):
+    assert allowed_cores(limits, 64) == cores
 
 
 @dataclass(frozen=True)

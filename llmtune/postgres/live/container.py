@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmtune.errors import ServerDidNotStart, TargetError, UsageError
-from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.hardware import Hardware, count_cores
 from llmtune.postgres.docker.engine import (
     connect_engine,
     container_state,
@@ -29,6 +31,9 @@ DATA_FOLDER = "/var/lib/postgresql/data"
 
 CLOCKS_AGREE_S = 5.0
 """How far the engine's and the server's clocks may differ."""
+
+QUOTA_PERIOD_US = 100_000
+"""The kernel's, in which a container may use its quota, where none is given."""
 
 STOP_PATIENCE_S = 60
 """Seconds that the server has to shut down before its container kills it."""
@@ -84,9 +89,10 @@ class ContainerRestarter:
             host = find_container(engine, self._name).attrs["HostConfig"]
             with engine_errors("ask the engine for its machine"):
                 machine = engine.info()
-        cores = -(-int(host.get("NanoCpus") or 0) // 10**9)
         memory = int(host.get("Memory") or 0)
-        return Hardware(cores or int(machine["NCPU"]), memory or int(machine["MemTotal"]))
+        return Hardware(
+            allowed_cores(host, int(machine["NCPU"])), memory or int(machine["MemTotal"])
+        )
 
     def check(self, started: float, system: str) -> None:
         """See `Restarter.check`: the container must run since before, and hold that cluster."""
@@ -137,6 +143,24 @@ class ContainerRestarter:
         with closing(connect_engine()) as engine:
             container = find_container(engine, self._name)
             return log_tail(container, max(container_state(container).started, 1.0))
+
+
+def allowed_cores(host: Mapping[str, Any], machine: int) -> int:
+    """Cores that a container may use: the least of its limits and its engine's machine.
+
+    Args:
+        host: the container's `HostConfig`, as the engine's inspection gives it:
+            https://docs.docker.com/reference/api/engine/
+        machine: the machine's cores.
+    """
+    allowed = [float(machine)]
+    if nano := int(host.get("NanoCpus") or 0):
+        allowed.append(nano / 10**9)
+    if (quota := int(host.get("CpuQuota") or 0)) > 0:
+        allowed.append(quota / int(host.get("CpuPeriod") or QUOTA_PERIOD_US))
+    if listed := host.get("CpusetCpus"):
+        allowed.append(count_cores(listed))
+    return math.ceil(min(allowed))
 
 
 def _data_folder(container: Container) -> PurePosixPath:
