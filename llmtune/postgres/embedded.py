@@ -46,6 +46,7 @@ class EmbeddedTarget:
         cores: int | None = None,
         memory: int | None = None,
         cache: Path | None = None,
+        root: Path = Path("/"),
     ) -> None:
         """Check the request; nothing is started yet.
 
@@ -54,12 +55,13 @@ class EmbeddedTarget:
             cores: how many cores the server may use; None means all.
             memory: bytes it may use, file cache included; None means no limit.
             cache: the folder for data; None means the user's cache folder.
+            root: where `proc` and `sys` lie.
 
         Raises:
             UsageError: more cores or memory than there are.
-            TargetError: no server programs.
+            TargetError: no server programs, or this is no Linux.
         """
-        machine = detect_hardware()
+        machine = _machine(root)
         if memory is not None and not SMALLEST_MEMORY <= memory <= machine.memory:
             raise UsageError(
                 f"the server's memory must be from 64 MiB to {machine.memory >> 20} MiB "
@@ -231,6 +233,17 @@ class EmbeddedTarget:
             if time.monotonic() > deadline:
                 raise ServerDidNotStart("the server does not answer", self._running.log_tail())
             time.sleep(0.05)
+
+
+def _machine(root: Path) -> Hardware:
+    """What there is to be shared: only Linux tells, and limits a process to less of it."""
+    try:
+        return detect_hardware(root)
+    except OSError as error:
+        raise TargetError(
+            f"the embedded server needs Linux, whose /proc tells what it may use ({error}); "
+            "name a server of yours by --target postgresql://..."
+        ) from error
 
 
 def _base_settings(sockets: Path, memory: int) -> str:

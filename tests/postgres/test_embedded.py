@@ -215,6 +215,11 @@ def test_refuses_cores_that_there_are_not(cores: int) -> None:
         EmbeddedTarget(cores=cores)
 
 
+def test_a_machine_without_proc_is_no_place_for_it(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=r"needs Linux .*--target postgresql://"):
+        EmbeddedTarget(root=tmp_path)
+
+
 def test_a_target_that_was_not_entered_has_no_server(cache: Path) -> None:
     with pytest.raises(TargetError, match="not running"):
         EmbeddedTarget(cache=cache).connect()

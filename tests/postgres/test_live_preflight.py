@@ -117,11 +117,14 @@ def test_what_is_in_use_is_counted(server: EmbeddedTarget) -> None:
     assert InUse().prepared_transactions == 0
 
 
-def test_a_server_of_this_machine_is_recognised_by_its_process(server: EmbeddedTarget) -> None:
+def test_a_server_of_this_machine_is_recognised_by_its_process(
+    server: EmbeddedTarget, tmp_path: Path
+) -> None:
     with server.connect() as connection:
         process = process_here(connection)
         assert process is not None
         assert seen_hardware(process, Stated()) == detect_hardware()
+        assert seen_hardware(process, Stated(), root=tmp_path) is None, "no Linux, no /proc"
         assert seen_hardware(process, Stated(cores=1)) == Hardware(1, detect_hardware().memory)
 
 

@@ -62,16 +62,24 @@ def process_here(connection: Connection) -> psutil.Process | None:
     return process if agrees else None
 
 
-def seen_hardware(process: psutil.Process | None, stated: StatedHardware) -> Hardware | None:
+def seen_hardware(
+    process: psutil.Process | None, stated: StatedHardware, root: Path = Path("/")
+) -> Hardware | None:
     """What the server may use: as stated, or else what its process on this machine may.
 
-    None: it runs elsewhere, and not both cores and memory are stated.
+    None: it runs elsewhere, or this is no Linux, and not both cores and memory are stated.
+
+    Args:
+        root: where `proc` and `sys` lie.
     """
     if stated.cores is not None and stated.memory is not None:
         return Hardware(stated.cores, stated.memory)
     if process is None:
         return None
-    seen = detect_hardware(process=process.pid)
+    try:
+        seen = detect_hardware(root, process.pid)
+    except OSError:
+        return None
     return Hardware(stated.cores or seen.cores, stated.memory or seen.memory)
 
 
