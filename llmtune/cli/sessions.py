@@ -33,8 +33,11 @@ def sessions(store: options.Store = None, json: options.Json = False) -> None:
     elif not facts:
         print_text("No session is stored yet; `llmtune tune` starts one.")
     else:
-        rows = (tuple(map(str, one.values())) for one in facts)
-        print_table(Table(tuple(facts[0]), tuple(rows)))
+        columns = tuple(name for name in facts[0] if name != "message")
+        print_table(Table(columns, tuple(tuple(str(one[c]) for c in columns) for one in facts)))
+        for one in facts:
+            if one["message"]:
+                print_text(f"{one['session']} was interrupted: {one['message']}")
 
 
 def show(session: SessionId, store: options.Store = None, json: options.Json = False) -> None:
@@ -57,6 +60,8 @@ def show(session: SessionId, store: options.Store = None, json: options.Json = F
     objective = summary.record.objective
     columns = ("trial", "phase", "source", "status", objective.name, "wall time", "note")
     print_table(Table(columns, tuple(_row(trial, objective.unit) for trial in trials)))
+    if summary.message:
+        print_text(f"\nInterrupted: {summary.message}")
     if important := importance_table(weights).rows:
         print_text("\nKnobs that stand out from chance")
         print_table(Table(importance_table(weights).columns, important))
@@ -112,7 +117,8 @@ def resume(
         target_request = replace(target_request, target=target)
     folder = ready_folder(out or Path(summary.record.origin.get("out", "out")))
     if summary.status is SessionStatus.FINISHED and not is_written(folder, session):
-        opened.mark(session, SessionStatus.INTERRUPTED)  # every trial is there already
+        reason = "its result was not written"  # every trial is there already
+        opened.mark(session, SessionStatus.INTERRUPTED, reason)
     risks = risks_of(summary.record)
     safety = Safety(RestorePoints(opened), session, reporter, yes=yes, risks=risks)
     measured = continued(summary.record, opened.journal(session)) or workload_request
@@ -133,6 +139,7 @@ def _facts(summary: SessionSummary) -> dict[str, Any]:
         "target": record.target,
         "optimizer": record.optimizer,
         "warm start": record.warm_start,
+        "message": summary.message,
     }
 
 

@@ -26,6 +26,7 @@ from llmtune.tuning.record import (
     Phase,
     SessionRecord,
     SessionStatus,
+    without_password,
 )
 from llmtune.tuning.replay import check_resumable, replay
 from llmtune.tuning.runner import RestartClock, Runner, no_restarts
@@ -195,14 +196,20 @@ class TuningSession:
 
     @contextmanager
     def _resumable(self) -> Iterator[None]:
-        finished = False
         try:
             yield
-            finished = True
-        finally:
-            if not finished:
-                self._store.mark(self.record.id, SessionStatus.INTERRUPTED)
-                self._on_event(SessionInterrupted(self.record.id))
+        except BaseException as error:
+            self._store.mark(self.record.id, SessionStatus.INTERRUPTED, _reason(error))
+            self._on_event(SessionInterrupted(self.record.id))
+            raise
+
+
+def _reason(error: BaseException) -> str:
+    """What ended a session early: one line, without a password."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C or a signal"
+    first = str(error).partition("\n")[0]
+    return without_password(f"{type(error).__name__}: {first}")
 
 
 def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:

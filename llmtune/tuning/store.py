@@ -39,7 +39,11 @@ def default_url() -> str:
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """One stored session in a list."""
+    """One stored session in a list.
+
+    Attributes:
+        message: why it was interrupted; else empty.
+    """
 
     record: SessionRecord
     status: SessionStatus

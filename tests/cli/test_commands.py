@@ -10,6 +10,7 @@ import pytest
 from llmtune.tuning.result_file import read_result
 from tests.cli.conftest import FEW, TINY
 
+STOPPED = "stopped by Ctrl-C or a signal"
 INTERRUPTED = ("tune", *TINY, "--warm-start", "rules", "--trials", "4")
 
 
@@ -40,6 +41,14 @@ def test_ctrl_c_says_how_to_go_on(interrupted) -> None:
     assert not (out / "result.json").exists()
 
 
+def test_an_interrupted_session_says_why(interrupted, run) -> None:
+    _, session, _ = interrupted
+    (stored,) = (o for o in run("sessions", "--json").json["sessions"] if o["session"] == session)
+    assert (stored["status"], stored["message"]) == ("interrupted", STOPPED)
+    assert f"{session} was interrupted: {STOPPED}" in run("sessions").stdout
+    assert f"Interrupted: {STOPPED}" in run("show", session).stdout
+
+
 def test_ctrl_c_leaves_no_server_and_no_setting(interrupted, check_clean) -> None:
     check_clean()
 
@@ -57,7 +66,7 @@ def test_a_resumed_session_ends_with_its_result_where_it_was_asked_for(resumed) 
 def test_a_finished_session_is_shown_and_not_resumed(resumed, run) -> None:
     session = resumed[0].json["session"]
     listed = {one["session"]: one for one in run("sessions", "--json").json["sessions"]}
-    assert listed[session]["status"] == "finished"
+    assert (listed[session]["status"], listed[session]["message"]) == ("finished", "")
     shown = run("show", session, "--json").json["trials"]
     assert shown == resumed[0].json["trials"]
     assert len(run("show", session).stdout.splitlines()) == len(shown) + 2

@@ -216,7 +216,7 @@ def test_refuses_cores_that_there_are_not(cores: int) -> None:
 
 
 def test_a_machine_without_proc_is_no_place_for_it(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match=r"needs Linux .*--target postgresql://"):
+    with pytest.raises(TargetError, match=r"needs Linux, .*--target postgresql://"):
         EmbeddedTarget(root=tmp_path)
 
 

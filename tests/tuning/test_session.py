@@ -191,6 +191,9 @@ class Broken(Stopping):
 def test_a_default_that_fails_ends_the_session_with_the_reason(evaluator, store, make_record):
     with pytest.raises(SessionError, match="failed: no table x"):
         run(Broken(evaluator, 0, None), store, make_record(trials=5))
+    (stored,) = store.sessions()
+    assert stored.message.startswith("SessionError: ")
+    assert "no table x" in stored.message
 
 
 @pytest.mark.parametrize(("repeats", "at"), [(1, 0), (2, 0), (2, 1)])
@@ -203,6 +206,19 @@ def test_a_default_that_failed_is_measured_when_the_session_goes_on(
     resumed = search_of(TuningSession.resume(evaluator, store, record.id).run())
     assert [t.source for t in resumed[: repeats + 2]] == ["default"] * (repeats + 1) + ["rules"]
     assert [t.succeeded for t in resumed if t.source == "default"].count(True) == repeats
+
+
+def test_what_ended_a_session_is_stored_in_a_line_without_a_password(evaluator, store, make_record):
+    def lose():
+        raise TargetError("no answer from postgresql://me:secret@db/shop\nlog: secret")
+
+    record = make_record(trials=5)
+    with pytest.raises(TargetError):
+        run(Stopping(evaluator, 2, lose), store, record)
+    expected = "TargetError: no answer from postgresql://me@db/shop"
+    assert store.summary(record.id).message == expected
+    TuningSession.resume(evaluator, store, record.id).run()
+    assert store.summary(record.id).message == ""
 
 
 def test_a_time_budget_leaves_room_for_the_decision(evaluator, store, make_record):
