@@ -178,18 +178,8 @@ def test_a_server_behind_an_address_keeps_its_settings(embedded, run, tmp_path) 
     with embedded.connect() as connection:
         connection.execute("ALTER SYSTEM SET autovacuum_naptime = '77s'")
         target = f"postgresql://postgres@/postgres?host={connection.info.host}"
-    call = (
-        "compare",
-        "--workload",
-        "tpch",
-        *TINY,
-        "--target",
-        target,
-        "--warm-start",
-        "rules",
-        "--trials",
-        "3",
-    )
+    where = ("--target", target, "--workload", "tpch", *TINY)
+    call = ("compare", *where, "--warm-start", "rules", "--trials", "3")
     facts = run(*call, "--seeds", "1", "--final-runs", "0", "--out", tmp_path, "--json").json
     sources = {point["source"] for arm in facts["arms"] for point in arm["runs"][0]["points"]}
     assert sources == {"default", "rules", "tpe"}
