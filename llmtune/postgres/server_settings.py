@@ -28,6 +28,9 @@ FROM_ALTER_SYSTEM = """
     ORDER BY name, seqno DESC
 """
 
+UNREADABLE = "SELECT sourcefile, sourceline, error FROM pg_file_settings WHERE error IS NOT NULL"
+"""What tells its owner which line keeps a server from loading its files."""
+
 RELOAD_PATIENCE_S = 10.0
 
 
@@ -96,8 +99,11 @@ def alter_statement(name: str, text: str | None) -> sql.Composed:
 def reload_settings(connection: Connection) -> None:
     """Make the server read its files again, and wait until it did.
 
+    A line that it cannot read, or with a name that it does not know, keeps it from
+    taking anything from any of its files.
+
     Raises:
-        TargetError: this login may not.
+        TargetError: this login may not, or the server did not.
     """
     loaded = "SELECT pg_conf_load_time()"
     before = connection.execute(loaded).fetchone()
@@ -109,7 +115,12 @@ def reload_settings(connection: Connection) -> None:
             "GRANT EXECUTE ON FUNCTION pg_reload_conf() to it"
         ) from error
     deadline = time.monotonic() + RELOAD_PATIENCE_S
-    while connection.execute(loaded).fetchone() == before and time.monotonic() < deadline:
+    while connection.execute(loaded).fetchone() == before:
+        if time.monotonic() > deadline:
+            raise TargetError(
+                f"the server did not load its configuration files within {RELOAD_PATIENCE_S:g} s; "
+                f"where a line of theirs is to blame, this names it: {UNREADABLE}"
+            )
         time.sleep(0.002)
 
 

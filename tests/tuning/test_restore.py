@@ -125,6 +125,22 @@ def test_a_server_that_is_down_is_put_back_in_its_files(place):
     check_original(place)
 
 
+def test_what_the_server_does_not_load_is_not_restored(place):
+    place.kill_tuner("reloaded")
+    file = place.data / "postgresql.conf"
+    readable = file.read_bytes()
+    file.write_bytes(readable + b"no_such_setting = 1\n")
+    try:
+        with pytest.raises(TargetError, match="did not load its configuration files"):
+            place.restore("killed")
+        assert place.show("max_wal_size") == "2GB"
+        assert place.points.point("killed").state is PointState.DUE
+    finally:
+        file.write_bytes(readable)
+    assert place.restore("killed").complete
+    check_original(place)
+
+
 def test_a_killed_tuners_lock_is_free(place):
     place.kill_tuner("reloaded")
     with TunerLock(place.target), pytest.raises(TargetError, match="another llmtune"):
