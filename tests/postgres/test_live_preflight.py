@@ -18,6 +18,7 @@ from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.in_use import InUse, read_in_use
 from llmtune.postgres.live.machine import Stated, process_here, seen_hardware
+from llmtune.postgres.live.restarter import FakeRestarter
 from llmtune.postgres.settings import SettingsApplier
 from tests.postgres.live_server import address, entries, run, shown, socket_of
 
@@ -85,6 +86,19 @@ def test_other_roles_settings_are_named_but_do_not_apply(server: EmbeddedTarget)
     report = DsnTarget(address(server), HARDWARE).inspect()
     run(server, "DROP ROLE app")
     assert [(one.role, one.applies) for one in report.overrides] == [("app", False)]
+
+
+def test_a_role_may_have_any_name(server: EmbeddedTarget) -> None:
+    run(server, 'CREATE ROLE "Me@Corp" LOGIN', "ALTER ROLE \"Me@Corp\" SET work_mem = '2MB'")
+    try:
+        report = DsnTarget(address(server, "Me@Corp"), HARDWARE).inspect()
+        grant = next(one.obstacle for one in report.reaches if one.name == "max_wal_size")
+        run(server, grant)
+        granted = DsnTarget(address(server, "Me@Corp"), HARDWARE).inspect()
+    finally:
+        run(server, 'DROP OWNED BY "Me@Corp"', 'DROP ROLE "Me@Corp"')
+    assert [(one.role, one.applies) for one in report.overrides] == [("Me@Corp", True)]
+    assert "max_wal_size" in granted.rights.alters
 
 
 def test_options_of_the_connection_outrank_alter_system(server: EmbeddedTarget) -> None:
@@ -166,9 +180,12 @@ def test_a_standby_says_so_and_keeps_its_workers(server: EmbeddedTarget, cache: 
     try:
         dsn = f"host={sockets} port=5433 user=postgres dbname=postgres"
         report = DsnTarget(dsn, HARDWARE).inspect()
-        in_use = DsnTarget(address(server), HARDWARE).inspect().in_use
+        primary = DsnTarget(address(server), HARDWARE, FakeRestarter(lambda: None)).inspect()
     finally:
         run_as(account, [*control, "-m", "immediate", "stop"])
     assert report.standby
     assert "max_wal_size" in report.reachable
-    assert in_use.wal_senders == 1
+    assert primary.in_use.wal_senders == 1
+    left = {one.name: one.obstacle for one in primary.reaches if not one.reachable}
+    assert list(left) == ["max_worker_processes"]
+    assert "stop replaying" in left["max_worker_processes"]

@@ -43,6 +43,12 @@ def test_a_superuser_without_restarts_reaches_all_but_restart_knobs() -> None:
     assert all(of(name, Means(18, DBA, restarts=True)).reachable for name in SPACE.names)
 
 
+def test_of_a_server_that_others_follow_only_what_they_need_as_much_of_is_left_out() -> None:
+    means = Means(18, DBA, followed=True, restarts=True)
+    left = [n for n in SPACE.names if not of(n, means).reachable]
+    assert left == ["max_worker_processes"]
+
+
 def test_a_plain_role_reaches_what_a_session_may_set() -> None:
     reached = [n for n in SPACE.names if of(n, Means(18, PLAIN)).reachable]
     assert reached == [k.name for k in SPACE.knobs if k.effect == "session"]
@@ -61,6 +67,7 @@ def test_a_plain_role_reaches_what_a_session_may_set() -> None:
         ("shared_buffers", Means(18, TUNER), {}, "--allow-restart"),
         ("shared_buffers", Means(18, TUNER, restarts=True), {"pending": True}, "waits"),
         ("max_worker_processes", Means(18, DBA, True, restarts=True), {}, "primary"),
+        ("max_worker_processes", Means(18, DBA, followed=True, restarts=True), {}, "replaying"),
         ("wal_compression", Means(18, DBA), {"value": "lz4"}, "left alone"),
         ("work_mem", Means(18, PLAIN), {"context": "superuser"}, "GRANT SET ON PARAMETER"),
     ],
@@ -82,7 +89,7 @@ def test_alter_system_may_be_switched_off() -> None:
 def test_without_the_right_to_reload_the_grant_is_named() -> None:
     mute = Rights("tuner", False, True, True, False, False, alters=EVERY)
     assert of("max_wal_size", Means(18, mute)).obstacle == (
-        "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO tuner"
+        'GRANT EXECUTE ON FUNCTION pg_reload_conf() TO "tuner"'
     )
 
 

@@ -24,7 +24,7 @@ class InUse:
     Attributes:
         connections: sessions that are open, ours included.
         replication_slots: slots that exist, active or not.
-        wal_senders: standbys and backups that receive WAL.
+        wal_senders: standbys, backups and logical subscribers that receive WAL.
         prepared_transactions: waiting for COMMIT PREPARED.
     """
 

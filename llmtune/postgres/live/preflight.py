@@ -50,7 +50,16 @@ def read_report(
     rights, provider = read_rights(connection, names), read_provider(connection)
     present = read_present(connection, names)
     version = connection.info.server_version // 10000
-    means = Means(version, rights, standby, provider, restarter is not None, everyone)
+    in_use = read_in_use(connection)
+    means = Means(
+        version,
+        rights,
+        standby=standby,
+        followed=in_use.wal_senders > 0,
+        provider=provider,
+        restarts=restarter is not None,
+        everyone=everyone,
+    )
     space = _space(version)
     return ServerReport(
         name=name,
@@ -65,7 +74,7 @@ def read_report(
         restarter=restarter,
         settings=tuple(present[name] for name in names if name in present),
         overrides=read_overrides(connection, names),
-        in_use=read_in_use(connection),
+        in_use=in_use,
         reaches=tuple(reach(knob, present[knob.name], means) for knob in space.knobs),
     )
 

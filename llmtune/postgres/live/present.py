@@ -23,7 +23,7 @@ READ = """
 OVERRIDES = """
     SELECT lower(split_part(entry, '=', 1)), substr(entry, strpos(entry, '=') + 1),
            roles.rolname, databases.datname,
-           setrole IN (0, current_user::regrole)
+           setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
                AND (setdatabase = 0 OR databases.datname = current_database())
     FROM pg_db_role_setting
     CROSS JOIN unnest(setconfig) AS entry
@@ -117,9 +117,9 @@ class Override:
     @property
     def _where(self) -> str:
         if self.role is None and self.database is not None:
-            return f"ALTER DATABASE {_quoted(self.database)}"
-        who = "ALL" if self.role is None else _quoted(self.role)
-        within = "" if self.database is None else f" IN DATABASE {_quoted(self.database)}"
+            return f"ALTER DATABASE {quoted(self.database)}"
+        who = "ALL" if self.role is None else quoted(self.role)
+        within = "" if self.database is None else f" IN DATABASE {quoted(self.database)}"
         return f"ALTER ROLE {who}{within}"
 
 
@@ -139,5 +139,6 @@ def read_overrides(connection: Connection, names: Iterable[str]) -> tuple[Overri
     return tuple(Override(*row) for row in connection.execute(OVERRIDES, [list(names)]))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A role or database as a statement names it."""
     return sql.Identifier(name).as_string(None)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.resolved import ResolvedKnob
-from llmtune.postgres.live.present import OUTRANKING, PresentSetting
+from llmtune.postgres.live.present import OUTRANKING, PresentSetting, quoted
 from llmtune.postgres.live.provider import Provider
 from llmtune.postgres.live.rights import PARAMETER_GRANTS, Rights
 
 TIED_TO_PRIMARY = ("max_worker_processes",)
-"""A standby stops when it has less of these than its primary:
+"""A standby stops, or stops replaying, when it has less of these than its primary:
 https://www.postgresql.org/docs/current/hot-standby.html"""
 
 
@@ -22,6 +22,7 @@ class Means:
     Attributes:
         version: the major version.
         provider: None for a server of one's own.
+        followed: WAL is sent from the server to others, which may be standbys.
         restarts: a way to restart is given and allowed.
         everyone: changes are for all sessions, so none is made in ours alone, and
             the server is not restarted under them.
@@ -30,6 +31,7 @@ class Means:
     version: int
     rights: Rights
     standby: bool = False
+    followed: bool = False
     provider: Provider | None = None
     restarts: bool = False
     everyone: bool = False
@@ -87,7 +89,7 @@ def _by_system(knob: ResolvedKnob, now: PresentSetting, means: Means) -> str:
         return "another value of it waits for a restart already; restart the server first"
     if knob.effect is Effect.RESTART:
         return _by_restart(now, means)
-    role = means.rights.role
+    role = quoted(means.rights.role)
     return "" if means.rights.reloads else f"GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {role}"
 
 
@@ -102,6 +104,11 @@ def _closed(now: PresentSetting, means: Means) -> str:
 def _by_restart(now: PresentSetting, means: Means) -> str:
     if means.standby and now.name in TIED_TO_PRIMARY:
         return "a standby must not have less of it than its primary"
+    if means.followed and now.name in TIED_TO_PRIMARY:
+        return (
+            "others receive WAL from this server, and a standby among them would stop "
+            "replaying if the server had more of it than the standby has"
+        )
     if means.everyone:
         return "it takes a restart, and a server that is observed is not restarted"
     if not means.restarts:
@@ -112,4 +119,4 @@ def _by_restart(now: PresentSetting, means: Means) -> str:
 def _grant(privilege: str, name: str, means: Means) -> str:
     if means.version < PARAMETER_GRANTS:
         return f"{privilege} takes a superuser before PostgreSQL {PARAMETER_GRANTS}"
-    return f"GRANT {privilege} ON PARAMETER {name} TO {means.rights.role}"
+    return f"GRANT {privilege} ON PARAMETER {name} TO {quoted(means.rights.role)}"
