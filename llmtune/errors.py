@@ -12,6 +12,7 @@ exits with `exit_code`; a traceback always means a defect in LLMTune.
     |-- TargetError                  the server cannot be reached or controlled
     |   |-- ServerDidNotStart        start or restart failed; `log` holds the tail
     |   |-- ConnectionFailed         nothing answers at the address
+    |   |   `-- LoginRefused         a server answers, but does not let us in
     |   |-- UnsupportedServer        a server version outside the catalogue's
     |   `-- ReadBackMismatch         the server runs other values than applied
     |-- LoadError                    a data set could not be loaded
@@ -74,6 +75,13 @@ class ServerDidNotStart(TargetError):
 
 class ConnectionFailed(TargetError):
     """No server answers, or it refuses this user."""
+
+
+class LoginRefused(ConnectionFailed):
+    """A server answers and does not let us in, or the address cannot be right.
+
+    So it is not down: to restart it, or to mend its files, would not help.
+    """
 
 
 class UnsupportedServer(TargetError):

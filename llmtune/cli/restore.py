@@ -13,7 +13,7 @@ from llmtune.cli.option_groups import RestartOptions
 
 if TYPE_CHECKING:
     from llmtune.cli.targets import RestartRequest, TargetRequest
-    from llmtune.errors import ConnectionFailed
+    from llmtune.errors import ConnectionFailed, LLMTuneError
     from llmtune.postgres.originals import ServerIdentity
     from llmtune.tuning.restore import Restored
     from llmtune.tuning.restore_points import RestorePoint, RestorePoints
@@ -57,28 +57,26 @@ def restore(
 
     Only knobs that it touched, and only where nobody else has changed them since.
     """
-    from llmtune.cli.output import print_json, print_text
-    from llmtune.cli.safety import restored_notice
+    from llmtune.errors import LLMTuneError
     from llmtune.tuning.restore import restore_files
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.store import SessionStore
 
     way = restart.request()
     points = RestorePoints(SessionStore(store))
-    done = [
-        restore_files(pgdata, points, point, force=force)
-        if pgdata is not None
-        else _restore(points, point, _target(target or point.server.address, way), force=force)
-        for point in _wanted(points, session, target, pgdata, yes=yes)
-    ]
-    if json:
-        print_json({"restored": [_facts(one) for one in done]})
-    elif not done:
-        print_text("Nothing to do: the original settings are in force.")
-    for one in () if json else done:
-        print_text(restored_notice(one))
-    if not all(one.complete for one in done):
-        raise typer.Exit(1)
+    done: list[Restored] = []
+    failed: dict[str, LLMTuneError] = {}
+    for point in _wanted(points, session, target, pgdata, yes=yes):
+        request = _target(target or point.server.address, way)
+        try:
+            done.append(
+                restore_files(pgdata, points, point, force=force)
+                if pgdata is not None
+                else _restore(points, point, request, force=force)
+            )
+        except LLMTuneError as error:
+            failed[point.id] = error  # the next point may be another server's
+    _tell(done, failed, json=json)
 
 
 def _wanted(
@@ -110,18 +108,56 @@ def _wanted(
     return [] if point.state is PointState.RESTORED else [point]
 
 
+def _tell(done: list[Restored], failed: dict[str, LLMTuneError], *, json: bool) -> None:
+    """Print what was done; end with 1 where something is left to do.
+
+    Raises:
+        LLMTuneError: as a point failed; among several points, each that did is named.
+    """
+    from llmtune.cli.output import print_json, print_text
+    from llmtune.cli.safety import restored_notice
+
+    if json:
+        reasons = {name: str(error) for name, error in failed.items()}
+        print_json({"restored": [_facts(one) for one in done], "failed": reasons})
+    elif not (done or failed):
+        print_text("Nothing to do: the original settings are in force.")
+    for one in () if json else done:
+        print_text(restored_notice(one))
+    if failed:
+        raise _joined(failed, alone=not done)
+    if not all(one.complete for one in done):
+        raise typer.Exit(1)
+
+
+def _joined(failed: dict[str, LLMTuneError], *, alone: bool) -> LLMTuneError:
+    """The one failure of the one point as it is; else one error for all."""
+    from llmtune.errors import SessionError
+
+    if alone and len(failed) == 1:
+        return next(iter(failed.values()))
+    joined = SessionError(f"not put back: {', '.join(failed)}")
+    for name, error in failed.items():
+        joined.add_note(f"{name}: {error}")
+        for note in getattr(error, "__notes__", ()):
+            joined.add_note(note)
+    return joined
+
+
 def _restore(
     points: RestorePoints, point: RestorePoint, request: TargetRequest, *, force: bool
 ) -> Restored:
     """Through the server; where it does not come up, through its file first."""
     from llmtune.cli.targets import live_target
-    from llmtune.errors import ConnectionFailed
+    from llmtune.errors import ConnectionFailed, LoginRefused
     from llmtune.postgres.tuner_lock import TunerLock
     from llmtune.tuning.restore import restore as put_back
 
     try:
         target = live_target(request)
         target.connect().close()
+    except LoginRefused:
+        raise  # it runs: a restart would only disturb it
     except ConnectionFailed as error:
         _bring_up(request, point, error, force=force)
     with live_target(request) as target, TunerLock(target):

@@ -7,7 +7,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Self
 
-from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, UsageError
+from llmtune.errors import (
+    ConnectionFailed,
+    LoginRefused,
+    ServerDidNotStart,
+    TargetError,
+    UsageError,
+)
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.live.address import parse_address, place
@@ -246,8 +252,8 @@ class DsnTarget:
         """See `Target.recover`; without a way to restart, a server that is down is waited for.
 
         Raises:
-            ConnectionFailed: it does not come back within a minute; the next call
-                does not wait for it again.
+            ConnectionFailed: it does not come back within a minute, or does not let us
+                in; the next call does not wait for it again.
             ServerDidNotStart: it does not start, and its files are out of reach; the
                 message has the lines to take out of them.
             TargetError: it refuses to have its settings put back.
@@ -268,6 +274,9 @@ class DsnTarget:
         patience_s = 0.0 if self._down or self._gone else self._recovery_patience_s
         try:
             connection = connect_patiently(self.connect, patience_s)
+        except LoginRefused:
+            self._gone = True
+            raise  # it runs, and others may work on it
         except ConnectionFailed:
             self._gone = True
             if self._restarter is None or self._entries is None:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import Conninfo
+from psycopg.pq import Conninfo, PGconn, Ping
 
-from llmtune.errors import ConnectionFailed, TargetError
+from llmtune.errors import ConnectionFailed, LoginRefused, TargetError
 from llmtune.postgres.target import Connection
 
 LOST = ("08", "57P")
@@ -30,14 +30,16 @@ def open_session(settings: Mapping[str, str], parameters: Mapping[str, str]) -> 
         parameters: libpq's, such as `host`, `user` and `dbname`.
 
     Raises:
-        ConnectionFailed: nothing answers or the login is refused.
+        ConnectionFailed: nothing answers, or the server starts or ends just now.
+        LoginRefused: a server answers, but refuses the login.
         TargetError: the server refuses a setting.
     """
     try:
         where = make_conninfo(**{"application_name": "llmtune", **parameters})
         connection = psycopg.connect(where, autocommit=True)
     except psycopg.Error as error:
-        raise ConnectionFailed(f"cannot connect to the server: {_one_line(error)}") from error
+        kind = LoginRefused if _not_down(parameters) else ConnectionFailed
+        raise kind(f"cannot connect to the server: {_one_line(error)}") from error
     try:
         if settings:
             connection.execute(SET_ALL, [list(settings), list(settings.values())])
@@ -59,6 +61,22 @@ def environment(parameters: Mapping[str, str]) -> dict[str, str]:
     }
     given = {"application_name": "llmtune", **parameters}
     return {variables[name]: value for name, value in given.items() if name in variables}
+
+
+def _not_down(parameters: Mapping[str, str]) -> bool:
+    """Whether it is no server's absence that keeps us from connecting.
+
+    A refusal to log in carries no SQL state that could be asked for. libpq's ping
+    tells it from a server that is starting or shutting down, and needs no password:
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PQPINGPARAMS
+    It goes without TLS: a certificate that is not trusted is an answer too.
+    """
+    plain = {name: text for name, text in parameters.items() if not name.startswith("ssl")}
+    try:
+        where = make_conninfo(**{**plain, "sslmode": "disable"})
+    except psycopg.ProgrammingError:
+        return True
+    return PGconn.ping(where.encode()) in (Ping.OK, Ping.NO_ATTEMPT)
 
 
 @contextmanager

@@ -99,8 +99,13 @@ def restore_files(
         SessionError: the folder is another server's.
         TargetError: the server runs, or its file cannot be read or written.
     """
-    _check_folder(folder, point)
-    done = mend_file(FolderFile(folder), point, force=force)
+    file = FolderFile(folder)
+    _check_cluster(file, point)
+    if _runs(folder):
+        raise TargetError(
+            f"the server in {folder} runs; restore it through its address, without --pgdata"
+        )
+    done = mend_file(file, point, force=force)
     # What a crash leaves behind looks like a server that runs in a container.
     waiting = done.put_back if (folder / PID_FILE).exists() else ()
     points.mark(point.id, PointState.PARTIAL if waiting else PointState.RESTORED, waiting)
@@ -111,8 +116,10 @@ def mend_file(file: AutoConfFile, point: RestorePoint, *, force: bool = False) -
     """Put the touched knobs back in ALTER SYSTEM's file; nothing is marked.
 
     Raises:
+        SessionError: it is another server's.
         TargetError: it cannot be read or written.
     """
+    _check_cluster(file, point)
     content = file.read()
     changes, foreign = _decide(point, auto_conf.entries(content, point.touched), force=force)
     if changes:
@@ -186,16 +193,11 @@ def _check_identity(connection: Connection, target: Target, point: RestorePoint)
     return here
 
 
-def _check_folder(folder: Path, point: RestorePoint) -> None:
-    system = auto_conf.system_identifier(folder)
-    if point.server.system not in ("", system):
+def _check_cluster(file: AutoConfFile, point: RestorePoint) -> None:
+    if point.server.system not in ("", file.system()):
         raise SessionError(
-            f"{folder} is the data folder of another server than {point.server.address}, "
+            f"this data folder or container is another server's than {point.server.address}, "
             f"which {point.id} changed; nothing was touched"
-        )
-    if _runs(folder):
-        raise TargetError(
-            f"the server in {folder} runs; restore it through its address, without --pgdata"
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llmtune.errors import ConnectionFailed, TargetError, UsageError
+from llmtune.errors import ConnectionFailed, LoginRefused, TargetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
@@ -135,6 +135,15 @@ def test_nothing_answers(dsn: str) -> None:
     with pytest.raises(ConnectionFailed, match="cannot connect") as failure:
         DsnTarget(dsn, HARDWARE).__enter__()
     assert "hunter2" not in str(failure.value)
+
+
+@pytest.mark.parametrize("change", ["user=nosuch", "dbname=nosuch", "sslmode=nosuch"])
+def test_a_login_that_is_refused_is_told_from_a_server_that_is_away(dsn: str, change: str) -> None:
+    with pytest.raises(LoginRefused, match="nosuch"):
+        DsnTarget(f"{dsn} {change}", HARDWARE).connect()
+    with pytest.raises(ConnectionFailed) as failure:
+        DsnTarget(f"{dsn} port=1 {change.replace('sslmode', 'dbname')}", HARDWARE).connect()
+    assert not isinstance(failure.value, LoginRefused)
 
 
 @pytest.mark.parametrize("dsn", ["password=hunter2 hunter2", "postgresql://ann:hunter2@[::1/shop"])

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from llmtune.cli.targets import RestartRequest, TargetRequest, live_target
-from llmtune.errors import ServerDidNotStart, TargetError, UsageError
+from llmtune.errors import (
+    ConnectionFailed,
+    LoginRefused,
+    ServerDidNotStart,
+    TargetError,
+    UsageError,
+)
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
@@ -112,6 +121,40 @@ def test_out_of_reach_the_lines_to_remove_are_named(server: EmbeddedTarget) -> N
     FolderFile(server.data_folder).write(b"checkpoint_timeout = '7min'\n")
     inner.restart()
     assert shown(server, "checkpoint_timeout") == "7min"
+
+
+def test_a_refused_login_is_no_reason_to_restart(server: EmbeddedTarget) -> None:
+    run(server, "CREATE ROLE boss LOGIN SUPERUSER")
+    fake = FakeRestarter(lambda: None, FolderFile(server.data_folder))
+    dsn = address(server, "boss")
+    try:
+        with DsnTarget(dsn, HARDWARE, fake, recovery_patience_s=0.0) as target:
+            space = whole(target)
+            SettingsApplier(target, space).apply(space.configuration({"max_wal_size": 2048}))
+            left = entries(server)
+            run(server, "ALTER ROLE boss NOLOGIN")
+            with pytest.raises(LoginRefused, match="not permitted to log in"):
+                target.recover()
+            assert (entries(server), fake.restarts) == (left, 0)
+            run(server, "ALTER ROLE boss LOGIN")
+        assert entries(server) == ["checkpoint_timeout = '7min'"]
+    finally:
+        run(server, "DROP ROLE boss")
+
+
+def test_a_server_that_shuts_down_refuses_nobody_in_particular(server: EmbeddedTarget) -> None:
+    postmaster = int((server.data_folder / "postmaster.pid").read_text().split()[0])
+    with server.connect():  # which it waits for
+        os.kill(postmaster, signal.SIGTERM)
+        with pytest.raises(ConnectionFailed, match="shutting down") as failure:
+            connect_until_refused(DsnTarget(address(server), HARDWARE))
+    assert not isinstance(failure.value, LoginRefused)
+
+
+def connect_until_refused(target: DsnTarget) -> None:
+    for _ in range(500):
+        target.connect().close()
+        time.sleep(0.01)
 
 
 def test_a_restart_that_restarts_nothing_is_noticed(server: EmbeddedTarget) -> None:

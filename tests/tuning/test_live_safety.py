@@ -21,6 +21,7 @@ from llmtune.errors import SessionError, TargetError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.originals import Originals, ServerIdentity
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.restore_points import PointState, RestorePoints
@@ -221,6 +222,59 @@ def test_a_server_that_our_settings_keep_down_is_brought_up_again(live):
     live.target.recover()
     assert live.show("shared_buffers") == "128MB"
     assert "Nothing to do" in live.restore().stdout
+
+
+def started(live):
+    return live.execute("SELECT pg_postmaster_start_time()")
+
+
+def test_a_refused_login_neither_restarts_nor_mends_a_server_that_runs(live):
+    leave_behind(live)
+    left, since = live.entries(), started(live)
+    stranger = live.address.replace("postgres@", "nosuch@")
+    way = ("--allow-restart", "--restart-pgdata", live.data)
+    done = live.restore("killed", "--target", stranger, *way)
+    assert done.exit_code == 1
+    assert 'role "nosuch" does not exist' in done.stderr
+    assert (live.entries(), started(live)) == (left, since)
+    assert live.restore("killed", *way).exit_code == 0
+    assert live.entries() == live.before
+
+
+def other_cluster(live):
+    """A data folder whose server ran once and is another one."""
+    folder = live.folder / "other"
+    (folder / "global").mkdir(parents=True)
+    (folder / "global" / "pg_control").write_bytes(bytes(range(8)))
+    shutil.copy(live.data / "postmaster.opts", folder)
+    shutil.copy(live.data / "postgresql.auto.conf", folder)
+    return folder
+
+
+def test_another_servers_folder_is_neither_mended_nor_started(live):
+    live.kill_tuner("restarting")
+    folder = other_cluster(live)
+    content = (folder / "postgresql.auto.conf").read_bytes()
+    done = live.restore("killed", "--allow-restart", "--restart-pgdata", folder)
+    assert done.exit_code == 1
+    assert "another server's" in done.stderr
+    assert (folder / "postgresql.auto.conf").read_bytes() == content
+    assert not (folder / "postmaster.pid").exists()
+
+
+def test_one_server_that_is_away_does_not_keep_the_others_from_being_put_back(live):
+    leave_behind(live)
+    originals = Originals(ServerIdentity("7", "postgresql://postgres@/postgres?host=/nowhere"), {})
+    for name in ("away", "too"):
+        live.points.keep(name, originals)
+    done = live.restore("--json")
+    told = json.loads(done.stdout)
+    assert [one["session"] for one in told["restored"]] == ["killed"]
+    assert sorted(told["failed"]) == ["away", "too"]
+    assert done.exit_code == 1
+    assert "away: cannot connect" in done.stderr
+    assert "too: cannot connect" in done.stderr
+    assert live.entries() == live.before
 
 
 def test_a_restart_is_left_to_the_owner_who_can_give_a_way(live):

@@ -57,6 +57,11 @@ class ContainerSettings:
             container = find_container(engine, self._name)
             write_file(container, replace(_file(container, AUTO_CONF), text=text))
 
+    def system(self) -> str:
+        """See `AutoConfFile.system`."""
+        with closing(connect_engine()) as engine:
+            return _system(find_container(engine, self._name))
+
 
 class ContainerRestarter:
     """Restarts one container by name; it need not be one that we made."""

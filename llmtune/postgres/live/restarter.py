@@ -12,7 +12,7 @@ from typing import Protocol
 
 from llmtune.errors import ServerDidNotStart, UsageError
 from llmtune.postgres.account import Account
-from llmtune.postgres.auto_conf import read_auto_conf, write_auto_conf
+from llmtune.postgres.auto_conf import read_auto_conf, system_identifier, write_auto_conf
 
 COMMAND_PATIENCE_S = 300.0
 TAIL_LINES = 20
@@ -36,6 +36,14 @@ class AutoConfFile(Protocol):
 
         Raises:
             TargetError: it cannot be written.
+        """
+        ...
+
+    def system(self) -> str:
+        """The system identifier of the cluster that it belongs to.
+
+        Raises:
+            TargetError: the cluster's control file cannot be read.
         """
         ...
 
@@ -97,6 +105,10 @@ class FolderFile:
     def write(self, content: bytes) -> None:
         """See `AutoConfFile.write`."""
         write_auto_conf(self._folder, content)
+
+    def system(self) -> str:
+        """See `AutoConfFile.system`."""
+        return system_identifier(self._folder)
 
 
 class CommandRestarter:
