@@ -31,17 +31,11 @@ from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.restarter import FolderFile, Restarter
 from llmtune.postgres.live.waiting import await_start, connect_patiently, start_of
 from llmtune.postgres.originals import read_entries
-from llmtune.postgres.session import environment, loss_is_failure, open_session
+from llmtune.postgres.session import environment, loss_is_failure, no_limits, open_session
 from llmtune.postgres.target import Connection, ExplainsLoss, check_version
 
 CONNECT_TIMEOUT_S = 10
 RECOVERY_PATIENCE_S = START_PATIENCE_S = 60.0
-NO_LIMITS = {
-    "statement_timeout": "0",
-    "idle_session_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-}
-"""A role's own limits would cut measurements short; LLMTune has its own."""
 
 
 class DsnTarget:
@@ -90,6 +84,7 @@ class DsnTarget:
         self._entries: OwnersEntries | None = None
         self._ours: dict[str, Collection[str | None]] = {}
         self._last: dict[str, str] = {}
+        self._options: str | None = None
         self._folder: Path | None = None
         self._started = 0.0
         self._down = False
@@ -216,13 +211,17 @@ class DsnTarget:
     def connect(
         self, database: str | None = None, settings: Mapping[str, str] | None = None
     ) -> Connection:
-        """See `Target.connect`; the default database is the address's own."""
+        """See `Target.connect`; the default database is the address's own.
+
+        A role's own limits would cut measurements short; LLMTune has its own.
+        """
         parts = {**self._parameters, "dbname": database} if database else self._parameters
-        return open_session({**NO_LIMITS, **(settings or {})}, parts)
+        return open_session(settings or {}, parts, unlimited=True)
 
     def libpq_environment(self, database: str) -> dict[str, str]:
-        """See `Target.libpq_environment`."""
-        return environment({**self._parameters, "dbname": database})
+        """See `Target.libpq_environment`; as with `connect`, a role's limits do not hold."""
+        options = {} if self._options is None else {"options": self._options}
+        return environment({**self._parameters, **options, "dbname": database})
 
     def restart(self) -> None:
         """See `Target.restart`.
@@ -305,3 +304,6 @@ class DsnTarget:
         kept = {k: v for k, v in self._parameters.items() if not (several and k == "hostaddr")}
         resolved = {"user": info.user, "host": info.host, "port": str(info.port)}
         self._parameters = {**kept, **resolved, "dbname": info.dbname}
+        limits = no_limits(info.server_version // 10000)
+        lifted = " ".join(f"-c {name}={text}" for name, text in limits.items())
+        self._options = f"{info.options} {lifted}".strip()

@@ -15,6 +15,16 @@ from llmtune.postgres.target import Connection
 LOST = ("08", "57P")
 """Classes of SQL states in which a server ends a connection."""
 
+LIMITS = {
+    "statement_timeout": 0,
+    "lock_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+    "idle_session_timeout": 14,
+    "transaction_timeout": 17,
+}
+"""What a role or database may have that ends a session's work, each since a major version:
+https://www.postgresql.org/docs/current/runtime-config-client.html#RUNTIME-CONFIG-CLIENT-STATEMENT"""
+
 SET_ALL = """
     SELECT set_config(name, value, false)
     FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS given(name, value, place)
@@ -22,12 +32,20 @@ SET_ALL = """
 """
 
 
-def open_session(settings: Mapping[str, str], parameters: Mapping[str, str]) -> Connection:
+def no_limits(version: int) -> dict[str, str]:
+    """The settings with which a role's limits on its sessions do not hold."""
+    return {name: "0" for name, first in LIMITS.items() if version >= first}
+
+
+def open_session(
+    settings: Mapping[str, str], parameters: Mapping[str, str], *, unlimited: bool = False
+) -> Connection:
     """Connect, in autocommit mode, with the settings in force from the first statement.
 
     Args:
         settings: values in the texts that SET takes.
         parameters: libpq's, such as `host`, `user` and `dbname`.
+        unlimited: lift the limits of the role and database that `settings` leave.
 
     Raises:
         ConnectionFailed: nothing answers, or the server starts or ends just now.
@@ -40,6 +58,8 @@ def open_session(settings: Mapping[str, str], parameters: Mapping[str, str]) -> 
     except psycopg.Error as error:
         kind = LoginRefused if _not_down(parameters) else ConnectionFailed
         raise kind(f"cannot connect to the server: {_one_line(error)}") from error
+    if unlimited:
+        settings = {**no_limits(connection.info.server_version // 10000), **settings}
     try:
         if settings:
             connection.execute(SET_ALL, [list(settings), list(settings.values())])

@@ -34,7 +34,7 @@ GUESS = {"work_mem": "16MB", "checkpoint_timeout": "15min", "wal_compression": "
 TRIALS = 17
 
 SETTINGS = "SELECT name, setting FROM pg_settings WHERE context <> 'internal' ORDER BY name"
-UNHURRIED = {"statement_timeout": "0", "lock_timeout": "0"}
+UNHURRIED = {"statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0"}
 
 
 def set_up(server: EmbeddedTarget) -> None:

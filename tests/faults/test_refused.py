@@ -41,6 +41,7 @@ def test_a_roles_limits_and_values_do_not_disturb(scene: Scene) -> None:
     scene.run(
         "ALTER ROLE postgres SET statement_timeout = '20ms'",
         "ALTER ROLE postgres SET lock_timeout = '1ms'",
+        "ALTER ROLE postgres SET transaction_timeout = '20ms'",
         "ALTER DATABASE postgres SET random_page_cost = 2",
     )
     try:

@@ -12,6 +12,8 @@ from llmtune.errors import TargetError
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.pgbench import find_pgbench
+from llmtune.postgres.session import no_limits
+from tests.postgres.live_server import address
 
 GOLDEN = Path(__file__).parent / "golden"
 SUMMARY = """\
@@ -100,6 +102,15 @@ def test_the_first_fit_pgbench_is_taken(tmp_path):
 
 def test_there_is_a_pgbench_here():
     assert find_pgbench().name == "pgbench"
+
+
+def test_a_users_own_options_are_kept_beside_those_that_lift_limits(embedded):
+    dsn = f"{address(embedded)} options='-c work_mem=3MB'"
+    with DsnTarget(dsn, Hardware(2, 1 << 30)) as target:
+        options = target.libpq_environment("other")["PGOPTIONS"]
+    assert options.startswith("-c work_mem=3MB -c statement_timeout=0")
+    assert "-c transaction_timeout=0" in options
+    assert "transaction_timeout" not in no_limits(16)
 
 
 def test_a_password_goes_by_the_environment():

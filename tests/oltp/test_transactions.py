@@ -18,10 +18,12 @@ from llmtune.errors import ConnectionFailed, LoadError, TargetError, UsageError
 from llmtune.knobs.catalogue import parse_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.load import ensure_loaded
 from llmtune.postgres.pgbench import find_pgbench
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.trial import Trial, TrialStatus
+from tests.postgres.live_server import address, run
 from workloads.objective import P95, THROUGHPUT
 from workloads.workload import DataSet, Query, Table, Transaction, TransactionMix
 
@@ -183,6 +185,23 @@ def test_transactions_run_under_the_configuration(measure):
         for name, value in asked.items()
     )
     trial = measure(script(checks), asked)
+    assert trial.status is TrialStatus.SUCCEEDED, trial.message
+
+
+def test_a_roles_own_limits_do_not_cut_a_mix_short(embedded, space):
+    mix = script("BEGIN; SELECT pg_sleep(0.05); COMMIT;")
+    database = ensure_loaded(embedded, mix.data_set)
+    limits = ("statement_timeout", "lock_timeout", "transaction_timeout")
+    limited = [f"ALTER ROLE hurried SET {name} = '10ms'" for name in limits]
+    run(embedded, "CREATE ROLE hurried LOGIN SUPERUSER", *limited)
+    try:
+        with DsnTarget(address(embedded, "hurried"), Hardware(2, 1 << 30)) as target:
+            benchmark = TransactionBenchmark(
+                target, space.subset(["work_mem"]), mix, database, ONCE
+            )
+            trial = benchmark.measure(benchmark.space.default(), number=0, source="test")
+    finally:
+        run(embedded, "DROP ROLE hurried")
     assert trial.status is TrialStatus.SUCCEEDED, trial.message
 
 

@@ -19,8 +19,17 @@ from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.in_use import InUse, read_in_use
 from llmtune.postgres.live.machine import Stated, process_here, seen_hardware
 from llmtune.postgres.live.restarter import FakeRestarter
+from llmtune.postgres.session import LIMITS
 from llmtune.postgres.settings import SettingsApplier
-from tests.postgres.live_server import address, entries, run, shown, socket_of
+from tests.postgres.live_server import (
+    address,
+    drop_role,
+    entries,
+    new_role,
+    run,
+    shown,
+    socket_of,
+)
 
 HARDWARE = Hardware(cores=2, memory=1 << 30)
 
@@ -116,9 +125,12 @@ def test_a_pending_restart_is_listed_and_its_knob_left_out(server: EmbeddedTarge
 
 
 def test_a_roles_own_time_limit_does_not_cut_measurements_short(server: EmbeddedTarget) -> None:
-    run(server, "ALTER ROLE postgres SET statement_timeout = '20ms'")
-    with DsnTarget(address(server), HARDWARE).connect() as connection:
+    new_role(server, "hurried", *(f"ALTER ROLE hurried SET {name} = '20ms'" for name in LIMITS))
+    with DsnTarget(address(server, "hurried"), HARDWARE).connect() as connection:
         assert connection.execute("SELECT 1 FROM pg_sleep(0.1)").fetchone() == (1,)
+        for name in LIMITS:
+            assert connection.execute(f"SHOW {name}".encode()).fetchone() == ("0",)
+    drop_role(server, "hurried")
 
 
 def test_what_is_in_use_is_counted(server: EmbeddedTarget) -> None:
