@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,6 +14,7 @@ from llmtune.cli.option_groups import RestartOptions
 if TYPE_CHECKING:
     from llmtune.cli.health import Finding
     from llmtune.cli.targets import TargetRequest
+    from llmtune.postgres.dsn import DsnTarget
     from llmtune.postgres.live.report import ServerReport
 
 
@@ -22,6 +24,7 @@ def doctor(
     target: server_options.Target = "embedded",
     cores: server_options.Cores = None,
     memory: server_options.Memory = None,
+    allow_standby: server_options.AllowStandby = False,
     json: options.Json = False,
 ) -> None:
     """Check this installation and, with an address, what can be tuned there.
@@ -33,9 +36,10 @@ def doctor(
     from llmtune.cli.output import print_json
     from llmtune.cli.targets import TargetRequest
 
-    report = _inspected(TargetRequest(target, cores, memory, None, restart.request()))
+    request = TargetRequest(target, cores, memory, None, restart.request())
+    report, refusals = _inspected(request, allow_standby=allow_standby)
     found = list(findings(target))
-    problems = _problems(found, report)
+    problems = [*_missing(found), *refusals]
     if json:
         print_json(_facts(found, report, problems))
     else:
@@ -44,8 +48,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _inspected(request: TargetRequest) -> ServerReport | None:
-    """The report of the server behind an address; None for a target of our own."""
+def _inspected(
+    request: TargetRequest, *, allow_standby: bool
+) -> tuple[ServerReport | None, list[str]]:
+    """The report of the server behind an address, and why `tune` would refuse it.
+
+    None for a target of our own.
+    """
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import looking_on
     from llmtune.cli.targets import live_target, open_target
@@ -53,16 +62,27 @@ def _inspected(request: TargetRequest) -> ServerReport | None:
 
     if is_address(request.target):
         server = live_target(request)
-        report = server.inspect()
+        server.inspect()
         looking_on(Reporter()).warn(server)
-        return report
+        return server.report, list(_refusals(server, allow_standby=allow_standby))
     open_target(request)  # only to refuse what is no target; it is not started
-    return None
+    return None, []
 
 
-def _problems(found: list[Finding], report: ServerReport | None) -> list[str]:
-    here = [f"{one.what}: {one.detail}" for one in found if one.needed and not one.fine]
-    return here if report is None else [*here, *report.problems]
+def _refusals(server: DsnTarget, *, allow_standby: bool) -> Iterator[str]:
+    from llmtune.errors import LLMTuneError
+
+    yield from server.report.problems
+    if server.report.standby and not allow_standby:
+        yield "the server is a standby; --allow-standby tunes it nevertheless"
+    try:
+        server.check_restarter()
+    except LLMTuneError as error:
+        yield str(error)
+
+
+def _missing(found: list[Finding]) -> list[str]:
+    return [f"{one.what}: {one.detail}" for one in found if one.needed and not one.fine]
 
 
 def _facts(

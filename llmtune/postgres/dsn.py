@@ -141,8 +141,7 @@ class DsnTarget:
         """
         self.settle()
         _ = self.hardware
-        if self._restarter is not None:
-            self._restarter.check(self.report.started, self.report.system)
+        self.check_restarter()
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -176,6 +175,16 @@ class DsnTarget:
             )
         self._started = self._report.started
         return self._report
+
+    def check_restarter(self) -> None:
+        """Refuse a way to restart that evidently leads to another server.
+
+        Raises:
+            UsageError: it does.
+            TargetError: it cannot be looked into.
+        """
+        if self._restarter is not None:
+            self._restarter.check(self.report.started, self.report.system)
 
     def tunable(self, space: KnobSpace) -> KnobSpace:
         """The part of `space` that can be changed here; its baseline is the present values.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from llmtune.postgres.embedded import EmbeddedTarget
 from tests.cli.conftest import Run
-from tests.postgres.live_server import address, drop_role, entries, new_role
+from tests.postgres.live_server import address, drop_role, entries, new_role, standby
 from tests.postgres.live_server import run as statements
 
 
@@ -47,6 +49,26 @@ def test_people_are_told_what_is_in_the_way(run: Run, server: EmbeddedTarget) ->
     assert 'GRANT ALTER SYSTEM ON PARAMETER <knob> TO "guest"' in told
     assert "ALTER ROLE \"guest\" SET work_mem = '1MB'" in told
     assert "hunter2" not in told
+
+
+def test_a_way_that_restarts_another_server_is_refused_as_tune_does(
+    run: Run, server: EmbeddedTarget, tmp_path: Path
+) -> None:
+    shutil.copy(server.data_folder / "postmaster.opts", tmp_path)
+    way = ("doctor", "--target", address(server), "--allow-restart", "--restart-pgdata")
+    wrong = run(*way, tmp_path)
+    assert wrong.exit_code == 1
+    assert "To mend: the server that is to be tuned does not run in" in wrong.stdout
+    assert "shared_buffers" in run(*way, server.data_folder, "--json").json["server"]["reachable"]
+
+
+def test_a_standby_is_refused_as_tune_does(run: Run, server: EmbeddedTarget, cache: Path) -> None:
+    with standby(server, cache) as dsn:
+        refused = run("doctor", "--target", dsn)
+        accepted = run("doctor", "--target", dsn, "--allow-standby", "--json")
+    assert refused.exit_code == 1
+    assert "--allow-standby tunes it nevertheless" in refused.stdout
+    assert accepted.json["possible"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,16 @@
-"""For tests: a server's address for a role, and a server to be restarted at will."""
+"""For tests: a server's address for a role, and a standby that follows it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from psycopg import sql
 
+from llmtune.postgres.account import give, run_as, server_account
+from llmtune.postgres.binaries import find_binaries, runnable_binaries
 from llmtune.postgres.embedded import EmbeddedTarget
 
 
@@ -51,3 +56,22 @@ def grant_alter_system(server: EmbeddedTarget, role: str, names: Iterable[str]) 
     with server.connect() as connection:
         for name in names:
             connection.execute(granted.format(sql.Identifier(name), sql.Identifier(role)))
+
+
+@contextmanager
+def standby(server: EmbeddedTarget, cache: Path) -> Iterator[str]:
+    """The address of a standby that runs while the block does."""
+    account, sockets = server_account(), socket_of(server)
+    program = runnable_binaries(find_binaries(), account, cache).program
+    folder = Path(tempfile.mkdtemp(prefix="standby-", dir=cache))
+    give(account, folder)
+    copy = [program("pg_basebackup"), "-D", str(folder / "data"), "-R", "--checkpoint=fast"]
+    made = run_as(account, [*copy, "-h", sockets, "-U", "postgres"])
+    assert made.returncode == 0, made.stderr
+    options = f"-c port=5433 -c unix_socket_directories={sockets}"
+    control = [program("pg_ctl"), "-D", str(folder / "data"), "-w", "-l", str(folder / "log")]
+    assert run_as(account, [*control, "-o", options, "start"]).returncode == 0
+    try:
+        yield f"host={sockets} port=5433 user=postgres dbname=postgres"
+    finally:
+        run_as(account, [*control, "-m", "immediate", "stop"])

@@ -12,8 +12,6 @@ from llmtune.errors import TargetError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware, detect_hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
-from llmtune.postgres.account import give, run_as, server_account
-from llmtune.postgres.binaries import find_binaries, runnable_binaries
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.in_use import InUse, read_in_use
@@ -29,6 +27,7 @@ from tests.postgres.live_server import (
     run,
     shown,
     socket_of,
+    standby,
 )
 
 HARDWARE = Hardware(cores=2, memory=1 << 30)
@@ -179,22 +178,9 @@ def test_a_target_that_was_not_entered_has_no_report() -> None:
 
 
 def test_a_standby_says_so_and_keeps_its_workers(server: EmbeddedTarget, cache: Path) -> None:
-    account, folder, sockets = server_account(), cache / "standby", socket_of(server)
-    program = runnable_binaries(find_binaries(), account, cache).program
-    folder.mkdir()
-    give(account, folder)
-    copy = [program("pg_basebackup"), "-D", str(folder / "data"), "-R", "--checkpoint=fast"]
-    made = run_as(account, [*copy, "-h", sockets, "-U", "postgres"])
-    assert made.returncode == 0, made.stderr
-    options = f"-c port=5433 -c unix_socket_directories={sockets}"
-    control = [program("pg_ctl"), "-D", str(folder / "data"), "-w", "-l", str(folder / "log")]
-    assert run_as(account, [*control, "-o", options, "start"]).returncode == 0
-    try:
-        dsn = f"host={sockets} port=5433 user=postgres dbname=postgres"
+    with standby(server, cache) as dsn:
         report = DsnTarget(dsn, HARDWARE).inspect()
         primary = DsnTarget(address(server), HARDWARE, FakeRestarter(lambda: None)).inspect()
-    finally:
-        run_as(account, [*control, "-m", "immediate", "stop"])
     assert report.standby
     assert "max_wal_size" in report.reachable
     assert primary.in_use.wal_senders == 1

@@ -73,7 +73,7 @@ class ServerReport:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What keeps tuning from starting, and how to mend it."""
+        """What of the server keeps tuning from starting, and how to mend it."""
         found = []
         if self.hardware is None:
             found.append(
