@@ -84,7 +84,7 @@ class DsnTarget:
         self._entries: OwnersEntries | None = None
         self._ours: dict[str, Collection[str | None]] = {}
         self._last: dict[str, str] = {}
-        self._options: str | None = None
+        self._options: str | None = None  # of libpq's programs; known once connected
         self._folder: Path | None = None
         self._started = 0.0
         self._down = False
