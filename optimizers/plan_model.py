@@ -14,6 +14,9 @@ from optimizers.space import Floats
 TREES = 32
 """Of each forest."""
 
+SEEDS = 2**32
+"""How many seeds scikit-learn knows."""
+
 TRIED = 0.35
 """The share of the features among which a tree's node looks for its split."""
 
@@ -161,7 +164,7 @@ class _Forest:
             self._used[:] = True
         points = np.ascontiguousarray(points[:, self._used])
         for number in range(TREES):
-            tree: Any = ExtraTreeRegressor(max_features=TRIED, random_state=seed + number)
+            tree: Any = ExtraTreeRegressor(max_features=TRIED, random_state=(seed + number) % SEEDS)
             self._trees.append(tree.fit(points, logs, check_input=False).tree_)
 
     def __call__(self, points: NDArray[np.floating[Any]]) -> Floats:

@@ -106,6 +106,8 @@ def compare(
             raise UsageError("--sessions runs nothing: leave out --recorded and --prior")
         finish_comparison(ready_folder(out), compared.stored(sessions, store), as_json=json)
         return
+    if seed + seeds - 1 > options.MOST_SEED:
+        raise UsageError(f"--seed and --seeds together go beyond {options.MOST_SEED}")
     for option, given in (("--spare", spare), ("--final-runs", final_runs)):
         if recorded and given is not None:
             raise UsageError(f"{option} goes with a server: a recorded benchmark runs nothing")

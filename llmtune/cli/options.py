@@ -69,8 +69,16 @@ After = Annotated[
         help="Trials before --keep-knobs decides which knobs it keeps.",
     ),
 ]
+MOST_SEED = 2**32 - 1
+"""The largest that every optimizer's random numbers can start from."""
 Seed = Annotated[
-    int, typer.Option("--seed", min=0, help="Draws query parameters and everything else random.")
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=MOST_SEED,
+        help="Draws query parameters and everything else random.",
+    ),
 ]
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Answer every question with yes, for scripts.")
@@ -92,7 +100,7 @@ Base = Annotated[
         "--base",
         rich_help_panel=MODEL,
         show_default="the one installed with LLMTune",
-        help="Base model: a name or a folder.",
+        help="Base model: a name, a folder or a GGUF file.",
     ),
 ]
 Store = Annotated[

@@ -68,6 +68,7 @@ WRONG = {
     "no server to plan": (("--warm-start", "surrogate"), "a recorded benchmark has none"),
     "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
     "nothing to run": (("--final-runs", 2), "--final-runs goes with a server"),
+    "seeds beyond": (("--seed", 2**32 - 2, "--seeds", 3), "go beyond 4294967295"),
     "two ways": (("--sessions", "a"), "leave out --recorded"),
 }
 

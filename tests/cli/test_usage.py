@@ -26,6 +26,7 @@ WRONG = {
     "after without knobs": (("--after", 20), "--keep-knobs K"),
     "time in words": (("--time-budget", "soon"), "'--time-budget': 'soon' is not a duration"),
     "no time": (("--time-budget", "0s"), "'--time-budget'"),
+    "seed beyond 32 bits": (("--seed", 2**32), "'--seed'"),
     "negative seed": (("--seed", -1), "'--seed'"),
     "target": (("--target", "mysql://u:secret@host/db"), "unknown target 'mysql://u@host/db'"),
     "address": (

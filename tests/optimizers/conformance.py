@@ -65,7 +65,7 @@ class OptimizerConformance(ABC):
         return done
 
     def test_every_ask_is_valid_and_fits_the_memory(self, space):
-        optimizer = self.build(space, LATENCY, 1)
+        optimizer = self.build(space, LATENCY, 2**32 - 1)  # the largest seed that users can give
         for trial in self.drive(optimizer, self.trials):
             space.validate(trial.configuration)
             assert fits(trial.configuration, space)

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+import numpy as np
 import pytest
 
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
@@ -11,6 +12,7 @@ from llmtune.knobs.knob import Effect
 from llmtune.trial import Trial, TrialStatus
 from optimizers import registry
 from optimizers.plan import DRAWS, PLANNED_TABLES, Plan
+from optimizers.plan_model import TREES, PlanModel
 from optimizers.plan_search import SEARCHED_TABLES
 from optimizers.random_search import RandomSearch
 from optimizers.tpe import TPE
@@ -197,3 +199,10 @@ def test_prior_data_put_nothing_in_force():
 def test_without_plans_it_is_refused_with_the_reason():
     with pytest.raises(UsageError, match="transaction mix"):
         registry.optimizer("plan", knob_space(), LATENCY, 0)
+
+
+def test_seeds_near_the_largest_serve_every_query():
+    table = np.array([[0.0, 1.0], [0.0, 2.0]])
+    model = PlanModel(np.array([0.5, 0.5]), table, seed=2**32 - 1)
+    model.fit([table, table + 1], [([0, 1], np.zeros(2)), ([0, 1], np.ones(2))])
+    assert model.opinions([table]).shape == (TREES, 1, 2)
