@@ -5,7 +5,8 @@ decoder's time on two cores. Plain matrix products over all query heads of a key
 head are several times faster at these lengths, and let the candidates of the
 decoder share one copy of the prompt's keys and values.
 
-It is full attention: no window, no soft cap. This module imports torch; the
+It is full attention: no window, no soft cap, no sinks; `reader` refuses models that
+have them. This module imports torch; the
 modules that users import load it lazily.
 """
 

@@ -5,13 +5,14 @@ This module imports torch; the modules that users import load it lazily.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, DynamicCache
 
+from llmtune.errors import ModelError
 from llmtune.model.attention import SharedPrompt, attend
 from llmtune.model.labels import transformer_body
 
@@ -28,11 +29,32 @@ def grouped_attention(
     *,
     scaling: float,
     shared: SharedPrompt | None = None,
-    **_options: Any,
+    **options: Any,
 ) -> tuple[Tensor, None]:
-    """`attend` in the form that transformers calls; it returns no weights."""
+    """`attend` in the form that transformers calls; it returns no weights.
+
+    Raises:
+        ModelError: the model's own attention is another.
+    """
+    _check_plain(options, key.shape[2] + (shared.length if shared else 0))
     prompt = shared.layers[module.layer_idx] if shared else None
     return attend(query, key, value, scaling, prompt), None
+
+
+def _check_plain(options: Mapping[str, Any], tokens: int) -> None:
+    """Make sure that full attention over so many tokens is what the model was made with."""
+    window = options.get("sliding_window")
+    found = {
+        "caps its attention scores": options.get("softcap") is not None,
+        "has attention sinks": options.get("s_aux") is not None,
+        f"sees only {window} of these {tokens} tokens": window is not None and tokens > window,
+    }
+    for what, does in found.items():
+        if does:
+            raise ModelError(
+                f"the base model {what}, which LLMTune does not compute; use a base model with"
+                " full attention, such as the default"
+            )
 
 
 AttentionInterface.register(GROUPED, grouped_attention)
