@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
@@ -14,7 +15,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.recordings import RecordedBench
 from llmtune.cli.suggesting import CANDIDATES, ModelRequest, ReadyModel, ready_model, suggest
 from llmtune.cli.warm_start_file import WarmStartFile, read_file
-from llmtune.errors import UsageError
+from llmtune.errors import DatasetError, UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.memory import repair
 from llmtune.knobs.space import KnobSpace
@@ -52,11 +53,13 @@ class Part:
         source: one of `SOURCES`, or `file`.
         model: for the source `model`.
         adapter: the folder, for the sources that use its files.
+        files: the SHA-256 (hex) of what the source learns from beside weights, by name.
     """
 
     source: str
     model: ReadyModel | None = None
     adapter: Path | None = None
+    files: tuple[tuple[str, str], ...] = ()
     file: WarmStartFile | None = None
 
 
@@ -83,8 +86,7 @@ class WarmStart:
         for part in self.parts:
             if part.model is not None:
                 facts["adapter"] = part.model.card.weights_sha256
-            elif part.adapter is not None:
-                facts["adapter_folder"] = str(part.adapter)
+            facts.update(part.files)
             if part.file is not None:
                 name = "warm_start_file"
                 facts[name] = "+".join(filter(None, (facts.get(name), part.file.sha256)))
@@ -164,12 +166,13 @@ def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ..
 
 def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:
     if name == "model":
-        return Part(name, model=ready_model(model, reporter))
+        ready = ready_model(model, reporter)
+        return Part(name, model=ready, files=_learnt_from(name, ready.adapter))
     if name in OF_THE_ADAPTER:
         adapter = model.adapter or DEFAULT_ADAPTER
         if name != "surrogate":
             read_training_set(adapter / TRAINING_SET_FILE)
-        return Part(name, adapter=adapter)
+        return Part(name, adapter=adapter, files=_learnt_from(name, adapter))
     if name in SOURCES:
         return Part(name)
     try:
@@ -180,6 +183,17 @@ def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:
             f"warm start {name!r} is none of {', '.join(SOURCES)}, and no file that can "
             f"be read: {reason}"
         ) from error
+
+
+def _learnt_from(source: str, adapter: Path) -> tuple[tuple[str, str], ...]:
+    try:
+        contents = [(name, (adapter / name).read_bytes()) for name in _FILES[source]]
+    except OSError as error:
+        raise DatasetError(
+            f"the adapter's file {error.filename} cannot be read ({error.strerror}); train it "
+            "again with `llmtune train`, which writes the file"
+        ) from error
+    return tuple((name, sha256(content).hexdigest()) for name, content in contents)
 
 
 def _made(part: Part, stage: Stage, seed: int, reporter: Reporter) -> Sequence[Proposal]:
@@ -236,6 +250,14 @@ def _surrogate(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, .
     found = surrogate_search(ratio, stage.space, seed, stage.busy)
     return tuple(found[:MODEL_PROPOSALS])
 
+
+_FILES = {
+    "model": (MEASUREMENTS_FILE,),
+    "nearest": (TRAINING_SET_FILE,),
+    "constant": (TRAINING_SET_FILE, MEASUREMENTS_FILE),
+    "surrogate": (MEASUREMENTS_FILE,),
+}
+"""What each source reads of an adapter's folder, the model's weights aside."""
 
 _WAYS: Mapping[str, Callable[[Path, Stage, int], tuple[Configuration, ...]]] = {
     "nearest": _nearest,

@@ -1,0 +1,51 @@
+"""A comparison goes on only with what its sessions were started from."""
+
+import shutil
+
+import pytest
+
+from llmtune.cli.progress import Reporter
+from llmtune.cli.suggesting import ModelRequest
+from llmtune.cli.warm_start import open_warm_start
+from llmtune.errors import DatasetError
+
+
+@pytest.fixture
+def identity(tiny):
+    """What a warm start from an adapter is known by."""
+
+    def find(source, adapter):
+        request = ModelRequest(adapter, str(tiny.path))
+        return open_warm_start(source, request, Reporter(quiet=True)).identity
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("model", "measurements"),
+        ("nearest", "training_set"),
+        ("constant", "training_set"),
+        ("constant", "measurements"),
+        ("surrogate", "measurements"),
+    ],
+)
+def test_other_data_are_another_warm_start(source, name, adapter, identity, tmp_path) -> None:
+    path = shutil.copytree(adapter, tmp_path / "adapter")
+    before = identity(source, path)
+    assert before == identity(source, adapter)
+    file = path / f"{name}.parquet"
+    # What Parquet keeps at the end of a file: the same rows, another writer.
+    content = file.read_bytes()
+    assert b"parquet-cpp-arrow" in content
+    file.write_bytes(content.replace(b"parquet-cpp-arrow", b"parquet-cpp-arroW"))
+    assert identity(source, path) != before
+
+
+@pytest.mark.parametrize("source", ["model", "surrogate"])
+def test_missing_measurements_are_named(source, adapter, identity, tmp_path) -> None:
+    path = shutil.copytree(adapter, tmp_path / "adapter")
+    (path / "measurements.parquet").unlink()
+    with pytest.raises(DatasetError, match=r"measurements\.parquet cannot be read"):
+        identity(source, path)
