@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -114,12 +114,26 @@ def measure(
     return writer.matrix
 
 
-def draw_mixes(workload: Workload, plan: GenerationPlan) -> list[Mix]:
-    """The mixes to label, training and held-out ones, from disjoint templates."""
-    split = split_templates((q.template for q in workload.queries), plan.held_out, plan.seed)
+def draw_mixes(workload: Workload, plan: GenerationPlan, kept: Collection[str] = ()) -> list[Mix]:
+    """The mixes to label, training and held-out ones, from disjoint templates.
+
+    Args:
+        kept: templates that earlier pairs of the same data set hold out.
+    """
+    split = _split(workload, plan, kept)
     held_out = round(plan.mixes * plan.held_out)
     train = _draw(workload, split, "train", plan.mixes - held_out, plan.seed)
     return [*train, *_draw(workload, split, "held_out", held_out, plan.seed)]
+
+
+def _split(workload: Workload, plan: GenerationPlan, kept: Collection[str]) -> TemplateSplit:
+    templates = [query.template for query in workload.queries]
+    split = split_templates(templates, plan.held_out)
+    if split.held_out.issuperset(kept):
+        return split
+    # The seed used to decide. What was held out so must stay out of training.
+    earlier = split_templates(templates, plan.held_out, plan.seed)
+    return earlier if earlier.held_out.issuperset(kept) else split
 
 
 def _draw(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,27 @@ def read_pairs(path: Path) -> tuple[Pair, ...]:
 def knobs_of(pair: Pair) -> tuple[str, ...]:
     """The knobs that a pair's completion names, in its order."""
     return tuple(line.partition(":")[0] for line in pair.completion.splitlines())
+
+
+def templates_of(pairs: Iterable[Pair]) -> dict[str, frozenset[str]]:
+    """The query templates of some pairs by schema, as far as their metadata tell."""
+    found: dict[str, set[str]] = {}
+    for pair in pairs:
+        templates = pair.metadata.get("templates")
+        if isinstance(templates, list):
+            found.setdefault(str(pair.metadata.get("schema")), set()).update(map(str, templates))
+    return {schema: frozenset(names) for schema, names in found.items()}
+
+
+def shared_templates(
+    training: Mapping[str, Collection[str]], held_out: Mapping[str, Collection[str]]
+) -> tuple[str, ...]:
+    """Those on both sides, as people read them: `tpch-q2 of tpch`."""
+    return tuple(
+        f"{name} of {schema}"
+        for schema, names in sorted(held_out.items())
+        for name in sorted(set(names) & set(training.get(schema, ())))
+    )
 
 
 def dataset_hash(pairs: Iterable[Pair]) -> str:

@@ -3,6 +3,9 @@
 Queries of one template differ only in constants, so a split by row would test on
 what was trained. Whole templates are held out instead: training mixes never
 contain a held-out template, held-out mixes contain nothing else.
+
+The split is the same whatever the seed of a data set: data sets of one schema are
+trained on together, and what one holds out must not be another's training data.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ from dataclasses import dataclass
 
 from llmtune.errors import UsageError
 from workloads.workload import Query
+
+SPLIT_SEED = 0
+"""Draws what every data set holds out, unless it holds out something else already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,9 @@ class TemplateSplit:
         return "held_out" if query.template in self.held_out else "train"
 
 
-def split_templates(templates: Iterable[str], share: float, seed: int) -> TemplateSplit:
+def split_templates(
+    templates: Iterable[str], share: float, seed: int = SPLIT_SEED
+) -> TemplateSplit:
     """Hold out a `share` of the templates, at least two so that mixes of them exist.
 
     Raises:

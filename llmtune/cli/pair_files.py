@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from datagen.pairs import HELD_OUT_FILE, TRAIN_FILE, Pair, knobs_of, read_pairs
+from datagen.pairs import (
+    HELD_OUT_FILE,
+    TRAIN_FILE,
+    Pair,
+    knobs_of,
+    read_pairs,
+    shared_templates,
+    templates_of,
+)
 from llmtune.errors import DatasetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 
+SERVER = ("server_version", "cores", "memory")
 ANEW = "write the pairs again with `llmtune datagen`"
 
 
@@ -18,29 +27,41 @@ def read_sides(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
     """Training and held-out pairs of folders and files, told apart by their metadata.
 
     Raises:
-        DatasetError: a file cannot be read or holds no pairs.
+        DatasetError: a file cannot be read or holds no pairs, or one holds out a query
+            template that another has for training.
     """
     pairs = [pair for path in paths for file in _files(path) for pair in read_pairs(file)]
     held_out = [pair for pair in pairs if pair.metadata.get("split") == "held_out"]
-    return [pair for pair in pairs if pair.metadata.get("split") != "held_out"], held_out
+    training = [pair for pair in pairs if pair.metadata.get("split") != "held_out"]
+    shared = shared_templates(templates_of(training), templates_of(held_out))
+    if shared:
+        raise DatasetError(
+            f"some of these pairs hold out what others train on: {', '.join(shared)}. Give one "
+            f"folder at a time, or delete each {HELD_OUT_FILE} and call the same `llmtune "
+            "datagen` again, which now holds out the same templates for every seed"
+        )
+    return training, held_out
 
 
 def space_of(pairs: Sequence[Pair]) -> KnobSpace:
     """The knob space that the completions name: their knobs, on the first pair's hardware.
 
+    Of several server versions it is the newest one's, which has every knob of the others.
+
     Raises:
         DatasetError: the pairs were made with another knob catalogue, or do not say
             with which.
     """
-    catalogue, first = load_catalogue(), pairs[0]
+    catalogue = load_catalogue()
     if any(pair.metadata.get("catalogue_hash") != catalogue.hash for pair in pairs):
         raise DatasetError(f"not all pairs were made with this knob catalogue; {ANEW}")
     try:
-        facts = {name: int(first.metadata[name]) for name in ("server_version", "cores", "memory")}
-        hardware = Hardware(facts["cores"], facts["memory"])
-        return resolve_space(catalogue, facts["server_version"], hardware, names=knobs_of(first))
+        facts = [[int(pair.metadata[name]) for name in SERVER] for pair in pairs]
+        names = {name for pair in pairs for name in knobs_of(pair)}
+        newest = max(version for version, *_ in facts)
+        return resolve_space(catalogue, newest, Hardware(*facts[0][1:]), names=names)
     except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise DatasetError(f"the first pair's metadata is damaged ({error}); {ANEW}") from error
+        raise DatasetError(f"the pairs do not fit their metadata ({error}); {ANEW}") from error
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -106,6 +106,24 @@ def test_data_generation_goes_on_where_it_stands(generated, run) -> None:
     assert {path: path.stat().st_mtime_ns for path in runs} == runs
 
 
+def test_data_that_hold_out_templates_of_their_own_keep_them(run, tmp_path) -> None:
+    call = ("datagen", *TINY, *FEW, "--seed", 2, "--out", tmp_path, "--json")
+    path = tmp_path / "held_out.jsonl"
+
+    def templates() -> set[str]:
+        lines = path.read_text().splitlines()
+        return {name for line in lines for name in json.loads(line)["metadata"]["templates"]}
+
+    assert run(*call).exit_code == 0
+    assert templates() <= {f"tpch-q{number}" for number in (10, 17, 20, 21)}
+    # As an earlier LLMTune wrote it, which drew them by the seed.
+    line = json.loads(path.read_text().splitlines()[0])
+    line["metadata"]["templates"] = ["tpch-q2", "tpch-q14"]
+    path.write_text(json.dumps(line) + "\n")
+    assert run(*call).exit_code == 0
+    assert templates() <= {f"tpch-q{number}" for number in (2, 10, 11, 14)}
+
+
 def test_data_generation_of_another_seed_is_refused(generated, run) -> None:
     done = run("datagen", *TINY, "--sampled", 6, "--seed", 1, "--out", generated)
     assert done.exit_code == 1

@@ -48,6 +48,23 @@ def test_mixes_of_the_two_sides_share_no_template():
     assert [mix.weights for mix in mixes] != [mix.weights for mix in draw_mixes(TPCH, other)]
 
 
+def held_out(mixes) -> set[str]:
+    return {q.template for mix in mixes if mix.side == "held_out" for q in mix.workload.queries}
+
+
+def test_data_sets_of_any_seed_hold_out_the_same_templates():
+    sides = {frozenset(held_out(draw_mixes(TPCH, GenerationPlan(seed=seed)))) for seed in range(4)}
+    assert sides == {frozenset({"tpch-q10", "tpch-q17", "tpch-q20", "tpch-q21"})}
+
+
+def test_what_a_data_set_holds_out_already_stays_held_out():
+    # Seed 2 alone decided once.
+    earlier = {"tpch-q2", "tpch-q10", "tpch-q11", "tpch-q14"}
+    plan = GenerationPlan(seed=2)
+    assert held_out(draw_mixes(TPCH, plan, kept={"tpch-q2", "tpch-q11"})) == earlier
+    assert held_out(draw_mixes(TPCH, plan, kept={"tpch-q10"})) == held_out(draw_mixes(TPCH, plan))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"sampled": 4}, {"refined": -1}, {"mixes": 0}, {"held_out": 0.0}, {"held_out": 1.0}]
 )
