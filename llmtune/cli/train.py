@@ -44,8 +44,12 @@ def train(
     pairs, held_out = read_sides(data)
     space = space_of([*pairs, *held_out])
     measurements = gather([read_matrix(folder / MATRIX_FOLDER) for folder in data])
-    write_measurements(ready_folder(out) / MEASUREMENTS_FILE, measurements)
-    write_training_set(out / TRAINING_SET_FILE, pairs)
+    ready_folder(out)
+
+    def beside(folder: Path) -> None:
+        write_measurements(folder / MEASUREMENTS_FILE, measurements)
+        write_training_set(folder / TRAINING_SET_FILE, pairs)
+
     reporter = Reporter(quiet=json)
     model = find_base_model(base, progress=reporter.say)
     with reporter.resumable("the same `llmtune train`"), reporter.bar("Training") as advance:
@@ -57,6 +61,7 @@ def train(
             held_out=held_out,
             settings=settings,
             progress=_shown(reporter, advance),
+            beside=beside,
         )
     if json:
         print_json(asdict(card))

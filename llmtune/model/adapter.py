@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from llmtune import __version__
@@ -33,6 +34,8 @@ class Card:
         dataset_hash: of the training pairs, as `dataset_hash` gives it.
         weights_sha256: of the weights file, so that any damage is found.
         hyper_parameters: the training settings.
+        templates: of the training pairs' queries, by schema; what is scored shares none
+            of them. Older cards lack it.
         scores: of the held-out pairs, by model (`tuned`, `base`) and measure.
     """
 
@@ -43,19 +46,32 @@ class Card:
     dataset_hash: str
     weights_sha256: str
     hyper_parameters: Mapping[str, Any]
+    templates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
     code_version: str = __version__
 
 
-def save_adapter(model: Any, folder: Path, base: BaseModel, facts: Mapping[str, Any]) -> Card:
+def no_files(_folder: Path) -> None:
+    """What writes nothing beside an adapter."""
+
+
+def save_adapter(
+    model: Any,
+    folder: Path,
+    base: BaseModel,
+    facts: Mapping[str, Any],
+    beside: Callable[[Path], None] = no_files,
+) -> Card:
     """Write the adapter of a PEFT model and its card to `folder`.
 
     Args:
         facts: the card's `catalogue_hash`, `knobs`, `dataset_hash`,
-            `hyper_parameters` and `scores`.
+            `hyper_parameters`, `templates` and `scores`.
+        beside: writes the files that belong to this adapter, and to no earlier one.
 
-    The card is written last, so a folder with a card is complete.
+    The earlier card goes first and the new one is written last, so a folder with a
+    card is complete.
 
     Raises:
         ModelError: the folder cannot be written.
@@ -63,16 +79,24 @@ def save_adapter(model: Any, folder: Path, base: BaseModel, facts: Mapping[str, 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CARD).unlink(missing_ok=True)
-        # The embeddings are the base model's; asked to decide, peft would go to the network.
-        model.save_pretrained(folder, save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)  # peft's empty template
+        _save_weights(model, folder)
         _rename_base(folder / CONFIG, base.name)
+        beside(folder)
         weights = _sha256(folder / WEIGHTS)
         card = Card(base.name, base.sha256, weights_sha256=weights, **facts)
         (folder / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ModelError(f"cannot write the adapter to {folder}: {error}") from error
     return card
+
+
+def _save_weights(model: Any, folder: Path) -> None:
+    """Weights and configuration alone: peft would also write over a README.md."""
+    with TemporaryDirectory(prefix=".adapter.", dir=folder) as made:
+        # The embeddings are the base model's; asked to decide, peft would go to the network.
+        model.save_pretrained(made, save_embedding_layers=False)
+        for name in (CONFIG, WEIGHTS):
+            (Path(made) / name).replace(folder / name)
 
 
 def read_card(folder: Path) -> Card:
@@ -84,7 +108,9 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        card = Card(**{**values, "knobs": tuple(values["knobs"])})
+        schema = values["schema"]
+        if schema == SCHEMA:  # the fields of another are not known
+            return Card(**{**values, "knobs": tuple(values["knobs"])})
     except OSError as error:
         raise ModelError(
             f"there is no adapter in {folder}: {CARD} cannot be read; name the folder of one, or"
@@ -95,9 +121,10 @@ def read_card(folder: Path) -> Card:
             f"the adapter card {path} is damaged ({error}); train the adapter again"
             " or copy the folder afresh"
         ) from error
-    if card.schema != SCHEMA:
-        raise ModelError(f"{path} has schema {card.schema}, but this version reads {SCHEMA}")
-    return card
+    raise ModelError(
+        f"{path} has schema {schema!r}, but this LLMTune reads {SCHEMA}; use the LLMTune that"
+        " wrote it, or train the adapter again"
+    )
 
 
 def check_adapter(folder: Path, base: BaseModel, catalogue_hash: str) -> Card:

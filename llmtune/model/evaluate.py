@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from datagen.pairs import Pair
+from datagen.pairs import Pair, shared_templates, templates_of
 from llmtune.errors import DatasetError
 from llmtune.knobs.levels import DEFAULT_LABEL
 from llmtune.knobs.space import KnobSpace
@@ -111,18 +111,25 @@ def compare_with_base(
 
 
 def evaluate_adapter(
-    base: BaseModel, adapter: Path, space: KnobSpace, pairs: Iterable[Pair]
+    base: BaseModel, adapter: Path, space: KnobSpace, pairs: Sequence[Pair]
 ) -> Evaluation:
     """Evaluate an adapter's folder on held-out pairs.
 
     Args:
-        space: gives the legal labels; any hardware's of the pairs' server version.
+        space: gives the legal labels; any hardware's of the pairs' newest server version.
 
     Raises:
         AdapterMismatch, ModelError: the adapter does not fit or is damaged.
-        DatasetError: the pairs do not fit the knob space.
+        DatasetError: the pairs do not fit the knob space, or the adapter was trained
+            on some of their query templates.
     """
-    check_adapter(adapter, base, space.catalogue_hash)
+    card = check_adapter(adapter, base, space.catalogue_hash)
+    known = shared_templates(card.templates, templates_of(pairs))
+    if known:
+        raise DatasetError(
+            f"the adapter in {adapter} was trained on query templates of these held-out pairs: "
+            f"{', '.join(known)}; give it pairs of other templates, or train it again"
+        )
     codec = load_codec(base.path, space)
     sequences = encode_pairs(codec, pairs)
     model = load_adapter(load_base_model(base, best_device()), adapter)

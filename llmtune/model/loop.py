@@ -67,7 +67,7 @@ def fit(
     state = TrainState(model, settings)
     state.restore(run)
     state.save(run)  # a folder that cannot be written fails now, not after the training
-    spent, tokens, first = 0.0, 0, state.step
+    spent, tokens = 0.0, 0
 
     while state.step < steps:
         began = time.perf_counter()
@@ -92,8 +92,7 @@ def fit(
         if state.step % settings.save_every == 0 or held or state.step == steps:
             state.save(run)
         if progress:
-            left = spent / (state.step - first) * (steps - state.step)
-            progress(TrainProgress(state.step, steps, loss, tokens / spent, left, held))
+            progress(TrainProgress(state.step, steps, loss, tokens / spent, held))
 
 
 def _batch(
@@ -168,6 +167,11 @@ class TrainState:
             values = torch.load(path, map_location=self._copies[0].device, weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as bad:
             raise ModelError(f"the checkpoint {path} is damaged; delete it to start over") from bad
+        if not isinstance(values, dict) or "fingerprint" not in values:
+            raise ModelError(
+                f"the file {path} is no checkpoint of `llmtune train`; move it away, or choose"
+                " another folder"
+            )
         if values["fingerprint"] != run.fingerprint:
             raise ModelError(
                 f"the checkpoint {path} is of a run with other pairs or settings;"

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datagen.pairs import Pair, dataset_hash
+from datagen.pairs import Pair, dataset_hash, templates_of
 from llmtune.errors import UsageError
 from llmtune.knobs.space import KnobSpace
-from llmtune.model.adapter import Card, save_adapter
+from llmtune.model.adapter import Card, no_files, save_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
 from llmtune.model.evaluate import Scores, compare_with_base, encode_pairs
 from llmtune.model.quiet import quiet
@@ -68,7 +68,6 @@ class TrainProgress:
         step, steps: done and in all.
         loss: mean negative log-likelihood of a label in this step, nats.
         tokens_per_second: over this call's steps, prompts included.
-        seconds_left: expected, of the steps; None before it can be told.
         held_out: the held-out scores, after the last step of each epoch.
     """
 
@@ -76,11 +75,10 @@ class TrainProgress:
     steps: int
     loss: float
     tokens_per_second: float
-    seconds_left: float | None
     held_out: Scores | None = None
 
 
-def train_adapter(
+def train_adapter(  # noqa: PLR0913  each is another thing that a run is made of
     base: BaseModel,
     space: KnobSpace,
     pairs: Sequence[Pair],
@@ -89,15 +87,18 @@ def train_adapter(
     held_out: Sequence[Pair] = (),
     settings: TrainSettings | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
+    beside: Callable[[Path], None] = no_files,
 ) -> Card:
     """Train an adapter on pairs and write it to `folder` with its card.
 
     The adapter is that of the last step: held-out pairs are scored and choose
     nothing, so their score is an honest one. A call that was stopped goes on from
-    its last checkpoint in `folder` when it is made again with the same arguments.
+    its last checkpoint in `folder` when it is made again with the same arguments. An
+    earlier adapter in `folder` stays whole until the new one is there.
 
     Args:
-        space: gives the legal labels; any hardware's of the pairs' server version.
+        space: gives the legal labels; any hardware's of the pairs' newest server version.
+        beside: writes the adapter's other files, see `save_adapter`.
 
     Raises:
         DatasetError: the pairs do not fit the knob space, or there are none.
@@ -123,7 +124,9 @@ def train_adapter(
     )
     fit(model, codec, train, held, run, progress)
     scores = compare_with_base(model.eval(), codec, held).to_json() if held else {}
-    card = save_adapter(model, folder, base, {**facts, "scores": scores})
+    templates = {schema: sorted(names) for schema, names in templates_of(pairs).items()}
+    told = {**facts, "templates": templates, "scores": scores}
+    card = save_adapter(model, folder, base, told, beside)
     run.checkpoint.unlink(missing_ok=True)
     return card
 

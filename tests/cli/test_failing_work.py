@@ -99,6 +99,19 @@ def test_a_damaged_adapter(name, run, tiny, spoilt) -> None:
     assert "damaged" in refused(run, tiny, spoilt)
 
 
+def test_training_that_cannot_start_leaves_the_earlier_adapter(
+    run, generated, spoilt, tmp_path
+) -> None:
+    data = shutil.copytree(generated, tmp_path / "data")
+    lines = (data / "pairs.jsonl").read_text().splitlines(keepends=True)
+    (data / "pairs.jsonl").write_text("".join(lines[1:]))
+    before = {file.name: file.read_bytes() for file in spoilt.iterdir()}
+    (tmp_path / "empty").mkdir()
+    done = run("train", data, "--base", tmp_path / "empty", "--out", spoilt)
+    assert (done.exit_code, "has no config.json" in done.message) == (1, True)
+    assert {file.name: file.read_bytes() for file in spoilt.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [

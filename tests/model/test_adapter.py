@@ -31,6 +31,19 @@ def test_the_card_says_what_the_adapter_is_for(tiny, adapter):
     assert card.schema == 1
 
 
+def test_an_older_card_without_templates_is_read(adapter):
+    values = json.loads((adapter / "card.json").read_text())
+    del values["templates"]
+    (adapter / "card.json").write_text(json.dumps(values))
+    assert read_card(adapter).templates == {}
+
+
+def test_a_file_of_the_users_own_is_left_alone(tiny, adapter):
+    (adapter / "README.md").write_text("mine")
+    save_adapter(add_adapter(load_base_model(tiny), TrainSettings()), adapter, tiny, FACTS)
+    assert (adapter / "README.md").read_text() == "mine"
+
+
 def test_no_path_of_this_machine_is_written(tiny, adapter):
     for name in ("card.json", "adapter_config.json"):
         assert str(tiny.path) not in (adapter / name).read_text()
@@ -79,7 +92,7 @@ def test_a_damaged_card_is_named(tiny, adapter, content):
 
 def test_a_card_of_another_schema_is_refused(adapter):
     values = json.loads((adapter / "card.json").read_text())
-    (adapter / "card.json").write_text(json.dumps({**values, "schema": 2}))
+    (adapter / "card.json").write_text(json.dumps({**values, "schema": 2, "of_schema_2": 1}))
     with pytest.raises(ModelError, match="schema 2"):
         read_card(adapter)
 
