@@ -41,7 +41,7 @@ class Suggester:
         self, space: KnobSpace, asked: KnobSpace, codec: TokenCodec, decoder: Decoder
     ) -> None:
         """Args: asked: the part of `space` that the model is asked about; the rest
-        of a suggestion stays at its default.
+        of a suggestion stays at its baseline.
         """
         self._space = space
         self._codec = codec
@@ -82,7 +82,7 @@ def load_suggester(
 ) -> Suggester:
     """Load the base model and an adapter for suggestions in `space`.
 
-    Knobs that the adapter was not trained on stay at their default: nothing is known
+    Knobs that the adapter was not trained on stay at their baseline: nothing is known
     of what the model would say of them.
 
     Args:

@@ -98,7 +98,7 @@ def test_the_real_base_model_suggests_valid_configurations(profile):
         assert one.log_likelihood <= 0
 
 
-def test_knobs_that_were_not_trained_keep_their_default(tiny, space, profile, folder):
+def test_knobs_that_were_not_trained_keep_their_baseline(tiny, space, profile, folder):
     known = space.subset(["work_mem"])
     prompts = PromptCodec(known)
     pair = Pair(
