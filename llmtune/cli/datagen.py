@@ -106,11 +106,12 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     from datagen.generate import draw_mixes, label_tolerance, measure, pairs
     from datagen.matrix import MATRIX_FOLDER
     from datagen.measure import MatrixWriter
+    from llmtune.cli.pair_files import held_out_templates
     from llmtune.model.prompt import PromptCodec
     from llmtune.postgres.what_if import WhatIfFeatures
 
     benchmark = bench.query_benchmark()
-    mixes = draw_mixes(benchmark.workload, plan, _held_out(out))
+    mixes = draw_mixes(benchmark.workload, plan, held_out_templates(out))
     what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
     header = _header(bench, what_if, plan.seed)
     writer = MatrixWriter(out / MATRIX_FOLDER, header, benchmark, what_if)
@@ -124,16 +125,6 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     made = list(pairs(matrix, bench.space, bench.profile, mixes, PromptCodec(bench.space)))
     _write(made, out)
     return _summary(matrix, label_tolerance(matrix), [pair.metadata["ratio"] for pair in made])
-
-
-def _held_out(out: Path) -> frozenset[str]:
-    """The templates that the folder's pairs, if there are any, hold out already."""
-    from datagen.pairs import HELD_OUT_FILE, read_pairs, templates_of
-
-    path = out / HELD_OUT_FILE
-    if not path.exists() or not path.stat().st_size:
-        return frozenset()
-    return frozenset().union(*templates_of(read_pairs(path)).values())
 
 
 def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:

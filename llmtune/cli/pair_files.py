@@ -43,6 +43,16 @@ def read_sides(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
     return training, held_out
 
 
+def held_out_templates(folder: Path) -> frozenset[str]:
+    """The query templates that a data-generation folder holds out so far.
+
+    Raises:
+        DatasetError: its file of held-out pairs is damaged.
+    """
+    pairs = [pair for file in _held_out(folder) for pair in read_pairs(file)]
+    return frozenset().union(*templates_of(pairs).values())
+
+
 def space_of(pairs: Sequence[Pair]) -> KnobSpace:
     """The knob space that the completions name: their knobs, on the first pair's hardware.
 
@@ -65,11 +75,16 @@ def space_of(pairs: Sequence[Pair]) -> KnobSpace:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The file itself, or the sides in a folder; of few mixes, none may be held out."""
+    """The file itself, or the sides in a folder."""
     if not path.is_dir():
         yield path
         return
     yield path / TRAIN_FILE
-    held_out = path / HELD_OUT_FILE
+    yield from _held_out(path)
+
+
+def _held_out(folder: Path) -> Iterator[Path]:
+    """Its file, if it holds any: of few mixes, none may be held out."""
+    held_out = folder / HELD_OUT_FILE
     if held_out.exists() and held_out.stat().st_size:
         yield held_out

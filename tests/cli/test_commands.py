@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 
 import pytest
@@ -106,22 +107,11 @@ def test_data_generation_goes_on_where_it_stands(generated, run) -> None:
     assert {path: path.stat().st_mtime_ns for path in runs} == runs
 
 
-def test_data_that_hold_out_templates_of_their_own_keep_them(run, tmp_path) -> None:
-    call = ("datagen", *TINY, *FEW, "--seed", 2, "--out", tmp_path, "--json")
-    path = tmp_path / "held_out.jsonl"
-
-    def templates() -> set[str]:
-        lines = path.read_text().splitlines()
-        return {name for line in lines for name in json.loads(line)["metadata"]["templates"]}
-
-    assert run(*call).exit_code == 0
-    assert templates() <= {f"tpch-q{number}" for number in (10, 17, 20, 21)}
-    # As an earlier LLMTune wrote it, which drew them by the seed.
-    line = json.loads(path.read_text().splitlines()[0])
-    line["metadata"]["templates"] = ["tpch-q2", "tpch-q14"]
-    path.write_text(json.dumps(line) + "\n")
-    assert run(*call).exit_code == 0
-    assert templates() <= {f"tpch-q{number}" for number in (2, 10, 11, 14)}
+def test_data_generation_heeds_what_is_held_out_already(generated, run, tmp_path) -> None:
+    out = shutil.copytree(generated, tmp_path / "out")
+    (out / "held_out.jsonl").write_text("{")
+    done = run("datagen", *TINY, *FEW, "--out", out)
+    assert (done.exit_code, "held_out.jsonl, line 1: not JSON" in done.message) == (1, True)
 
 
 def test_data_generation_of_another_seed_is_refused(generated, run) -> None:

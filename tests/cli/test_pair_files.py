@@ -3,7 +3,7 @@
 import pytest
 
 from datagen.pairs import HELD_OUT_FILE, TRAIN_FILE, Pair, write_pairs
-from llmtune.cli.pair_files import read_sides, space_of
+from llmtune.cli.pair_files import held_out_templates, read_sides, space_of
 from llmtune.errors import DatasetError
 from llmtune.knobs.catalogue import load_catalogue
 
@@ -33,6 +33,14 @@ def test_sides_that_share_a_template_across_folders_are_refused(write) -> None:
     assert [len(side) for side in read_sides([one])] == [1, 1]
     with pytest.raises(DatasetError, match="train on: q2 of tpch, q3 of tpch"):
         read_sides([one, two])
+
+
+def test_what_a_folder_holds_out_is_read_from_its_pairs(write, tmp_path) -> None:
+    folder = write("one", ["q1", "q2"], ["q3", "q4"])
+    assert held_out_templates(folder) == {"q3", "q4"}
+    assert held_out_templates(tmp_path) == set()
+    (folder / HELD_OUT_FILE).write_text("")
+    assert held_out_templates(folder) == set()
 
 
 def test_templates_of_different_schemas_are_different(write) -> None:
