@@ -20,6 +20,8 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 
 SERVER = ("server_version", "cores", "memory")
+"""What a pair's metadata tell of its server."""
+
 ANEW = "write the pairs again with `llmtune datagen`"
 
 
@@ -38,7 +40,7 @@ def read_sides(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
         raise DatasetError(
             f"some of these pairs hold out what others train on: {', '.join(shared)}. Give one "
             f"folder at a time, or delete each {HELD_OUT_FILE} and call the same `llmtune "
-            "datagen` again, which now holds out the same templates for every seed"
+            "datagen` again: with one --held-out it holds out the same templates for every seed"
         )
     return training, held_out
 

@@ -186,6 +186,7 @@ def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:
 
 
 def _learnt_from(source: str, adapter: Path) -> tuple[tuple[str, str], ...]:
+    """Hashes, for `Part.files`: the folder's name alone would not tell a retrained adapter."""
     try:
         contents = [(name, (adapter / name).read_bytes()) for name in _FILES[source]]
     except OSError as error:

@@ -6,8 +6,7 @@ head are several times faster at these lengths, and let the candidates of the
 decoder share one copy of the prompt's keys and values.
 
 It is full attention: no window, no soft cap, no sinks; `reader` refuses models that
-have them. This module imports torch; the
-modules that users import load it lazily.
+have them. This module imports torch; the modules that users import load it lazily.
 """
 
 from __future__ import annotations
