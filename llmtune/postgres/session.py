@@ -25,6 +25,10 @@ LIMITS = {
 """What a role or database may have that ends a session's work, each since a major version:
 https://www.postgresql.org/docs/current/runtime-config-client.html#RUNTIME-CONFIG-CLIENT-STATEMENT"""
 
+ENCODING = "UTF8"
+"""Of the statements that we send, whatever the database's own encoding is: the server
+translates."""
+
 SET_ALL = """
     SELECT set_config(name, value, false)
     FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS given(name, value, place)
@@ -53,7 +57,7 @@ def open_session(
         TargetError: the server refuses a setting.
     """
     try:
-        where = make_conninfo(**{"application_name": "llmtune", **parameters})
+        where = make_conninfo(**_as_ours(parameters))
         connection = psycopg.connect(where, autocommit=True)
     except psycopg.Error as error:
         kind = LoginRefused if _not_down(parameters) else ConnectionFailed
@@ -79,8 +83,13 @@ def environment(parameters: Mapping[str, str]) -> dict[str, str]:
         for option in Conninfo.get_defaults()
         if option.envvar
     }
-    given = {"application_name": "llmtune", **parameters}
+    given = _as_ours(parameters)
     return {variables[name]: value for name, value in given.items() if name in variables}
+
+
+def _as_ours(parameters: Mapping[str, str]) -> dict[str, str]:
+    """With what our sessions have: a name where none is given, and always our encoding."""
+    return {"application_name": "llmtune", **parameters, "client_encoding": ENCODING}
 
 
 def _not_down(parameters: Mapping[str, str]) -> bool:

@@ -1,0 +1,58 @@
+"""Statements reach the server as they are written, whatever its databases are encoded in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.pgbench import find_pgbench
+from llmtune.postgres.session import environment, open_session
+
+COUNT = "SELECT count(*) FROM person WHERE name = 'Müller'"
+
+
+@pytest.fixture(scope="module", params=["LATIN1", "SQL_ASCII"])
+def old(embedded: EmbeddedTarget, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database as they were before UTF-8, with one person in it."""
+    name = f"old_{request.param.lower()}"
+    with embedded.connect() as control:
+        control.execute(
+            f"CREATE DATABASE {name} ENCODING '{request.param}' LOCALE 'C' TEMPLATE template0"
+        )
+        with embedded.connect(name) as connection:
+            connection.execute("SET client_encoding = 'UTF8'")
+            connection.execute("CREATE TABLE person (name text)")
+            connection.execute("INSERT INTO person VALUES ('Müller')".encode())
+        yield name
+        control.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_query_finds_what_it_names(embedded: EmbeddedTarget, old: str) -> None:
+    with embedded.connect(old) as connection:
+        assert connection.execute(COUNT.encode()).fetchone() == (1,)
+        assert connection.execute("SELECT name, length(current_user) FROM person").fetchone() == (
+            "Müller",
+            8,
+        )
+
+
+def test_an_address_cannot_choose_another_encoding(embedded: EmbeddedTarget, old: str) -> None:
+    variables = embedded.libpq_environment(old)
+    address = {"host": variables["PGHOST"], "port": variables["PGPORT"], "dbname": old}
+    asked = {**address, "user": variables["PGUSER"], "client_encoding": "LATIN1"}
+    with open_session({}, asked) as connection:
+        assert connection.execute(COUNT.encode()).fetchone() == (1,)
+    assert environment(asked)["PGCLIENTENCODING"] == "UTF8"
+
+
+def test_scripts_of_pgbench_find_it_too(embedded: EmbeddedTarget, old: str, tmp_path) -> None:
+    script = tmp_path / "find.sql"
+    script.write_text(f"SELECT 1 / ({COUNT});", encoding="utf-8")
+    variables = {**os.environ, **embedded.libpq_environment(old)}
+    command = [str(find_pgbench()), "--no-vacuum", "--transactions", "1", "--file", str(script)]
+    ran = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
