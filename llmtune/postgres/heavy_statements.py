@@ -25,6 +25,7 @@ _HEAVIEST = """
     SELECT coalesce(s.queryid, 0), min(s.query), sum(s.calls)::bigint, sum(s.{time}) / 1000
     FROM {view} s JOIN pg_database d ON d.oid = s.dbid
     WHERE d.datname = current_database() AND s.query IS NOT NULL AND {top}
+      AND s.calls > 0
     GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT {most}
 """
 
@@ -56,7 +57,8 @@ class Installed:
 def heavy_statements(connection: Connection, most: int) -> tuple[HeavyStatement, ...]:
     """The `most` statements of the connection's database with the longest total time.
 
-    Statements inside functions do not count, and those of all users are added up.
+    Statements inside functions do not count, nor do those that were only planned, and
+    those of all users are added up.
 
     Raises:
         UsageError: the extension is missing in this database, or its library is not
