@@ -12,11 +12,11 @@ import psycopg
 from llmtune.errors import UsageError
 from llmtune.postgres.column_values import OURS
 from llmtune.postgres.heavy_statements import HIDDEN, HeavyStatement, heavy_statements
+from llmtune.postgres.logged_texts import logged_texts
 from llmtune.postgres.parameters import ParameterValues
 from llmtune.postgres.plans import explain, not_planned
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection
-from workloads.captured.log import Reservoir, logged_statements
 from workloads.captured.places import places_in
 from workloads.captured.scope import TableName, tables_of
 from workloads.digest import digest
@@ -68,8 +68,8 @@ def captured_workload(
     bounded looks at tables.
 
     Raises:
-        UsageError: `pg_stat_statements` cannot be used, the log cannot be read, or
-            no statement is left; what to do is said.
+        UsageError: `pg_stat_statements` cannot be used, the log cannot be read or has
+            none of the statements, or none of them is left; what to do is said.
         ConnectionFailed: the server goes away meanwhile.
     """
     heavy = heavy_statements(connection, limit * _LOOKED_AT)
@@ -110,10 +110,18 @@ class _Capture:
                 return
             texts = self._texts(heavy, statement)
         except UsageError as unfit:
-            self.skipped.append(Skipped(heavy.sql, heavy.seconds, str(unfit)))
+            self._skip(heavy, str(unfit))
+            return
+        except psycopg.Error as error:  # as of a schema that our role may not look into
+            if self.connection.broken:
+                raise
+            self._skip(heavy, f"its values cannot be looked up: {not_planned(error)}")
             return
         self.taken += 1
         self.queries += self._queries(heavy, statement, texts)
+
+    def _skip(self, heavy: HeavyStatement, reason: str) -> None:
+        self.skipped.append(Skipped(heavy.sql, heavy.seconds, reason))
 
     def _check_visible(self, heavy: HeavyStatement) -> None:
         if heavy.sql == HIDDEN:
@@ -207,23 +215,19 @@ def _logged(
     heavy: Iterable[HeavyStatement], connection: Connection, options: WorkloadOptions
 ) -> dict[int, list[str]]:
     """Texts from the statement log by query id, at most `SETS` of each."""
-    import pglast
-
     if options.data is None:
         return {}
-    ids: dict[str, list[int]] = {}
-    for one in heavy:
-        with suppress(pglast.parser.ParseError):
-            ids.setdefault(pglast.fingerprint(one.sql), []).append(one.query_id)
     rng = Random(options.seed or 0)  # noqa: S311 - not a secret
-    kept: dict[int, Reservoir] = {}
-    for logged in logged_statements(options.data, connection.info.dbname):
-        alike = ids.get(pglast.fingerprint(logged.sql))
-        if alike:
-            # Before PostgreSQL 18 lists of another length are another statement.
-            query_id = logged.query_id if logged.query_id in alike else alike[0]
-            kept.setdefault(query_id, Reservoir(SETS, rng)).add(logged.sql)
-    return {query_id: reservoir.kept for query_id, reservoir in kept.items()}
+    database = connection.info.dbname
+    return logged_texts(options.data, database, _queries_of(heavy), SETS, rng)
+
+
+def _queries_of(heavy: Iterable[HeavyStatement]) -> Iterator[HeavyStatement]:
+    """Those that can be parsed and are queries on the user's tables."""
+    for one in heavy:
+        with suppress(UsageError):
+            if _query_on_tables(one):
+                yield one
 
 
 def _scaled(queries: list[Query]) -> tuple[Query, ...]:

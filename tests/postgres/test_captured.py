@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.errors import DivisionByZero
 
 from llmtune.benchmark.check import CheckOptions, check_queries
 from llmtune.errors import UsageError
@@ -33,6 +34,8 @@ SCHEMA = """
     INSERT INTO sale SELECT g, CASE WHEN g % 10 = 0 THEN 'open' ELSE 'done' END, g / 10.0,
         DATE '2020-01-01' + g % 1000, 'note ' || g, '{}' FROM generate_series(1, 5000) g;
     CREATE TABLE secret AS SELECT 1 AS a;
+    CREATE SCHEMA audit;
+    CREATE TABLE audit.entry AS SELECT 1 AS a;
     CREATE ROLE reader;
     GRANT SELECT ON sale TO reader;
     GRANT USAGE ON SCHEMA statistics TO reader;
@@ -184,6 +187,37 @@ def test_a_log_without_numbers_of_statements_is_matched_by_text(server, shop, tm
     assert "SELECT sold FROM sale WHERE id = 4321" in texts(found, "SELECT sold")
 
 
+def test_what_cannot_be_read_with_its_values_is_passed_over(server, shop, tmp_path):
+    """A parameter may stand where no constant may."""
+    log = server.data_folder / "log" / "statements.json"
+    with server.connect("shop") as application:
+        application.execute("SET application_name = 'shop'")
+        application.execute("SELECT sold FROM sale WHERE id = (%s::int[])[1]", [[4731]])
+        application.execute("SELECT sold, id FROM sale WHERE id = 4732")
+    wait_for(log, "4732")
+    assert "($1::int[])[1]" in log.read_text()
+    odd = tmp_path / "odd.json"
+    odd.write_text(log.read_text().replace("($1::int[])[1]", "$1[1]"))
+    found = captured_workload(shop, WorkloadOptions(seed=1, data=odd))
+    assert texts(found, "sold, id") == ["SELECT sold, id FROM sale WHERE id = 4732"]
+
+
+def test_a_log_that_helps_with_nothing_is_refused(server, shop, tmp_path):
+    """As one in another language, where no message tells of a statement."""
+    with server.connect("shop") as application:
+        application.execute("SET application_name = 'shop'")
+        application.execute("SELECT sold FROM sale WHERE id = 4741")
+    log = server.data_folder / "log" / "statements.json"
+    wait_for(log, "4741")
+    german = log.read_text().replace("duration: ", "Dauer: ").replace("statement: ", "Anweisung: ")
+    (tmp_path / "german.json").write_text(german)
+    with pytest.raises(UsageError, match=r"german\.json has none .* of shop: .*lc_messages = 'C'"):
+        captured_workload(shop, WorkloadOptions(seed=1, data=tmp_path / "german.json"))
+    shop.execute(RESET)
+    with pytest.raises(UsageError, match="no query on the tables of shop yet"):
+        captured_workload(shop, WorkloadOptions(seed=1, data=log))
+
+
 def wait_for(log: Path, text: str) -> None:
     """The server's log collector writes a moment after the statement."""
     for _ in range(100):
@@ -227,6 +261,30 @@ def test_statements_of_others_and_tables_out_of_reach_are_listed(shop, capture):
     assert "permission denied for table secret" in reasons["SELECT a FROM secret WHERE a = $1"]
     shop.execute("RESET SESSION AUTHORIZATION")
     shop.execute("REVOKE pg_read_all_stats FROM reader")
+
+
+def test_a_schema_out_of_reach_costs_its_statements_alone(shop, capture):
+    shop.execute(b"SELECT a FROM audit.entry WHERE a = 1")
+    shop.execute("GRANT pg_read_all_stats TO reader")
+    shop.execute("SET SESSION AUTHORIZATION reader")
+    found = capture()
+    assert texts(found, "FROM sale")
+    reasons = {one.sql: one.reason for one in found.skipped}
+    reason = reasons["SELECT a FROM audit.entry WHERE a = $1"]
+    assert reason == "its values cannot be looked up: permission denied for schema audit"
+    shop.execute("RESET SESSION AUTHORIZATION")
+    shop.execute("REVOKE pg_read_all_stats FROM reader")
+
+
+def test_what_was_planned_but_never_ran_does_not_count(shop, capture):
+    shop.execute("SET pg_stat_statements.track_planning = on")
+    with pytest.raises(DivisionByZero):
+        shop.execute(b"SELECT price / (id - 1) AS never FROM sale WHERE id = 1")
+    counted = "SELECT plans, calls FROM statistics.pg_stat_statements WHERE query LIKE '%never%'"
+    assert shop.execute(counted.encode()).fetchone() == (1, 0)
+    found = capture()
+    assert found.workload.queries
+    assert not texts(found, "never")
 
 
 def test_a_database_without_statements_says_what_to_do(server, shop):
