@@ -12,7 +12,8 @@ class TableStatistics:
     """One table or materialized view of the connection's database.
 
     Attributes:
-        name: qualified by its schema only where the search path does not find it.
+        name: bare, as plans have it; qualified by its schema only where the search path
+            does not find the table and another one has its name too.
         rows: the planner's estimate, 0 when the table was never analyzed.
         heap_bytes: of the main fork, without TOAST.
         index_bytes: of all its indexes together.
@@ -62,7 +63,8 @@ def index_statistics(connection: Connection) -> dict[str, IndexStatistics]:
 def table_statistics(connection: Connection) -> tuple[TableStatistics, ...]:
     """All user tables of the connection's database, largest heap first."""
     rows = connection.execute(
-        "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text"
+        "SELECT CASE WHEN pg_table_is_visible(c.oid)"
+        "              OR count(*) OVER (PARTITION BY c.relname) = 1 THEN c.relname::text"
         "            ELSE n.nspname || '.' || c.relname END,"
         "       greatest(c.reltuples, 0)::bigint,"
         "       pg_relation_size(c.oid), pg_indexes_size(c.oid),"

@@ -6,7 +6,7 @@ from llmtune.errors import DatasetError, UnknownName, UsageError
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.profile import Profile, profile_workload
 from workloads.tpch import tpch_workload
-from workloads.workload import Query, Workload
+from workloads.workload import ExistingDatabase, Query, Workload
 
 TPCH = tpch_workload(0.01, 1)
 
@@ -67,6 +67,29 @@ def test_it_is_the_same_whatever_the_session_s_settings(
     with embedded.connect(tpch_tiny, settings) as connection:
         again = profile_workload(connection, TPCH, embedded.hardware, embedded.version)
     assert again == profile
+
+
+def test_tables_off_the_search_path_are_known_by_the_names_in_plans(
+    embedded: EmbeddedTarget,
+) -> None:
+    with embedded.connect() as control:
+        control.execute("CREATE DATABASE pathless")
+        with embedded.connect("pathless") as connection:
+            connection.execute(
+                "CREATE SCHEMA app; CREATE SCHEMA old;"
+                " CREATE TABLE app.orders AS SELECT n FROM generate_series(1, 50000) AS n;"
+                " CREATE TABLE app.city (n integer); CREATE TABLE old.city (n integer);"
+                " CREATE TABLE app.person (n integer); CREATE TABLE person (n integer);"
+                " ANALYZE"
+            )
+            query = Query("q", "SELECT sum(n) FROM app.orders", "q")
+            own = Workload("own", (query,), ExistingDatabase("own"))
+            taken = profile_workload(connection, own, embedded.hardware, embedded.version)
+        control.execute("DROP DATABASE pathless WITH (FORCE)")
+    largest, *others = taken.tables
+    (scan,) = taken.queries[0].features.scans
+    assert scan.table == largest.name == "orders"
+    assert {one.name for one in others} == {"app.city", "old.city", "app.person", "person"}
 
 
 def test_writes_make_a_mixed_workload(embedded: EmbeddedTarget, tpch_tiny: str) -> None:
