@@ -1,6 +1,7 @@
 """Queries synthesized over live databases: they run, join along keys and keep their promises."""
 # ruff: noqa: S311 - draws for tests, not secrets
 
+import tracemalloc
 from collections.abc import Iterator
 from random import Random
 
@@ -209,6 +210,40 @@ def test_keys_that_all_count_from_one_are_told_apart(scratch: Connection) -> Non
         ("movie_link", "movie_id", "title"),
         ("movie_link", "linked_movie_id", "title"),
     }
+
+
+def test_numbers_that_no_key_can_be_are_no_keys(scratch: Connection) -> None:
+    scratch.execute(
+        """
+        CREATE TABLE customer (id integer PRIMARY KEY, since date);
+        CREATE TABLE invoice (id integer PRIMARY KEY, customer_id bigint);
+        INSERT INTO customer SELECT n, date '2020-01-01' + n FROM generate_series(1, 500) AS n;
+        INSERT INTO invoice SELECT n, 1234567890123456789 + n % 400
+            FROM generate_series(1, 3000) AS n;
+        ANALYZE"""
+    )
+    assert read_facts(scratch).joins == ()
+    scratch.execute("UPDATE invoice SET customer_id = 1 + id % 400; ANALYZE invoice")
+    (join,) = read_facts(scratch).joins
+    assert (join.child, *join.child_columns, join.parent) == ("invoice", "customer_id", "customer")
+
+
+def test_documents_are_not_fetched_whole(scratch: Connection) -> None:
+    """Of a table that was never analyzed, whose values are looked at."""
+    scratch.execute(
+        """
+        CREATE TABLE scan (id integer PRIMARY KEY, name text, page bytea, extra json);
+        INSERT INTO scan SELECT n, 'n' || n, decode(repeat('00ff', 50000), 'hex'),
+                                json_build_array(repeat('x', 100000))
+            FROM generate_series(1, 100) AS n"""
+    )
+    tracemalloc.start()
+    (scans,) = read_facts(scratch).relations
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000, "one row alone is of 300 kB"
+    distinct = {column.name: column.distinct for column in scans.columns}
+    assert distinct == {"id": 100, "name": 100, "page": 1, "extra": 1}
 
 
 def drop_foreign_keys(connection: Connection) -> None:

@@ -17,6 +17,10 @@ from workloads.synthesis.facts import Column, Family, Join, Relation, SchemaFact
 SAMPLED_ROWS = 3000
 """Of a table that was never analyzed."""
 
+SAMPLED_LENGTH = 256
+"""Characters of a sampled value: some are documents of megabytes. Those that agree so far
+count as one value; none so long is ever written into a query."""
+
 _FAMILIES = {
     **dict.fromkeys(("int2", "int4", "int8", "numeric", "float4", "float8"), Family.NUMBER),
     **dict.fromkeys(("date", "timestamp", "timestamptz"), Family.TIME),
@@ -163,7 +167,10 @@ def _sampled(connection: Connection, rows: Sequence[_Row]) -> dict[str, Statisti
     """Statistics of the table's first rows by column; empty when it has none."""
     names = [row.name for row in rows]
     query = sql.SQL("SELECT {} FROM {} LIMIT {}").format(
-        sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names),
+        sql.SQL(", ").join(
+            sql.SQL("left({}::text, {})").format(sql.Identifier(name), SAMPLED_LENGTH)
+            for name in names
+        ),
         rows[0].table,
         SAMPLED_ROWS,
     )
