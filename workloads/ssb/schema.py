@@ -84,20 +84,20 @@ CREATE_TABLE = {
 }
 """Table to CREATE TABLE statement, in the order in which they are loaded."""
 
-PRIMARY_KEYS = (
-    "ALTER TABLE customer ADD PRIMARY KEY (c_custkey)",
-    "ALTER TABLE part ADD PRIMARY KEY (p_partkey)",
-    "ALTER TABLE supplier ADD PRIMARY KEY (s_suppkey)",
-    "ALTER TABLE date ADD PRIMARY KEY (d_datekey)",
-    "ALTER TABLE lineorder ADD PRIMARY KEY (lo_orderkey, lo_linenumber)",
-)
-
-INDEXES = (
-    "CREATE INDEX ON lineorder (lo_custkey)",
-    "CREATE INDEX ON lineorder (lo_partkey)",
-    "CREATE INDEX ON lineorder (lo_suppkey)",
-    "CREATE INDEX ON lineorder (lo_orderdate)",
-)
+INDEXES = {
+    "lineorder": (
+        "ALTER TABLE lineorder ADD PRIMARY KEY (lo_orderkey, lo_linenumber)",
+        "CREATE INDEX ON lineorder (lo_custkey)",
+        "CREATE INDEX ON lineorder (lo_partkey)",
+        "CREATE INDEX ON lineorder (lo_suppkey)",
+        "CREATE INDEX ON lineorder (lo_orderdate)",
+    ),
+    "customer": ("ALTER TABLE customer ADD PRIMARY KEY (c_custkey)",),
+    "part": ("ALTER TABLE part ADD PRIMARY KEY (p_partkey)",),
+    "supplier": ("ALTER TABLE supplier ADD PRIMARY KEY (s_suppkey)",),
+    "date": ("ALTER TABLE date ADD PRIMARY KEY (d_datekey)",),
+}
+"""Table to the statements for its primary key and its other indexes."""
 
 FOREIGN_KEYS = (
     "ALTER TABLE lineorder ADD FOREIGN KEY (lo_custkey) REFERENCES customer",

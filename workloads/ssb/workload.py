@@ -8,12 +8,11 @@ from functools import cache
 from importlib.resources import files
 from inspect import cleandoc
 
-from llmtune.errors import UsageError
-from workloads.options import WorkloadOptions
+from workloads.options import WorkloadOptions, check_scale
 from workloads.ssb.dimensions import customer_rows, date_rows, part_rows, supplier_rows
 from workloads.ssb.lineorder import lineorder_rows
 from workloads.ssb.parameters import NAMES, drawn_parameters, paper_parameters
-from workloads.ssb.schema import CREATE_TABLE, FOREIGN_KEYS, INDEXES, PRIMARY_KEYS
+from workloads.ssb.schema import CREATE_TABLE, FOREIGN_KEYS, INDEXES
 from workloads.workload import DataSet, Query, Table, Workload
 
 SCALE = 0.1
@@ -71,16 +70,14 @@ def ssb_data_set(scale: float) -> DataSet:
     Raises:
         UsageError: `scale` is not a positive finite number.
     """
-    if not 0 < scale < float("inf"):
-        raise UsageError(f"the scale factor must be a positive number, not {scale}")
     return DataSet(
-        name=f"ssb-sf{scale:.15g}",
+        name=f"ssb-sf{check_scale(scale):.15g}",
         schema="ssb",
         tables=tuple(
-            Table(name, cleandoc(create), GeneratedRows(name, scale))
+            Table(name, cleandoc(create), GeneratedRows(name, scale), indexes=INDEXES[name])
             for name, create in CREATE_TABLE.items()
         ),
-        indexes=(*PRIMARY_KEYS, *INDEXES, *FOREIGN_KEYS),
+        indexes=FOREIGN_KEYS,
         disk_bytes=_DISK_BYTES_EMPTY + int(_DISK_BYTES_PER_SCALE * scale),
     )
 
