@@ -1,7 +1,9 @@
-"""DuckDB with the rows that PostgreSQL has, as an independent engine."""
+"""DuckDB with the rows that PostgreSQL has, as an independent engine; a folder we may not read."""
 
 import importlib.util
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -23,6 +25,33 @@ def duck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
         connection.execute(f"COPY {table.name} FROM '{file}' (FORMAT csv, HEADER false)")
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[Path]:
+    """A folder of another account's, as seen by whoever is `unprivileged`."""
+    folder = tmp_path / "private"
+    folder.mkdir()
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o700)
+
+
+@pytest.fixture
+def unprivileged() -> Callable[[], AbstractContextManager[None]]:
+    """Without root's right to read everything, where we have it."""
+
+    @contextmanager
+    def nobody() -> Iterator[None]:
+        own = os.geteuid()
+        if own == 0:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(own)
+
+    return nobody
 
 
 def _tpch_extension() -> Path:

@@ -1,6 +1,8 @@
 """Workloads from `.sql` files: ids, weights, places, and what is refused."""
 
 import pickle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from workloads import registry
 from workloads.digest import digest
 from workloads.options import WorkloadOptions
 from workloads.sqlfiles import is_sql_path, sql_text
+from workloads.sqlfiles.workload import sqlfiles_workload
 from workloads.tpch import tpch_workload
 from workloads.workload import ExistingDatabase, Workload
 
@@ -47,6 +50,21 @@ def test_ids_come_from_files_and_names(folder: Path) -> None:
     assert workload.queries[2].place == f"{folder}/q2.sql:3"
     assert workload.data_set == ExistingDatabase()
     pickle.dumps(workload)
+
+
+def test_files_of_equal_numbers_have_an_order_of_their_own(tmp_path: Path) -> None:
+    for zeros in (2, 0, 5, 3, 1, 4):
+        (tmp_path / f"q{'0' * zeros}1.sql").write_text(f"SELECT {zeros}")
+    ids = [query.id for query in build(tmp_path).queries]
+    assert ids == ["q000001", "q00001", "q0001", "q001", "q01", "q1"]
+
+
+@pytest.mark.parametrize("name", ["own.sql", "monthly/"])
+def test_what_is_another_account_s_is_refused(
+    private: Path, unprivileged: Callable[[], AbstractContextManager[None]], name: str
+) -> None:
+    with unprivileged(), pytest.raises(UsageError, match=r"private.* cannot be read: Permission"):
+        sqlfiles_workload(private / name, WorkloadOptions())
 
 
 def test_a_name_changes_with_what_is_measured(folder: Path) -> None:

@@ -57,24 +57,29 @@ def sql_text(queries: Iterable[Query]) -> str:
 
 def _files(path: Path) -> list[Path]:
     """The file itself, or those below the folder but the hidden, with q2 before q10."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise UsageError(f"no workload {path}: there is no such file or folder")
-    below = [file for file in path.rglob("*.sql") if file.is_file()]
+    try:
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            raise UsageError(f"no workload {path}: there is no such file or folder")
+        below = [file for file in path.rglob("*.sql") if file.is_file()]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     files = [file for file in below if not _hidden(file.relative_to(path))]
     if not files:
         raise UsageError(f"the folder {path} has no .sql file")
-    return sorted(files, key=lambda file: _natural(file.relative_to(path)))
+    return sorted(files, key=lambda file: _place(file.relative_to(path)))
 
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    parts = re.findall(r"\d+|\D+", path.as_posix())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+def _place(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """By numbers first; q1 and q01 are told apart, for the folder has them in any order."""
+    name = path.as_posix()
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
 
 
 def _text(file: Path) -> str:
