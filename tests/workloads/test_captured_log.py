@@ -1,6 +1,8 @@
 """Statement logs that PostgreSQL 18 wrote: one run of a shop, in both forms."""
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from random import Random
 
@@ -69,6 +71,32 @@ def test_a_damaged_log_is_named_with_its_line(tmp_path: Path, form: str, said: s
 def test_a_last_line_that_is_being_written_is_passed_over(tmp_path: Path, form: str) -> None:
     path = damaged(tmp_path, form, "cut short")
     assert list(logged_statements(path, "shop")) == list(logged_statements(GOLDEN / form, "shop"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_log_may_break_off_anywhere(tmp_path: Path, form: str) -> None:
+    text, copy = (GOLDEN / form).read_text(), tmp_path / form
+    whole = list(logged_statements(GOLDEN / form, "shop"))
+    counts = []
+    for cut in (*range(500, len(text) - 200, 61), *range(len(text) - 200, len(text))):
+        copy.write_text(text[:cut])
+        found = list(logged_statements(copy, "shop"))
+        assert found == whole[: len(found)], cut
+        counts.append(len(found))
+    assert counts == sorted(counts)
+    assert counts[-1] == len(whole)
+
+
+@pytest.mark.parametrize("name", ["", "statements.csv", "log/statements.json"])
+def test_a_log_of_another_account_is_to_be_copied(
+    private: Path, unprivileged: Callable[[], AbstractContextManager[None]], name: str
+) -> None:
+    with unprivileged(), pytest.raises(UsageError) as caught:
+        list(logged_statements(private / name, "shop"))
+    assert str(caught.value) == (
+        f"{private / name} cannot be read: Permission denied; copy the log to where this "
+        "account may read it"
+    )
 
 
 def test_a_folder_is_all_its_logs(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -47,10 +48,11 @@ def log_files(path: Path) -> list[Path]:
     """The log itself, or all logs in a folder by name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or we may not look.
     """
-    files = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
-    logs = [file for file in files if file.suffix in SUFFIXES and file.is_file()]
+    with _reading(path):
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        logs = [file for file in files if file.suffix in SUFFIXES and file.is_file()]
     if not logs:
         raise UsageError(
             f"{path} is no statement log in csv or JSON form and holds none; write one with "
@@ -65,10 +67,11 @@ def logged_statements(path: Path, database: str) -> Iterator[Logged]:
     What LLMTune ran itself, what does not parse and what lacks its values is left out.
 
     Raises:
-        UsageError: no log, or one that is damaged; file and line are named.
+        UsageError: no log, or one that is damaged or may not be read; file and line
+            are named.
     """
     for file in log_files(path):
-        for entry in _csv(file) if file.suffix == ".csv" else _json(file):
+        for entry in _entries(file):
             ours = entry.application == "llmtune"
             if (entry.database, entry.severity) == (database, "LOG") and not ours:
                 yield from _statements(entry)
@@ -90,15 +93,33 @@ class Reservoir:
             self.kept[place] = text
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """A server keeps its logs from other accounts."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}; copy the log to where this account "
+            "may read it"
+        ) from error
+
+
+def _entries(file: Path) -> Iterator[Entry]:
+    with _reading(file):
+        yield from _csv(file) if file.suffix == ".csv" else _json(file)
+
+
 def _csv(file: Path) -> Iterator[Entry]:
     csv.field_size_limit(_LONGEST_FIELD)
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
-        reader = csv.reader(lines, strict=True)
+        # A server may be in the middle of its last line, wherever that breaks off.
+        reader = csv.reader((one for one in lines if one.endswith(("\n", "\r"))), strict=True)
         try:
             for row in reader:
                 yield _row(row, f"{file}:{reader.line_num}")
         except csv.Error as error:
-            # A server may be in the middle of its last line.
+            # Or in the middle of a statement of several lines.
             if "unexpected end" not in str(error):
                 raise UsageError(f"{file}:{reader.line_num}: {error}") from error
 
