@@ -5,6 +5,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,7 +111,15 @@ def as_tgz(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar, as_tgz])
+def as_txz(folder: Path) -> Path:
+    path = folder.with_suffix(".tar.xz")
+    with tarfile.open(path, "w:xz") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.add(file, f"./{file.name}")
+    return path
+
+
+@pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar, as_tgz, as_txz])
 def test_real_files_arrive_as_they_are(
     embedded: Target, folder: Path, edition: Edition, pack: Callable[[Path], Path]
 ) -> None:
@@ -213,14 +222,52 @@ def with_another_checksum(whole: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [cut_off, with_another_checksum])
+@pytest.mark.parametrize("pack", [as_tgz, as_txz])
 def test_a_damaged_archive_is_named(
-    embedded: Target, folder: Path, edition: Edition, damage: Callable[[bytes], bytes]
+    embedded: Target,
+    folder: Path,
+    edition: Edition,
+    pack: Callable[[Path], Path],
+    damage: Callable[[bytes], bytes],
 ) -> None:
-    path = as_tgz(folder)
+    path = pack(folder)
     path.write_bytes(damage(path.read_bytes()))
     message = refused(embedded, imdb_data_set(path, edition))
     assert f"{path} cannot be read" in message
     assert "damaged" in message
+
+
+def with_members(path: Path, at: int, value: int) -> None:
+    """Another 16-bit number in the directory entry of every file in a zip archive."""
+    whole = bytearray(path.read_bytes())
+    for entry in re.finditer(rb"PK\x01\x02", bytes(whole)):
+        whole[entry.start() + at : entry.start() + at + 2] = value.to_bytes(2, "little")
+    path.write_bytes(whole)
+
+
+def test_an_encrypted_archive_is_refused_before_anything_starts(folder: Path) -> None:
+    path = as_zip(folder)
+    with_members(path, 8, 1)
+    with pytest.raises(LoadError, match=r"imdb\.zip is encrypted; unpack it"):
+        imdb_data_set(path)
+
+
+def test_a_compression_that_we_lack_is_named(
+    embedded: Target, folder: Path, edition: Edition
+) -> None:
+    path = as_zip(folder)
+    with_members(path, 10, 9)  # Deflate64, of large archives made by Windows
+    message = refused(embedded, imdb_data_set(path, edition))
+    assert re.search(r"zip: \w+\.csv cannot be read: .*compression.*; unpack it", message)
+
+
+@pytest.mark.parametrize("name", ["", "imdb.tgz"])
+def test_what_is_another_account_s_is_no_damage(
+    private: Path, unprivileged: Callable[[], AbstractContextManager[None]], name: str
+) -> None:
+    with unprivileged(), pytest.raises(LoadError) as caught:
+        imdb_data_set(private / name)
+    assert str(caught.value) == f"{private / name} cannot be read: Permission denied"
 
 
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:

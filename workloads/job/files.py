@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -18,8 +19,18 @@ from workloads.job.schema import CREATE_TABLE
 
 BLOCK_BYTES = 1 << 18
 
-_DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+_DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
 """What reading a damaged file or archive raises."""
+
+_ENCRYPTED = 1
+"""Bit of a zip member's flags: APPNOTE.TXT, section 4.4.4."""
 
 
 class CsvFiles(Protocol):
@@ -46,9 +57,9 @@ def open_csv_files(path: Path) -> CsvFiles:
         LoadError: it is neither, or files are missing. Only a compressed tar archive,
             which has to be read whole, is not searched before its first row is asked for.
     """
-    if not path.exists():
-        raise UsageError(f"there is no folder or archive {path}")
     with _reading(path):
+        if not path.exists():
+            raise UsageError(f"there is no folder or archive {path}")
         if path.is_dir():
             return Folder(path)
         if zipfile.is_zipfile(path):
@@ -82,8 +93,11 @@ class Zip:
     def __init__(self, path: Path) -> None:
         self._path = path
         with zipfile.ZipFile(path) as archive:
-            self._members = {PurePosixPath(name).name: name for name in archive.namelist()}
-        _check_complete(path, self._members)
+            members = {PurePosixPath(one.filename).name: one for one in archive.infolist()}
+        _check_complete(path, members)
+        if any(one.flag_bits & _ENCRYPTED for one in members.values()):
+            raise LoadError(f"{path} is encrypted; unpack it, give the folder")
+        self._members = {name: one.filename for name, one in members.items()}
 
     def rows(self, table: str) -> Iterator[bytes]:
         """The bytes of the table's file."""
@@ -171,5 +185,10 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
 def _reading(what: Path | str) -> Iterator[None]:
     try:
         yield
+    except NotImplementedError as error:  # a method of compression, such as Deflate64
+        raise LoadError(f"{what} cannot be read: {error}; unpack it, give the folder") from error
     except _DAMAGE as error:
-        raise LoadError(f"{what} cannot be read: {error}; is it damaged?") from error
+        # Only what the system says has an errno, such as that we lack the right.
+        refused = error.strerror if isinstance(error, OSError) and error.errno else None
+        said = refused or f"{error}; is it damaged?"
+        raise LoadError(f"{what} cannot be read: {said}") from error
