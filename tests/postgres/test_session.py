@@ -54,5 +54,5 @@ def test_scripts_of_pgbench_find_it_too(embedded: EmbeddedTarget, old: str, tmp_
     script.write_text(f"SELECT 1 / ({COUNT});", encoding="utf-8")
     variables = {**os.environ, **embedded.libpq_environment(old)}
     command = [str(find_pgbench()), "--no-vacuum", "--transactions", "1", "--file", str(script)]
-    ran = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
