@@ -19,14 +19,7 @@ from workloads.job.schema import CREATE_TABLE
 
 BLOCK_BYTES = 1 << 18
 
-_DAMAGE = (
-    OSError,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-)
+_DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 """What reading a damaged file or archive raises."""
 
 _ENCRYPTED = 1
