@@ -52,8 +52,8 @@ class Bench:
     Attributes:
         whole: the knob space of all knobs that the target can change.
         space: the part of it that the workload responds to.
+        facts: what the guards know of the server.
         journal: told before each change of a server that outlives us.
-        facts: what the guards know of such a server.
         measure: how its queries are measured where a command does not say it.
     """
 
@@ -63,14 +63,14 @@ class Bench:
     workload: AnyWorkload
     database: str
     profile: Profile
+    facts: ServerFacts
     journal: Journal | None = None
-    facts: ServerFacts | None = None
     measure: MeasureOptions = field(default_factory=MeasureOptions)
 
     @property
     def busy(self) -> int:
         """Sessions that may work at once: the workload's, or those that are open anyway."""
-        return max(self.workload.clients, 1 if self.facts is None else self.facts.clients)
+        return self.facts.clients
 
     def restart_clock(self) -> float:
         """Seconds that the target has spent restarting so far."""
@@ -143,9 +143,9 @@ def open_bench(
             profile = profile_workload(connection, wanted, target.hardware, target.version, others)
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
         space = relevant(whole, profile.kind, jit=jit)
-        facts = live_facts(target, wanted, safety.risks)
+        facts = facts_of(target, wanted, safety.risks)
         measure = measure_options(options)
-        yield Bench(target, whole, space, wanted, database, profile, journal, facts, measure)
+        yield Bench(target, whole, space, wanted, database, profile, facts, journal, measure)
 
 
 def _known(target: TargetRequest, request: WorkloadRequest, *, load: bool) -> AnyWorkload | None:
@@ -172,10 +172,10 @@ def _live(target: Target, request: WorkloadRequest, reporter: Reporter) -> Workl
         return synthesized(connection, data, request.options, reporter)
 
 
-def live_facts(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts | None:
-    """Of a server that is there for others too."""
+def facts_of(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts:
+    """What the guards must know; only a server that is there for others too is asked."""
     if not isinstance(target, DsnTarget):
-        return None
+        return ServerFacts(max(wanted.clients, 1), allow_durability=risks.durability)
     report = target.report
     with target.connect() as connection:
         return server_facts(

@@ -17,7 +17,7 @@ from llmtune.cli.bench import (
     Bench,
     WorkloadRequest,
     announce,
-    live_facts,
+    facts_of,
     open_bench,
     tunable_space,
 )
@@ -122,8 +122,8 @@ def open_observed(
             workload,
             database,
             profile,
+            facts_of(target, workload, safety.risks),
             journal,
-            live_facts(target, workload, safety.risks),
             request=request,
             reporter=reporter,
         )

@@ -15,7 +15,7 @@ from llmtune.postgres.server_settings import alter_statement
 from llmtune.postgres.settings import Planned, SettingsApplier
 from llmtune.postgres.traffic_reader import counting_statement
 from llmtune.report.wording import span_text
-from llmtune.tuning.guards import ServerFacts, server_budget, violations
+from llmtune.tuning.guards import server_budget, violations
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import SessionRecord
 from llmtune.units import format_memory
@@ -32,13 +32,12 @@ WAYS = {
 
 def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
     """What will be touched and how, for people, before the first change."""
-    facts = bench.facts or ServerFacts(clients=plan.clients)
     for effect, how in WAYS.items():
         names = [knob.name for knob in bench.space.knobs if knob.effect is effect]
         if names:
             yield f"{len(names)} knob{'s' if len(names) > 1 else ''} {how}: {', '.join(names)}"
-    budget = server_budget(bench.space, facts) >> 20 << 20
-    sessions = f"{facts.clients} session{'s' if facts.clients > 1 else ''}"
+    budget = server_budget(bench.space, bench.facts) >> 20 << 20
+    sessions = f"{bench.busy} session{'s' if bench.busy > 1 else ''}"
     yield f"memory: nothing that could need over {format_memory(budget)} ({sessions})"
     runs = 3 * plan.confirm_runs
     trials = "trials until the time is used" if plan.trials is None else f"{plan.trials} trials"
@@ -57,7 +56,7 @@ def dry_run_lines(bench: Bench, record: SessionRecord) -> Iterator[str]:
     touched: dict[str, None] = {}
     for number, proposal in enumerate(_others(bench, record.proposals), 2):
         yield f"-- {number}. {proposal.source}"
-        refused = violations(proposal.configuration, bench.space, bench.facts or ServerFacts())
+        refused = violations(proposal.configuration, bench.space, bench.facts)
         if refused:
             yield f"-- not applied: {'; '.join(one.reason for one in refused)}"
             continue
