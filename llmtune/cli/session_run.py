@@ -111,11 +111,11 @@ def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
     where = f"{result.workload} on PostgreSQL {result.server_version}"
     comment = f"{said.title}\n{said.detail}\n{where}"
     (out / "best.conf").write_text(conf(result.knobs, comment), encoding="utf-8")
-    trials = [entry.trial for entry in outcome.entries]
     default = {**result.best.configuration, **{knob.name: knob.default for knob in result.knobs}}
-    queries = query_changes(trials, default, result.best.configuration)
+    queries = query_changes(outcome.entries, default, result.best.configuration)
     (out / "report.html").write_text(page(result, queries), encoding="utf-8")
-    (out / "curve.png").write_bytes(png(session_chart(session_curve(result), said.title)))
+    chart = session_chart(session_curve(result), said.title, result.baseline)
+    (out / "curve.png").write_bytes(png(chart))
 
 
 def kept_request(request: WorkloadRequest, bench: Bench, out: Path) -> WorkloadRequest:

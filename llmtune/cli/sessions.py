@@ -10,7 +10,6 @@ import typer
 from llmtune.cli import options
 
 if TYPE_CHECKING:
-    from llmtune.tuning.result import TrialFacts
     from llmtune.tuning.store import SessionSummary
 
 SessionId = Annotated[str, typer.Argument(help="The session's id, as `llmtune sessions` lists it.")]
@@ -45,7 +44,7 @@ def show(session: SessionId, store: options.Store = None, json: options.Json = F
     from dataclasses import asdict
 
     from llmtune.cli.output import print_json, print_table, print_text
-    from llmtune.report.table import Table, importance_table
+    from llmtune.report.table import Table, importance_table, trial_table
     from llmtune.tuning.assemble import trial_facts, weights_of
     from llmtune.tuning.store import SessionStore
 
@@ -57,9 +56,7 @@ def show(session: SessionId, store: options.Store = None, json: options.Json = F
         told = {"trials": list(map(asdict, trials)), "importance": list(map(asdict, weights))}
         print_json({**_facts(summary), **told})
         return
-    objective = summary.record.objective
-    columns = ("trial", "phase", "source", "status", objective.name, "wall time", "note")
-    print_table(Table(columns, tuple(_row(trial, objective.unit) for trial in trials)))
+    print_table(trial_table(trials, summary.record.objective))
     if summary.message:
         print_text(f"\nInterrupted: {summary.message}")
     if important := importance_table(weights).rows:
@@ -141,17 +138,3 @@ def _facts(summary: SessionSummary) -> dict[str, Any]:
         "warm start": record.warm_start,
         "message": summary.message,
     }
-
-
-def _row(trial: TrialFacts, unit: str) -> tuple[str, ...]:
-    from llmtune.report.wording import number_text, span_text
-
-    return (
-        str(trial.number),
-        trial.phase,
-        trial.source,
-        trial.status.replace("_", " "),
-        "" if trial.value is None else f"{number_text(trial.value)} {unit}",
-        span_text(trial.wall_s),
-        trial.message.partition("\n")[0],
-    )

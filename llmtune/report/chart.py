@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmtune.report.comparison import Band
 from llmtune.report.curve import Axis, Curve, Point
+from llmtune.report.wording import baseline_text
 from llmtune.trial import TrialStatus
 from workloads.objective import Direction, Objective
 
@@ -43,16 +44,17 @@ ARM_DASHES = ("solid", "dash", "dot", "dashdot")
 """Lines of the arms that find every colour taken; the names are Plotly's."""
 
 
-def session_chart(curve: Curve, title: str) -> Figure:
+def session_chart(curve: Curve, title: str, baseline: str) -> Figure:
     """Best so far over trials and over wall time, with every trial marked.
 
     Colour tells who proposed a trial, shape how it ended; trials without a
-    value stand as crosses on the upper edge, so that none is hidden.
+    value stand as crosses on the upper edge, so that none is hidden. `baseline` is
+    the result's.
     """
     figure, (trials, seconds) = _panels(title, curve.objective)
     unit, scale = _time_unit(curve.points[-1].seconds if curve.points else 0.0)
-    _draw_session(trials, curve, Axis.TRIALS, 1.0)
-    _draw_session(seconds, curve, Axis.SECONDS, scale)
+    _draw_session(trials, curve, Axis.TRIALS, 1.0, baseline)
+    _draw_session(seconds, curve, Axis.SECONDS, scale, baseline)
     trials.set_xlabel("trials")
     seconds.set_xlabel(f"wall time, {unit}; suggestions and restarts included")
     _fit_values(trials, [p.value for p in curve.points if p.value is not None])
@@ -146,7 +148,7 @@ def _dress(axes: Axes) -> None:
     axes.yaxis.label.set_color(PALETTE["ink"])
 
 
-def _draw_session(axes: Axes, curve: Curve, axis: Axis, scale: float) -> None:
+def _draw_session(axes: Axes, curve: Curve, axis: Axis, scale: float, baseline: str) -> None:
     places = [point.at(axis) / scale for point in curve.points]
     best = [float("nan") if value is None else value for value in curve.best()]
     axes.step(places, best, where="post", color=PALETTE["ink"], linewidth=2, label="best so far")
@@ -157,7 +159,7 @@ def _draw_session(axes: Axes, curve: Curve, axis: Axis, scale: float) -> None:
             color=PALETTE["default"],
             linewidth=1,
             linestyle="--",
-            label="the default's value",
+            label=f"value under {baseline_text(baseline)}",
         )
     for place, point in zip(places, curve.points, strict=True):
         _mark(axes, place, point)

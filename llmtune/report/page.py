@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from llmtune.benchmark.observe import MEAN_TIME
 from llmtune.report.chart import session_chart, source_colour, svg
-from llmtune.report.curve import session_curve
+from llmtune.report.curve import objective_of, session_curve
 from llmtune.report.export import conf
 from llmtune.report.table import (
     QueryChange,
@@ -24,11 +25,17 @@ from workloads.objective import LATENCY
 if TYPE_CHECKING:
     from jinja2 import Template
 
+PARTS = {LATENCY.name: ("query", "queries"), MEAN_TIME.name: ("statement", "statements")}
+"""By the objective, what a workload is made of, one and many: queries that we ran, statements
+of others that we watched."""
+TRANSACTIONS = ("transaction", "transactions")
+
 
 def page(result: TuningResult, queries: Sequence[QueryChange] = ()) -> str:
-    """The whole page as HTML; per-query times are shown when `queries` are given."""
+    """The whole page as HTML, with the times of the workload's parts if `queries` are given."""
     said = headline(result)
-    chart = session_chart(session_curve(result), "")
+    chart = session_chart(session_curve(result), "", result.baseline)
+    part, parts = PARTS.get(result.objective.name, TRANSACTIONS)
     return _template().render(
         result=result,
         headline=said,
@@ -39,10 +46,11 @@ def page(result: TuningResult, queries: Sequence[QueryChange] = ()) -> str:
         knobs=knob_table(result.knobs),
         conf=conf(result.knobs, f"{result.workload}: {said.title}"),
         important=importance_table(result.importance),
-        by_query=result.objective.name == LATENCY.name,
+        part=part,
+        parts=parts,
         queries=queries,
         longest=max((max(q.default_s, q.best_s) for q in queries), default=1.0),
-        trials=trial_table(result),
+        trials=trial_table(result.trials, objective_of(result)),
         colours=[source_colour(trial.source) for trial in result.trials],
         facts=facts_table(result),
     )

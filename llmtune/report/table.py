@@ -10,8 +10,10 @@ from statistics import median
 from llmtune.knobs.configuration import Value
 from llmtune.report.wording import number_text, ratio_text, span_text, value_text
 from llmtune.trial import Trial, TrialStatus
+from llmtune.tuning.record import JournalEntry, Phase
 from llmtune.tuning.result import KnobChange, KnobWeight, TrialFacts, TuningResult
 from llmtune.units import format_memory
+from workloads.objective import Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,11 @@ def importance_table(weights: Sequence[KnobWeight]) -> Table:
     )
 
 
-def trial_table(result: TuningResult) -> Table:
-    """Every trial of the session in order, failed ones with their reason."""
+def trial_table(trials: Iterable[TrialFacts], objective: Objective) -> Table:
+    """The trials in order, failed ones with their reason."""
     return Table(
-        ("trial", "for", "source", "status", result.objective.name, "wall time", "note"),
-        tuple(_trial_row(trial, result.objective.unit) for trial in result.trials),
+        ("trial", "for", "source", "status", objective.name, "wall time", "note"),
+        tuple(_trial_row(trial, objective.unit) for trial in trials),
     )
 
 
@@ -112,15 +114,16 @@ def facts_table(result: TuningResult) -> Table:
 
 
 def query_changes(
-    trials: Iterable[Trial], default: Mapping[str, Value], best: Mapping[str, Value]
+    entries: Iterable[JournalEntry], default: Mapping[str, Value], best: Mapping[str, Value]
 ) -> tuple[QueryChange, ...]:
-    """Each query's medians over the succeeded trials of two configurations.
+    """Each query's medians over the succeeded final runs of two configurations.
 
+    Those of the search are left out: the best of many is lucky, and may be timed in part.
     Only queries with times under both are told; the largest saving comes first.
     """
-    succeeded = [trial for trial in trials if trial.succeeded]
-    before = _medians(trial for trial in succeeded if trial.configuration == default)
-    after = _medians(trial for trial in succeeded if trial.configuration == best)
+    final = [one.trial for one in entries if one.phase is Phase.CONFIRM and one.trial.succeeded]
+    before = _medians(trial for trial in final if trial.configuration == default)
+    after = _medians(trial for trial in final if trial.configuration == best)
     both = (QueryChange(name, before[name], after[name]) for name in before if name in after)
     return tuple(sorted(both, key=lambda change: change.best_s - change.default_s))
 

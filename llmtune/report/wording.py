@@ -31,7 +31,7 @@ class Headline:
 def headline(result: TuningResult) -> Headline:
     """What may honestly be said about a session."""
     times, name = ratio_text(result.improvement.ratio), result.objective.name
-    baseline = "the default" if result.baseline == "default" else "the current settings"
+    baseline = baseline_text(result.baseline)
     basis = f"{interval_text(result.improvement.ci95)} from {decision_text(result)}"
     if result.improvement.improved:
         title = f"{times} better {name} than {baseline}"
@@ -44,6 +44,11 @@ def headline(result: TuningResult) -> Headline:
         f"{basis}, includes 1: the difference may be noise. Keep {baseline}, or tune for longer."
     )
     return Headline(Verdict.UNPROVEN, "No improvement was proven", detail)
+
+
+def baseline_text(baseline: str) -> str:
+    """What a result's baseline is called in a sentence."""
+    return "the default" if baseline == "default" else "the current settings"
 
 
 def decision_text(result: TuningResult) -> str:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from llmtune.benchmark.observe import MEAN_TIME
 from llmtune.knobs.configuration import Configuration
 from llmtune.report.arms import arm_of
 from llmtune.report.chart import PALETTE, comparison_chart, png, session_chart, svg
@@ -25,8 +26,9 @@ from llmtune.report.table import (
 )
 from llmtune.report.wording import Verdict, headline, number_text, span_text
 from llmtune.trial import QueryTime, Trial, TrialStatus
-from llmtune.tuning.result import KnobWeight
-from workloads.objective import LATENCY
+from llmtune.tuning.record import JournalEntry, Phase
+from llmtune.tuning.result import KnobWeight, ObjectiveFacts
+from workloads.objective import LATENCY, THROUGHPUT
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -105,21 +107,51 @@ def test_the_page_shows_queries_only_when_it_has_their_times(result) -> None:
     assert "q8 1.00 1.25 0.80x" in text
 
 
-def test_query_changes_are_medians_of_both_configurations() -> None:
+@pytest.mark.parametrize(
+    ("objective", "heading", "true", "untrue"),
+    [
+        (LATENCY, "Queries", ("ran once to warm up", "search may have left out"), "watched"),
+        (THROUGHPUT, "Transactions", ("loaded database was copied",), "watched"),
+        (MEAN_TIME, "Statements", ("own traffic was watched", "nothing was run"), "was copied"),
+    ],
+)
+def test_the_page_says_how_it_was_measured(objective, heading, true, untrue, result) -> None:
+    facts = ObjectiveFacts(objective.name, objective.unit, objective.direction)
+    text = text_of(page(replace(result, objective=facts), [QueryChange("one", 2.0, 0.5)]))
+    assert f"{heading}, before and after" in text
+    assert all(one in text for one in true), text
+    assert untrue not in text
+
+
+def test_the_chart_names_the_baseline(result) -> None:
+    assert "value under the default" in page(result)
+    current = page(replace(result, baseline="current"))
+    assert "value under the current settings" in current
+    assert "the default" not in current
+
+
+def test_query_changes_are_medians_of_the_final_runs_of_both_configurations() -> None:
     default, best, other = (Configuration({"work_mem": mem}) for mem in (4096, 8192, 64))
 
-    def trial(configuration: Configuration, **seconds: float) -> Trial:
+    def entry(
+        configuration: Configuration, phase: Phase = Phase.CONFIRM, **seconds: float
+    ) -> JournalEntry:
         times = tuple(QueryTime(name, value) for name, value in seconds.items())
-        return Trial(0, "tpe", configuration, TrialStatus.SUCCEEDED, 1.0, times)
+        trial = Trial(0, "tpe", configuration, TrialStatus.SUCCEEDED, 1.0, times)
+        return JournalEntry(phase, trial)
 
-    trials = [
-        trial(default, q1=1.0, q2=5.0),
-        trial(default, q1=3.0, q2=5.0),
-        trial(default, q1=2.0, q2=5.0, q3=1.0),
-        trial(other, q1=9.0, q2=9.0),
-        trial(best, q1=2.5, q2=1.0),
+    entries = [
+        entry(default, Phase.SEARCH, q1=90.0, q2=5.0),
+        entry(default, Phase.SEARCH, q1=90.0, q2=5.0),
+        entry(best, Phase.SEARCH, q1=0.1, q2=0.1),
+        entry(best, Phase.PRUNE, q1=0.1, q2=0.1),
+        entry(default, q1=1.0, q2=5.0),
+        entry(default, q1=3.0, q2=5.0),
+        entry(default, q1=2.0, q2=5.0, q3=1.0),
+        entry(other, q1=9.0, q2=9.0),
+        entry(best, q1=2.5, q2=1.0),
     ]
-    changes = query_changes(trials, default, best)
+    changes = query_changes(entries, default, best)
     assert changes == (QueryChange("q2", 5.0, 1.0), QueryChange("q1", 2.0, 2.5))
     assert changes[0].ratio == 5.0
 
@@ -139,7 +171,7 @@ def test_knobs_that_mattered_are_shown_with_their_interval(result) -> None:
 def test_tables_agree_with_the_result(result, nothing_found) -> None:
     assert [row[0] for row in knob_table(result.knobs).rows] == [k.name for k in result.knobs]
     assert decision_table(result).rows[1][2] == "1.36x (1.33x to 1.39x)"
-    assert len(trial_table(result).rows) == len(result.trials)
+    assert len(trial_table(result.trials, LATENCY).rows) == len(result.trials)
     facts = dict(facts_table(result).rows)
     assert facts["hardware"] == "2 cores, 2GiB memory"
     assert facts["trials"].startswith("23: 12 search, 1 prune, 10 confirm, 1 crashed")
@@ -151,14 +183,18 @@ def test_tables_agree_with_the_result(result, nothing_found) -> None:
 def test_charts_are_pictures_of_any_session(result) -> None:
     failed = [t for t in result.trials if t.value is None]
     for trials in (result.trials, result.trials[:1], failed, ()):
-        chart = session_chart(session_curve(replace(result, trials=tuple(trials))), "title")
+        chart = session_chart(
+            session_curve(replace(result, trials=tuple(trials))), "title", "default"
+        )
         assert png(chart).startswith(PNG_MAGIC)
 
 
 def test_a_wide_range_of_values_gets_a_logarithmic_axis(result) -> None:
     slow = [replace(t, value=t.value * 40 if t.number == 3 else t.value) for t in result.trials[:5]]
-    narrow = session_chart(session_curve(result), "").axes[0]
-    wide = session_chart(session_curve(replace(result, trials=tuple(slow))), "").axes[0]
+    narrow, wide = (
+        session_chart(session_curve(replace(result, trials=tuple(trials))), "", "default").axes[0]
+        for trials in (result.trials, slow)
+    )
     assert (narrow.get_yscale(), wide.get_yscale()) == ("linear", "log")
 
 
@@ -172,7 +208,9 @@ def test_a_comparison_is_drawn_for_each_arm(result) -> None:
 
 
 def test_an_inline_picture_follows_the_page_and_depends_on_the_data_alone(result) -> None:
-    one, two = (svg(session_chart(session_curve(result), "t"), '"a" <b>') for _ in range(2))
+    one, two = (
+        svg(session_chart(session_curve(result), "t", "default"), '"a" <b>') for _ in range(2)
+    )
     assert one == two
     assert 'aria-label="&quot;a&quot; &lt;b>"' in one
     assert "var(--ink," in one
