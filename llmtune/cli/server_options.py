@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from llmtune.cli.options import checked
-from llmtune.units import parse_memory
+from llmtune.knobs.hardware import parse_server_memory
 
 SERVER = "Server"
 
@@ -70,7 +70,7 @@ Cores = Annotated[
 Memory = Annotated[
     str | None,
     typer.Option(
-        callback=checked(parse_memory),
+        callback=checked(parse_server_memory),
         metavar="SIZE",
         rich_help_panel=SERVER,
         show_default="all of its machine, where that is this one",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from llmtune.errors import UnknownName, UsageError
+from llmtune.knobs.hardware import parse_server_memory
 from llmtune.postgres.binaries import find_binaries
 from llmtune.postgres.docker.image import DEFAULT_IMAGE
 from llmtune.postgres.docker.target import DockerTarget
@@ -20,7 +21,6 @@ from llmtune.postgres.live.pg_ctl import PgCtlRestarter
 from llmtune.postgres.live.restarter import Restarter, parse_command, unit_restarter
 from llmtune.postgres.target import Target
 from llmtune.tuning.record import without_password
-from llmtune.units import parse_memory
 
 TARGETS = ("embedded", "docker", "postgresql://...")
 
@@ -96,7 +96,8 @@ def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
 
     Raises:
         UnknownName: neither `embedded` nor `docker` nor an address.
-        UsageError: more cores or memory than there are, or options that do not go together.
+        UsageError: more cores or memory than there are, less than a server needs, or options
+            that do not go together.
     """
     if request.image is not None and request.target != "docker":
         raise UsageError("--image goes with the docker target: --target docker")
@@ -104,7 +105,7 @@ def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
         return live_target(request)
     if request.restart.allow:
         raise UsageError("--allow-restart goes with a server's address; others restart anyway")
-    memory = None if request.memory is None else parse_memory(request.memory)
+    memory = None if request.memory is None else parse_server_memory(request.memory)
     if request.target == "docker":
         if request.bindir is not None:
             raise UsageError("--bindir goes with the embedded target; a container has --image")
@@ -119,12 +120,13 @@ def live_target(request: TargetRequest) -> DsnTarget:
     """The target behind an address, not connected to yet.
 
     Raises:
-        UsageError: the address cannot be read, or options do not go with it.
+        UsageError: the address cannot be read, the memory is less than a server needs, or options
+            do not go with it.
         TargetError: the container to restart is not there.
     """
     if request.bindir is not None:
         raise UsageError("--bindir goes with the embedded target, not with an address")
-    memory = None if request.memory is None else parse_memory(request.memory)
+    memory = None if request.memory is None else parse_server_memory(request.memory)
     restarter = request.restart.restarter()
     stated = Stated(request.cores, memory)
     if isinstance(restarter, ContainerRestarter):

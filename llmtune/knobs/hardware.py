@@ -7,6 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmtune.errors import TargetError, UsageError
+from llmtune.units import format_memory, parse_memory
+
+SMALLEST_MEMORY = 64 << 20
+"""Bytes that a server needs for anything to be tuned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
@@ -18,8 +24,37 @@ class Hardware:
     def __post_init__(self) -> None:
         if self.cores < 1:
             raise ValueError(f"cores must be at least 1, not {self.cores}")
-        if self.memory < 64 << 20:
+        if self.memory < SMALLEST_MEMORY:
             raise ValueError(f"memory must be at least 64 MiB, not {self.memory} bytes")
+
+
+def parse_server_memory(text: str) -> int:
+    """Bytes that the user says the server may use.
+
+    Raises:
+        UsageError: it is no amount of memory, or too little, as where the unit was forgotten.
+    """
+    memory = parse_memory(text)
+    if memory < SMALLEST_MEMORY:
+        raise UsageError(
+            f"the server's memory must be at least 64 MiB, not {format_memory(memory)}; "
+            "write it with a unit, such as 32GB"
+        )
+    return memory
+
+
+def hardware_within(cores: int, memory: int) -> Hardware:
+    """What limits that were found leave to a server.
+
+    Raises:
+        TargetError: too little memory.
+    """
+    if memory < SMALLEST_MEMORY:
+        raise TargetError(
+            f"the limit of its container or control group leaves {format_memory(memory)} of "
+            "memory to the server; it takes at least 64 MiB to tune one: raise the limit"
+        )
+    return Hardware(cores, memory)
 
 
 def detect_hardware(root: Path = Path("/"), process: int | None = None) -> Hardware:
@@ -34,13 +69,14 @@ def detect_hardware(root: Path = Path("/"), process: int | None = None) -> Hardw
 
     Raises:
         OSError: there is no `proc` file system below `root`, or no such process.
+        TargetError: the limits leave too little memory for a server.
     """
     one = root / "proc" / ("self" if process is None else str(process))
     memory, cores = [_total_memory(root)], [float(_allowed_cores(one))]
     for folder in _cgroup_folders(root, one):
         memory += _memory_limits(folder)
         cores += _cpu_limits(folder)
-    return Hardware(cores=max(1, math.ceil(min(cores))), memory=min(memory))
+    return hardware_within(max(1, math.ceil(min(cores))), min(memory))
 
 
 def count_cores(ranges: str) -> int:

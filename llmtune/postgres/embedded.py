@@ -14,7 +14,7 @@ from typing import Self
 import psycopg
 
 from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, UsageError
-from llmtune.knobs.hardware import Hardware, detect_hardware
+from llmtune.knobs.hardware import SMALLEST_MEMORY, Hardware, detect_hardware
 from llmtune.postgres.account import Account, give, server_account
 from llmtune.postgres.binaries import Binaries, find_binaries, runnable_binaries
 from llmtune.postgres.cache import clusters_folder, default_cache
@@ -29,7 +29,6 @@ from llmtune.postgres.session import environment
 from llmtune.postgres.slots import Slot, Traces, idle_slots, slots_settled, take_slot
 from llmtune.postgres.target import Connection
 
-SMALLEST_MEMORY = 64 << 20
 SOCKETS_PREFIX = "llmtune-"
 
 

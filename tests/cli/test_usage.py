@@ -19,6 +19,11 @@ WRONG = {
     "memory in words": (("--memory", "plenty"), "'--memory': 'plenty' is not an amount of memory"),
     "negative memory": (("--memory", "-1GB"), "'--memory'"),
     "memory beyond the machine": (("--memory", "900TB"), "memory must be from 64 MiB to"),
+    "memory without its unit": (("--memory", 32), "at least 64 MiB, not 32B; write it with a unit"),
+    "memory of an address without its unit": (
+        ("--workload", "tpch", "--target", "postgresql://u:secret@host/db", "--memory", "32"),
+        "at least 64 MiB, not 32B; write it with a unit",
+    ),
     "no cores": (("--cores", 0), "'--cores'"),
     "cores beyond the machine": (("--cores", 100000), "cores must be from 1 to"),
     "no trials": (("--trials", 0), "trials must be at least 1, not 0"),

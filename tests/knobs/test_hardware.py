@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from llmtune.knobs.hardware import Hardware, detect_hardware
+from llmtune.errors import TargetError, UsageError
+from llmtune.knobs.hardware import (
+    SMALLEST_MEMORY,
+    Hardware,
+    detect_hardware,
+    parse_server_memory,
+)
 
 MIB = 1 << 20
 V2 = "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"
@@ -75,6 +81,21 @@ def test_a_limit_below_one_core_is_one_core(machine: Path):
     write(machine, "proc/self/cgroup", "0::/\n")
     write(machine, "sys/fs/cgroup/cpu.max", "5000 100000\n")
     assert detect_hardware(machine).cores == 1
+
+
+def test_a_limit_too_small_for_a_server_is_told(machine: Path):
+    write(machine, "proc/self/mounts", V2)
+    write(machine, "proc/self/cgroup", "0::/\n")
+    write(machine, "sys/fs/cgroup/memory.max", str(48 * MIB))
+    with pytest.raises(TargetError, match="leaves 48MiB of memory to the server"):
+        detect_hardware(machine)
+
+
+@pytest.mark.parametrize("text", ["32", "63MiB"])
+def test_memory_without_its_unit_is_told(text: str):
+    with pytest.raises(UsageError, match="write it with a unit, such as 32GB"):
+        parse_server_memory(text)
+    assert parse_server_memory("64MiB") == SMALLEST_MEMORY
 
 
 def test_this_machine_can_be_read():

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmtune.errors import UsageError
-from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.hardware import SMALLEST_MEMORY, Hardware
 from llmtune.postgres.docker.engine import engine_errors
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-SMALLEST_MEMORY = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from llmtune.errors import ServerDidNotStart, TargetError, UsageError
-from llmtune.knobs.hardware import Hardware, count_cores
+from llmtune.knobs.hardware import Hardware, count_cores, hardware_within
 from llmtune.postgres.docker.engine import (
     connect_engine,
     container_state,
@@ -89,13 +89,17 @@ class ContainerRestarter:
 
     @property
     def hardware(self) -> Hardware:
-        """What the container may use: its limits, or else its engine's machine."""
+        """What the container may use: its limits, or else its engine's machine.
+
+        Raises:
+            TargetError: too little memory for a server.
+        """
         with closing(connect_engine()) as engine:
             host = find_container(engine, self._name).attrs["HostConfig"]
             with engine_errors("ask the engine for its machine"):
                 machine = engine.info()
         memory = int(host.get("Memory") or 0)
-        return Hardware(
+        return hardware_within(
             allowed_cores(host, int(machine["NCPU"])), memory or int(machine["MemTotal"])
         )
 

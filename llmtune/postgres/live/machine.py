@@ -71,6 +71,9 @@ def seen_hardware(
 
     Args:
         root: where `proc` and `sys` lie.
+
+    Raises:
+        TargetError: the process's limits leave too little memory for a server.
     """
     if stated.cores is not None and stated.memory is not None:
         return Hardware(stated.cores, stated.memory)
