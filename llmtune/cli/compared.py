@@ -78,6 +78,7 @@ def live(
 ) -> Figures:
     """Run the sessions on a server, in turns."""
     evaluator, name = bench.benchmark(), bench.workload.name
+    notes = trained_on([arm.warm_start for arm in arms], bench.workload.data_set.name)
     arms = _with_prior(wanted, arms, evaluator, name)
     target, workload = requests
     origin = origin_of(target, kept_request(workload, bench, wanted.out))
@@ -86,7 +87,7 @@ def live(
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     run_in_turns(kept, bench, arms, wanted.seeds)
     run_finals(kept, bench, arms, wanted.seeds, wanted.final_runs)
-    return comparison_figures(name, kept.arms(arms, wanted.seeds))
+    return comparison_figures(name, kept.arms(arms, wanted.seeds), notes=notes)
 
 
 def recorded(

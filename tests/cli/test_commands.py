@@ -182,6 +182,13 @@ def test_a_comparison_repeats_nothing(run, tmp_path) -> None:
     assert json.loads((tmp_path / "comparison.json").read_text()) == facts
 
 
+def test_a_comparison_says_what_was_learnt_from_its_own_data(adapter, run, tmp_path) -> None:
+    call = ("compare", *TINY, "--warm-start", "nearest", "--adapter", adapter, "--trials", 2)
+    done = run(*call, "--seeds", 1, "--final-runs", 0, "--out", tmp_path, "--json")
+    said = "in-sample: nearest learnt from measurements of tpch-sf0.01 itself"
+    assert said in done.json["notes"]
+
+
 def test_a_server_behind_an_address_keeps_its_settings(embedded, run, tmp_path) -> None:
     with embedded.connect() as connection:
         connection.execute("ALTER SYSTEM SET autovacuum_naptime = '77s'")
