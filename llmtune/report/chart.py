@@ -65,7 +65,7 @@ def session_chart(curve: Curve, title: str, baseline: str) -> Figure:
 def comparison_chart(
     arms: Sequence[tuple[str, Band, Band]], objective: Objective, title: str
 ) -> Figure:
-    """Median best so far with its 95% band, for each (label, over trials, over seconds)."""
+    """Median best so far with its band, for each (label, over trials, over seconds)."""
     figure, (trials, seconds) = _panels(title, objective)
     longest = max((over.positions[-1] for _, _, over in arms if over.positions), default=0.0)
     unit, scale = _time_unit(longest)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from llmtune.errors import UsageError
 from llmtune.report.arms import Arm, Run
 from llmtune.report.curve import final_values, journal_curve
-from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
+from llmtune.tuning.record import PRIOR, JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionSummary
 
 COLD = ("none", "default")
@@ -79,7 +79,9 @@ def check_comparable(records: Sequence[SessionRecord]) -> None:
 
 
 def _kind(record: SessionRecord) -> tuple[str, str]:
-    return record.optimizer, record.warm_start
+    """The optimizer and what it started from; `tune --prior` keeps its warm start beside that."""
+    told = bool(record.prior) and record.warm_start != PRIOR
+    return record.optimizer, f"{record.warm_start} with prior" if told else record.warm_start
 
 
 def _terms(one: SessionRecord, two: SessionRecord) -> Iterable[tuple[str, object, object]]:

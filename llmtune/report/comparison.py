@@ -3,7 +3,7 @@
 For a seed, y* is the best value of the cold session, and T(y) the work until a
 session's best is at least as good as y, inference and restarts included. The
 speed-up of the seed is T_cold(y*) / T_warm(y*). Over seeds we give the median
-and its bootstrap 95% interval. A warm session that never reached y* counts as
+and its bootstrap interval (see `Estimate`). A warm session that never reached y* counts as
 a speed-up of 0, the worst there is, so that the median cannot profit from it.
 """
 
@@ -21,12 +21,23 @@ from llmtune.report.curve import Axis, Curve
 from workloads.objective import Direction, Objective
 
 RESAMPLES = 2000
+INTERVAL_COUNT = 6
+"""So many values are needed for the bootstrap interval of a median to leave any of them out:
+with five, one resample in seventeen has the least of them for its median."""
+
+BLOCK = 1 << 20
+"""Resampled values that are held at once; a long comparison has thousands of positions."""
+
 Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A median over seeds with its bootstrap 95% interval."""
+    """A median over `count` seeds with its bootstrap interval.
+
+    That is meant to be one of 95%, but with fewer than six seeds it is no more than
+    their span, which `span_coverage` judges.
+    """
 
     median: float
     low: float
@@ -36,7 +47,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The median best-so-far over seeds, and its 95% interval, at each position.
+    """The median best-so-far over seeds, and its interval as of an `Estimate`, at each position.
 
     All of one length. None stands where half of the (resampled) sessions had
     no trial that succeeded yet.
@@ -81,11 +92,13 @@ class SpeedUp:
 class ZeroTrial:
     """How good the first suggestion is before anything was learnt from trials.
 
-    Ratios above 1 mean that it is better; a suggestion that failed counts as 0.
+    Ratios above 1 mean that it is better; a suggestion that failed or was stopped at
+    the cap counts as 0: a bound says only how bad it is at least.
 
     Attributes:
         over_default: against the same session's first default trial.
         over_cold_best: against y*, the best of the cold session with that seed.
+        failed: in how many seeds it failed or was stopped.
     """
 
     source: str
@@ -98,6 +111,15 @@ def median_interval(values: Sequence[float], seed: int = 0) -> Estimate:
     """The median of `values` with a bootstrap percentile interval; infinities allowed."""
     low, median, high = _median_rows(np.asarray(values, dtype=np.float64)[None, :], seed)
     return Estimate(float(median[0]), float(low[0]), float(high[0]), len(values))
+
+
+def span_coverage(count: int) -> float | None:
+    """With what probability the span of `count` values holds the median of where they are from.
+
+    All lie above it with probability 0.5 ** count, and as often all below. None where the
+    bootstrap interval is not just the span.
+    """
+    return 1 - 0.5 ** (count - 1) if count < INTERVAL_COUNT else None
 
 
 def band(arm: Arm, axis: Axis, seed: int = 0) -> Band:
@@ -145,7 +167,7 @@ def zero_trial(cold: Arm, warm: Arm, source: str) -> ZeroTrial:
         suggested, default = right.first(source), right.first("default")
         if suggested is None:
             continue
-        value = suggested.value
+        value = suggested.measured
         failed += value is None
         if default is not None and default.value is not None:
             over_default.append(_times_better(cold.objective, default.value, value))
@@ -215,9 +237,17 @@ def _median_rows(values: Numbers, seed: int) -> tuple[Numbers, Numbers, Numbers]
     """
     count = values.shape[1]
     drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    medians = np.median(values[:, drawn], axis=2)
-    low, high = np.quantile(medians, (0.025, 0.975), axis=1, method="inverted_cdf")
+    rows = max(1, BLOCK // drawn.size)
+    starts = range(0, max(1, len(values)), rows)
+    blocks = [_quantile_rows(values[at : at + rows], drawn) for at in starts]
+    low, high = np.concatenate(blocks, axis=1)
     return low, np.median(values, axis=1), high
+
+
+def _quantile_rows(values: Numbers, drawn: npt.NDArray[np.int64]) -> Numbers:
+    """Low and high of each row over the resamples `drawn`, of shape (2, rows)."""
+    medians = np.median(values[:, drawn], axis=2)
+    return np.quantile(medians, (0.025, 0.975), axis=1, method="inverted_cdf")
 
 
 def _with_gaps(values: Numbers) -> tuple[float | None, ...]:

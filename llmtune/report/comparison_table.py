@@ -13,6 +13,7 @@ from llmtune.report.comparison import (
     ZeroTrial,
     median_interval,
     reference,
+    span_coverage,
     speed_up,
     zero_trial,
 )
@@ -78,7 +79,7 @@ def comparison_figures(
     """
     trials = min(len(run.curve.points) for arm in arms for run in arm.runs)
     found = tuple(_figures(arm, reference(arm, arms), trials) for arm in arms)
-    return Figures(workload, found, trials, basis, (*notes, *_failures(found)))
+    return Figures(workload, found, trials, basis, (*notes, *_spans(found), *_failures(found)))
 
 
 def comparison_facts(figures: Figures) -> dict[str, Any]:
@@ -136,6 +137,25 @@ def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
         speed_ups={axis: speed_up(held, arm, axis) for axis in Axis} if reachable else {},
         zero_trials=tuple(zero_trial(held, arm, one) for one in SUGGESTING if one in sources),
     )
+
+
+def _spans(found: Sequence[ArmFigures]) -> Iterator[str]:
+    """What the table's intervals are worth that rest on few seeds."""
+    estimates = [
+        estimate
+        for one in found
+        for estimate in (
+            *(one.best, one.again, one.area),
+            *(speed.estimate for speed in one.speed_ups.values()),
+            *(zero.over_default for zero in one.zero_trials[:1]),
+        )
+    ]
+    for count in sorted({one.count for one in estimates if one is not None and one.count > 1}):
+        if coverage := span_coverage(count):
+            yield (
+                f"an interval here is the span of {count} seeds; "
+                f"it holds the median with probability {coverage:.0%}"
+            )
 
 
 def _failures(found: Sequence[ArmFigures]) -> Iterator[str]:
@@ -201,7 +221,9 @@ def _work(one: SpeedUp, text: Callable[[float], str]) -> str:
 
 
 def _interval(estimate: Estimate | None, text: Callable[[float], str]) -> str:
-    """The median and its interval; nothing for what could not be estimated."""
+    """The median and its interval, which one seed has not; nothing where there is no median."""
     if estimate is None:
         return ""
+    if estimate.count == 1:
+        return text(estimate.median)
     return f"{text(estimate.median)} ({text(estimate.low)} to {text(estimate.high)})"

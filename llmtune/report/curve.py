@@ -42,6 +42,11 @@ class Point:
     value: float | None
     measured_s: float = 0.0
 
+    @property
+    def measured(self) -> float | None:
+        """The value that was measured; None where there is none, or only a bound."""
+        return self.value if self.status is TrialStatus.SUCCEEDED else None
+
     def at(self, axis: Axis) -> float:
         """Where the point lies on `axis`."""
         return float(self.trial) if axis is Axis.TRIALS else self.seconds
@@ -64,9 +69,9 @@ class Curve:
         values: list[float | None] = []
         best: float | None = None
         for point in self.points:
-            if point.status is TrialStatus.SUCCEEDED and point.value is not None:
-                better = best is None or self.objective.better(point.value, best)
-                best = point.value if better else best
+            if point.measured is not None:
+                better = best is None or self.objective.better(point.measured, best)
+                best = point.measured if better else best
             values.append(best)
         return tuple(values)
 

@@ -23,7 +23,7 @@ AXES = {
 def comparison_html(
     arms: Sequence[tuple[str, Band, Band]], objective: Objective, title: str
 ) -> str:
-    """Median best so far with its 95% band, for each (label, over trials, over seconds)."""
+    """Median best so far with its band, for each (label, over trials, over seconds)."""
     from plotly.subplots import make_subplots
 
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)

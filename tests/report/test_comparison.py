@@ -1,12 +1,16 @@
 """Laws of the best-so-far curve, the bands over seeds, and the speed-up."""
 
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmtune.errors import UsageError
 from llmtune.report.arms import Arm, Run, arm_of
-from llmtune.report.comparison import band, median_interval, speed_up, zero_trial
+from llmtune.report.comparison import band, median_interval, span_coverage, speed_up, zero_trial
 from llmtune.report.curve import Axis, Curve, Point, session_curve
 from llmtune.trial import TrialStatus
 from workloads.objective import LATENCY, Direction, Objective
@@ -97,6 +101,34 @@ def test_the_median_lies_in_its_interval_and_that_in_the_data(values: list[float
     assert estimate.count == len(values)
 
 
+@given(values=st.lists(st.integers(1, 1000), min_size=2, max_size=8, unique=True))
+def test_an_interval_of_few_values_is_their_span(values: list[int]) -> None:
+    estimate = median_interval(values)
+    is_span = (estimate.low, estimate.high) == (min(values), max(values))
+    assert is_span == (span_coverage(len(values)) is not None)
+
+
+def test_a_span_holds_the_median_as_often_as_is_said() -> None:
+    assert [span_coverage(count) for count in (1, 2, 3, 5, 6)] == [0.0, 0.5, 0.75, 0.9375, None]
+    draws = np.random.default_rng(0).uniform(-1, 1, (20_000, 4))
+    held = np.mean((draws.min(axis=1) < 0) & (draws.max(axis=1) > 0))
+    assert held == pytest.approx(span_coverage(4), abs=0.01)
+
+
+def test_a_long_comparison_of_many_seeds_needs_little_memory() -> None:
+    """At once it would take 600 x 2000 x 15 numbers, 144 MB, and its medians a copy."""
+    many = arm("warm", *(curve(*range(90, 50, -1), pace=9 + seed / 9) for seed in range(15)))
+    tracemalloc.start()
+    over = band(many, Axis.SECONDS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(over.positions) > 500
+    assert peak < 100 << 20
+    bests = [run.curve.best_at([over.positions[-1]], Axis.SECONDS)[0] for run in many.runs]
+    last = median_interval([best for best in bests if best is not None])
+    assert (over.low[-1], over.median[-1], over.high[-1]) == (last.low, last.median, last.high)
+
+
 @given(ones=st.lists(curves(), min_size=1, max_size=5), axis=st.sampled_from(Axis))
 def test_a_band_holds_its_median_and_never_gets_worse(ones: list[Curve], axis: Axis) -> None:
     over = band(arm("warm", *ones), axis)
@@ -141,6 +173,16 @@ def test_zero_trial_quality_compares_with_the_default_and_with_the_cold_best() -
     assert quality.over_cold_best.median == 0.75
     assert quality.failed == 1
     assert zero_trial(cold, warm, "rules").over_default is None
+
+
+def test_a_bound_is_no_measured_suggestion() -> None:
+    default, bound = curve(20, 30).points
+    stopped = Curve(LATENCY, (default, replace(bound, status=TrialStatus.CAPPED)))
+    quality = zero_trial(arm("cold", curve(20, 12)), arm("warm", stopped), "model")
+    assert quality.over_default is not None
+    assert quality.over_cold_best is not None
+    assert (quality.over_default.median, quality.over_cold_best.median) == (0.0, 0.0)
+    assert quality.failed == 1
 
 
 def test_arms_must_be_comparable() -> None:

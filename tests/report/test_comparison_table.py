@@ -27,7 +27,7 @@ from llmtune.report.effort import area, effort
 from llmtune.report.interactive import comparison_html
 from llmtune.trial import Pace, Trial, TrialStatus
 from llmtune.tuning.plan import Plan
-from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
+from llmtune.tuning.record import JournalEntry, Phase, Prior, SessionRecord
 from workloads.objective import LATENCY, THROUGHPUT
 
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), names=["work_mem"])
@@ -118,7 +118,7 @@ def test_what_was_measured_again_stands_beside_the_best() -> None:
     figures = comparison_figures("tpch", (twice, once))
     table = comparison_table(figures)
     assert table.columns[3] == "measured again, s"
-    assert [row[3] for row in table.rows] == ["5.50 (5.50 to 5.50)", ""]
+    assert [row[3] for row in table.rows] == ["5.50", ""]
     assert figures.notes == ("tpe rules: seed 0's best configuration failed in its final runs",)
     facts = comparison_facts(figures)["arms"]
     assert (facts[0]["again"]["median"], facts[1]["again"]) == (5.5, None)
@@ -127,6 +127,21 @@ def test_what_was_measured_again_stands_beside_the_best() -> None:
     assert [row["again"] for row in rows] == ["5.5", ""]
     searched = comparison_table(comparison_figures("tpch", ARMS))
     assert "measured again, s" not in searched.columns
+
+
+def test_few_seeds_have_no_interval_of_95_percent() -> None:
+    def row_and_notes(seeds: int) -> tuple[str, tuple[str, ...]]:
+        sessions = [curve(8, 4 + seed) for seed in range(seeds)]
+        figures = comparison_figures("tpch", [arm("tpe none", *sessions, cold=True)])
+        return comparison_table(figures).rows[0][2], figures.notes
+
+    assert row_and_notes(1) == ("4.00", ())
+    shown, notes = row_and_notes(3)
+    assert shown == "5.00 (4.00 to 6.00)"
+    assert notes == (
+        "an interval here is the span of 3 seeds; it holds the median with probability 75%",
+    )
+    assert row_and_notes(6)[1] == ()
 
 
 def test_csv_has_every_arm_and_every_trial() -> None:
@@ -204,6 +219,26 @@ def test_sessions_of_different_days_are_held_against_one_pace() -> None:
     felt = Pace(0.002, 0.004).ratio
     assert (first, second) == ([8.0, 4.0], [8.0 * felt, 4.0 * felt])
     assert arms_from([(one, fast)])[0].runs[0].curve.points[0].value == 8.0
+
+
+def test_a_session_that_knew_an_earlier_one_is_in_an_arm_of_its_own() -> None:
+    earlier = (Prior("z", Configuration({"work_mem": 64}), TrialStatus.SUCCEEDED, 4.0),)
+    arms = arms_from(
+        [
+            stored("a", 1),
+            stored("b", 1, prior=earlier),
+            stored("c", 1, warm_start="model"),
+            stored("d", 1, warm_start="model", prior=earlier),
+            stored("e", 1, warm_start="prior", prior=earlier),
+        ]
+    )
+    assert [(one.label, one.cold) for one in arms] == [
+        ("tpe, warm start none", True),
+        ("tpe, warm start none with prior", False),
+        ("tpe, warm start model", False),
+        ("tpe, warm start model with prior", False),
+        ("tpe, warm start prior", False),
+    ]
 
 
 DIFFERENCES = {
