@@ -72,7 +72,7 @@ def split_quantity(text: str, wanted: str) -> tuple[Decimal, str]:
 
 
 def format_memory(size: int) -> str:
-    """A number of bytes for people, rounded to three digits: `"1.5GiB"`, `"64kB"`."""
+    """A number of bytes for people, rounded to four digits: `"1.5GiB"`, `"64kB"`."""
     for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("kB", 1 << 10)):
         if size >= factor:
             return f"{size / factor:.4g}{unit}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
 from llmtune.errors import UsageError
-from llmtune.report.curve import Curve, session_curve
-from llmtune.tuning.result import TuningResult
+from llmtune.report.curve import Curve
 from workloads.objective import Objective
 
 
@@ -53,8 +51,3 @@ class Arm:
     def objective(self) -> Objective:
         """What all its sessions were tuned for."""
         return self.runs[0].curve.objective
-
-
-def arm_of(label: str, results: Iterable[TuningResult]) -> Arm:
-    """The arm that finished sessions make, each with its own seed."""
-    return Arm(label, tuple(Run(result.seed, session_curve(result)) for result in results))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
-from llmtune.report.arms import arm_of
 from llmtune.report.comparison import Axis, speed_up, zero_trial
 from llmtune.report.page import page
 from llmtune.report.wording import Verdict, headline
@@ -17,6 +16,7 @@ from llmtune.tuning.record import Phase, Request
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore
 from optimizers.warm_start import default_proposal
+from tests.report.conftest import arm_of
 from workloads.objective import THROUGHPUT
 
 

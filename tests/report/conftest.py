@@ -1,9 +1,12 @@
 """A finished session's result, with every kind of trial in it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
+from llmtune.report.arms import Arm, Run
+from llmtune.report.curve import session_curve
 from llmtune.tuning.result import (
     BestFacts,
     DefaultFacts,
@@ -32,6 +35,11 @@ SEARCH = (
     ("tpe", "failed", None, "q18: out of memory"),
     ("tpe", "succeeded", 13.2, ""),
 )
+
+
+def arm_of(label: str, results: Iterable[TuningResult]) -> Arm:
+    """The arm that finished sessions make, each with its own seed."""
+    return Arm(label, tuple(Run(result.seed, session_curve(result)) for result in results))
 
 
 def trial(number: int, phase: str, source: str, status: str, value: float | None, message: str):

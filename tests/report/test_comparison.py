@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmtune.errors import UsageError
-from llmtune.report.arms import Arm, Run, arm_of
+from llmtune.report.arms import Arm, Run
 from llmtune.report.comparison import band, median_interval, span_coverage, speed_up, zero_trial
 from llmtune.report.curve import Axis, Curve, Point, session_curve
 from llmtune.trial import TrialStatus
+from tests.report.conftest import arm_of
 from workloads.objective import LATENCY, Direction, Objective
 
 THROUGHPUT = Objective("throughput", "1/s", Direction.MAXIMIZE)

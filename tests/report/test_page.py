@@ -8,7 +8,6 @@ import pytest
 
 from llmtune.benchmark.observe import MEAN_TIME
 from llmtune.knobs.configuration import Configuration
-from llmtune.report.arms import arm_of
 from llmtune.report.chart import PALETTE, comparison_chart, png, session_chart, svg
 from llmtune.report.comparison import band
 from llmtune.report.curve import Axis, session_curve
@@ -28,6 +27,7 @@ from llmtune.report.wording import Verdict, headline, number_text, span_text
 from llmtune.trial import QueryTime, Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase
 from llmtune.tuning.result import KnobWeight, ObjectiveFacts
+from tests.report.conftest import arm_of
 from workloads.objective import LATENCY, THROUGHPUT
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
