@@ -164,7 +164,7 @@ def pairs(
         label = labeller.label(mix.weights)
         yield Pair(
             prompt=codec.prompt(profile.mix(mix.weights)),
-            completion=codec.completion(space.configuration(label.changes)),
+            completion=codec.completion(space.from_default(label.changes)),
             metadata=_metadata(matrix, mix, label),
         )
 

@@ -1,9 +1,10 @@
 """Label a mix: the best configuration among those really measured.
 
-A mix's time under a run is composed from the matrix (DESIGN method 6 calls this
-measure once, label many). Runs that repeat one configuration are averaged, and of
-all configurations within the tolerance of the best, the one with the fewest changes
-from default is the label: what the noise cannot tell apart is not worth learning.
+A mix's time under a run is composed from the matrix: a weighted sum of its queries'
+times, so that what is measured once labels any number of mixes. Runs that repeat one
+configuration are averaged, and of all configurations within the tolerance of the best,
+the one with the fewest changes from default is the label: what the noise cannot tell
+apart is not worth learning.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class MatrixWriter:
     def missing(self, plan: Iterable[Candidate]) -> Iterator[Candidate]:
         """The candidates of a plan that are not measured yet, each repeat counted."""
         space = self._timer.space
-        done = Counter(Candidate(r.source, space.configuration(r.changes)) for r in self._runs)
+        done = Counter(Candidate(r.source, space.from_default(r.changes)) for r in self._runs)
         for candidate in plan:
             if done[candidate]:
                 done[candidate] -= 1

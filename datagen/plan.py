@@ -61,7 +61,7 @@ def sample(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidate]
         changes = {
             name: axis.value(rng.random()) for name, axis in axes.items() if rng.random() < rate
         }
-        configuration = repair(space.configuration(changes), space, clients)
+        configuration = repair(space.from_default(changes), space, clients)
         number += 1
         if configuration != default and fits(configuration, space, clients):
             yield Candidate("sampled", configuration)
@@ -83,7 +83,7 @@ def neighbours(
             here = axis.coordinate(configuration[name])
             moved = rng.gauss(here, STEP) if fate < BACK_TO_DEFAULT + MOVED else rng.random()
             changes[name] = axis.value(min(1.0, max(0.0, moved)))
-        near = repair(space.configuration(changes), space, clients)
+        near = repair(space.from_default(changes), space, clients)
         if fits(near, space, clients):
             yield near
 
@@ -97,6 +97,6 @@ def without_each_change(
     """
     changes = configuration.changes(space.default())
     for name in changes:
-        simpler = space.configuration({k: v for k, v in changes.items() if k != name})
+        simpler = space.from_default({k: v for k, v in changes.items() if k != name})
         if fits(simpler, space, clients):
             yield simpler

@@ -78,7 +78,7 @@ class Refiner:
         for _ in range(self._options.generations):
             self._predict(self._variations(promising, rng))
             promising = {self._choose(mix) for mix in mixes}
-        measured = {self._space.configuration(run.changes) for run in self._matrix.runs}
+        measured = {self._space.from_default(run.changes) for run in self._matrix.runs}
         votes = Counter(self._choose(mix) for mix in mixes)
         if votes.keys() <= measured:
             votes = Counter(self._choose(mix, without=measured) for mix in mixes)
@@ -87,7 +87,7 @@ class Refiner:
 
     def _best_measured(self, mixes: Iterable[Weights]) -> set[Configuration]:
         labeller = Labeller(self._matrix, self._options.change_price)
-        best = {self._space.configuration(labeller.label(mix).changes) for mix in mixes}
+        best = {self._space.from_default(labeller.label(mix).changes) for mix in mixes}
         self._predict(best)
         return best
 

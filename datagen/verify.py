@@ -30,7 +30,7 @@ def next_to_verify(
         return None
     # Squared: a few well-proven labels are worth less than many proven once more.
     wanted = max(labels, key=lambda key: votes[key] / labels[key].repeats ** 2)
-    return Candidate(VERIFIED, space.configuration(labels[wanted].changes))
+    return Candidate(VERIFIED, space.from_default(labels[wanted].changes))
 
 
 def _key(label: Label) -> str:

@@ -96,10 +96,21 @@ class KnobSpace:
             UnknownName: a knob that this space does not have.
             InvalidConfiguration: a value that its knob does not allow.
         """
+        return self._completed(changes, self.baseline())
+
+    def from_default(self, changes: Mapping[str, Value]) -> Configuration:
+        """A complete configuration: `changes`, and the server's own default for all other knobs.
+
+        What `Configuration.changes` tells of a configuration beside `default` leads back to it.
+
+        Raises:
+            As `configuration`.
+        """
+        return self._completed(changes, self.default())
+
+    def _completed(self, changes: Mapping[str, Value], others: Configuration) -> Configuration:
         given = {name: self[name].normalise(value) for name, value in changes.items()}
-        return Configuration(
-            {knob.name: given.get(knob.name, knob.baseline) for knob in self.knobs}
-        )
+        return Configuration({**others, **given})
 
     def validate(self, configuration: Configuration) -> None:
         """Check that a configuration is complete and valid here.

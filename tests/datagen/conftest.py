@@ -40,6 +40,12 @@ def space() -> KnobSpace:
 
 
 @pytest.fixture(scope="session")
+def live(space: KnobSpace) -> KnobSpace:
+    """The same knobs on a server with settings of its own."""
+    return space.running({**space.default(), "random_page_cost": 1.1, "work_mem": 16384})
+
+
+@pytest.fixture(scope="session")
 def five() -> Workload:
     queries = tuple(Query(f"q{n}", f"SELECT {n}", f"t{n}") for n in range(1, 6))
     return Workload("five", queries, DataSet("none", "none", (), (), 0))

@@ -7,6 +7,7 @@ from datagen.generate import (
     LEAST_TOLERANCE,
     MOST_TOLERANCE,
     GenerationPlan,
+    Mix,
     draw_mixes,
     label_tolerance,
     measure,
@@ -24,7 +25,7 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import resolve_space
 from llmtune.model.prompt import PromptCodec
-from llmtune.postgres.profile import profile_workload
+from llmtune.postgres.profile import PlanSummary, Profile, QueryProfile, profile_workload
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.what_if import WhatIfFeatures
 from workloads.tpch import tpch_workload
@@ -101,6 +102,32 @@ def test_the_tolerance_is_the_noise_within_bounds(make_matrix):
     assert of(1.0, 2.0) == MOST_TOLERANCE
     assert LEAST_TOLERANCE < of(1.0, 1.008) < MOST_TOLERANCE
     assert of(1.0, float("nan"), 1.0) == LEAST_TOLERANCE, "a failed repeat is no repeat"
+
+
+class Plain:
+    """Completions are the configuration itself."""
+
+    def prompt(self, profile):
+        return ""
+
+    def completion(self, configuration):
+        return json.dumps(dict(configuration))
+
+
+def test_on_a_server_with_settings_of_its_own_a_completion_is_what_was_measured(
+    make_matrix, live, five
+):
+    summary = PlanSummary(1.0, 0, {}, (), (), (), ())
+    profile = Profile("analytic", live.hardware, 18, 1, (), (QueryProfile("q1", "", 1.0, summary),))
+    mix = Mix(Workload("one", five.queries[:1], five.data_set), "train")
+
+    def completion(rows):
+        (pair,) = pairs(make_matrix(rows), live, profile, [mix], Plain())
+        return json.loads(pair.completion)
+
+    changes = {"enable_nestloop": False}
+    assert completion([({}, [1.0]), (changes, [9.0])]) == dict(live.default())
+    assert completion([({}, [9.0]), (changes, [1.0])]) == {**live.default(), **changes}
 
 
 def test_pairs_from_a_real_server(embedded, tpch_tiny, tmp_path):

@@ -101,6 +101,15 @@ def test_it_takes_up_where_it_stopped(make_writer, space, timer, tmp_path):
     assert [space.configuration(run.changes) for run in read_matrix(tmp_path).runs] == plan
 
 
+def test_on_a_server_with_settings_of_its_own_it_takes_up_where_it_stopped(
+    header, live, five, tmp_path
+):
+    timer = SyntheticTimer(live, five)
+    made = grow(MatrixWriter(tmp_path, header, timer, timer.what_if), live, 6)
+    assert [run.changes for run in made[:3]] == [{}] * 3
+    assert grow(MatrixWriter(tmp_path, header, timer, timer.what_if), live, 6) == []
+
+
 def test_a_deleted_run_is_measured_again_and_none_is_lost(make_writer, space, tmp_path):
     grow(make_writer(tmp_path), space, 6)
     gone = read_matrix(tmp_path).runs[4]

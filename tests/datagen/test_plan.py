@@ -78,6 +78,15 @@ def test_what_needs_a_change_to_fit_keeps_it(space):
     assert left == [{"hash_mem_multiplier": 1.0}]
 
 
+def test_on_a_server_with_settings_of_its_own_changes_are_from_the_default_too(live):
+    changed = live.from_default({"max_parallel_workers": 3})
+    assert list(without_each_change(changed, live)) == [live.default()]
+    sampled = [one.configuration for one in first(sample(live, 1), 20)]
+    assert sum(one["random_page_cost"] == live["random_page_cost"].default for one in sampled) > 5
+    near = first(neighbours(changed, live, Random(1)), 30)  # noqa: S311
+    assert all(len(one.changes(changed)) <= 3 for one in near)
+
+
 def test_neighbours_stay_near(space):
     start = next(sample(space, 3)).configuration
     for near in first(neighbours(start, space, Random(1)), 30):  # noqa: S311

@@ -2,8 +2,10 @@ from itertools import islice
 
 import pytest
 
+from datagen.measure import MatrixWriter
 from datagen.plan import schedule
 from datagen.refine import REFINED, Refiner, SearchOptions
+from datagen.synthetic import SyntheticTimer
 from llmtune.knobs.memory import fits
 
 ALL = {"q1": 1.0, "q2": 1.0, "q3": 1.0, "q4": 1.0, "q5": 1.0}
@@ -53,6 +55,21 @@ def test_one_seed_gives_the_same_proposals_after_a_restart(
     both = [Refiner(one.matrix, space, timer.what_if) for one in (writer, again)]
     first, second = (refiner.propose(MIXES, 8, seed=3) for refiner in both)
     assert first == second
+
+
+def test_on_a_server_with_settings_of_its_own_the_default_is_known_as_measured(
+    header, live, five, tmp_path
+):
+    timer = SyntheticTimer(live, five, seed=5)
+    writer = MatrixWriter(tmp_path, header, timer, timer.what_if)
+    plan = list(islice(schedule(live, 5), 30))
+    for candidate in plan:
+        writer.add(candidate)
+    proposals = Refiner(writer.matrix, live, timer.what_if).propose(MIXES, 8, seed=1)
+    assert not {one.configuration for one in plan} & {one.configuration for one in proposals}
+    dear = SearchOptions(change_price=100.0)
+    (first, *_) = Refiner(writer.matrix, live, timer.what_if, dear).propose(MIXES, 8, seed=1)
+    assert len(first.configuration.changes(live.default())) == 1
 
 
 def test_a_change_must_earn_its_price(writer, space, timer):

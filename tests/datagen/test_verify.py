@@ -21,6 +21,14 @@ def chosen(make_matrix, space):
     return choose
 
 
+def test_on_a_server_with_settings_of_its_own_the_label_is_verified_as_it_was_measured(
+    make_matrix, live
+):
+    labeller = Labeller(make_matrix([({}, [9.0]), ({"enable_nestloop": False}, [1.0])]), 0.01)
+    candidate = next_to_verify(labeller, live, [ONE])
+    assert dict(candidate.configuration) == {**live.default(), "enable_nestloop": False}
+
+
 def test_the_label_of_most_mixes_comes_first(chosen):
     rows = [({}, [9.0, 9.0]), (LOW, [1.0, 9.0]), (HIGH, [9.0, 1.0])]
     assert chosen(rows, [ONE, TWO, TWO]) == HIGH

@@ -38,6 +38,13 @@ def test_the_baseline_is_what_the_server_has_and_the_default_stays_postgresqls()
     assert space.default()["work_mem"] == 4096
     assert default_proposal(space).configuration == space.baseline()
     assert space.configuration({"jit": True})["work_mem"] == 65536
+    assert space.from_default({"jit": False})["work_mem"] == 4096
+
+
+def test_changes_from_the_default_lead_back_to_their_configuration() -> None:
+    space = live(work_mem=65536, random_page_cost=1.1)
+    for one in (space.default(), space.baseline(), space.configuration({"jit": False})):
+        assert space.from_default(one.changes(space.default())) == one
 
 
 def test_without_a_running_server_the_baseline_is_the_default() -> None:
