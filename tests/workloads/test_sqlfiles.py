@@ -14,7 +14,7 @@ from workloads.options import WorkloadOptions
 from workloads.sqlfiles import is_sql_path, sql_text
 from workloads.sqlfiles.workload import sqlfiles_workload
 from workloads.tpch import tpch_workload
-from workloads.workload import ExistingDatabase, Workload
+from workloads.workload import ExistingDatabase, Query, Workload
 
 WRITES = WorkloadOptions(writes=True)
 
@@ -186,6 +186,12 @@ def test_queries_written_to_a_file_are_read_back(folder: Path, tmp_path: Path) -
     again = made_of(tmp_path, sql_text(queries)).queries
     assert [(q.id, q.sql, q.weight) for q in again] == [(q.id, q.sql, q.weight) for q in queries]
     assert digest(again) == digest(queries)
+
+
+def test_a_comment_that_ends_a_statement_does_not_reach_into_the_next(tmp_path: Path) -> None:
+    queries = (Query("a", "SELECT 1 -- by the report", "a"), Query("b", "/* shop */ SELECT 2", "b"))
+    again = made_of(tmp_path, sql_text(queries)).queries
+    assert [(query.id, query.sql) for query in again] == [("a", "SELECT 1"), ("b", "SELECT 2")]
 
 
 def test_what_names_a_file_or_a_folder(tmp_path: Path) -> None:

@@ -50,8 +50,9 @@ def sqlfiles_workload(
 
 def sql_text(queries: Iterable[Query]) -> str:
     """The queries as a `.sql` file from which the same workload comes, but for its name."""
+    # The semicolon has a line of its own: a comment may end the statement.
     return "\n".join(
-        f"-- name: {query.id}\n-- weight: {query.weight!r}\n{query.sql};\n" for query in queries
+        f"-- name: {query.id}\n-- weight: {query.weight!r}\n{query.sql}\n;\n" for query in queries
     )
 
 
