@@ -11,7 +11,6 @@ from typing import Any
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
-from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
@@ -30,10 +29,15 @@ from llmtune.tuning.result_file import read_result, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, default_url
+from workloads.digest import digest
 from workloads.entries import SQL_FILES
 from workloads.options import WorkloadOptions
-from workloads.registry import entry
+from workloads.registry import entry, is_live, workload
 from workloads.sqlfiles import sql_text
+from workloads.workload import AnyWorkload, Workload
+
+QUERIES = "query_digest"
+"""Under which a session's record keeps which queries it measures."""
 
 
 def run_new(
@@ -63,6 +67,7 @@ def run_stored(
     Raises:
         SessionError: it is finished, or the bench is not what it was started on.
     """
+    check_queries(store.summary(session_id).record, bench.workload)
     benchmark = bench.benchmark()
     with _progress(benchmark, store, reporter) as on_event:
         session = TuningSession.resume(
@@ -121,14 +126,50 @@ def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
 def kept_request(request: WorkloadRequest, bench: Bench, out: Path) -> WorkloadRequest:
     """The request with which a session finds its queries again.
 
-    A database goes on counting statements: what was captured is kept in `out`.
+    A database goes on counting statements, and its statistics change: what was
+    captured or synthesized is kept in `out`.
     """
-    if request.name != CAPTURED:
+    if not is_live(request.name):
         return request
-    file = out / f"{CAPTURED}.sql"
+    file = out / f"{request.name}.sql"
     file.write_text(sql_text(bench.workload.queries), encoding="utf-8")
-    options = replace(request.options, data=None, database=bench.database)
+    options = replace(request.options, data=None, queries=None)
+    if options.data_set is None:
+        options = replace(options, database=bench.database)
     return WorkloadRequest(str(file), options)
+
+
+def kept_origin(
+    target: TargetRequest, request: WorkloadRequest, bench: Bench, out: Path
+) -> dict[str, Any]:
+    """What a session needs to go on: its requests, and which queries it measures."""
+    kept = kept_request(request, bench, out)
+    # A file does not keep the comments around a statement, so that it is read back.
+    found = bench.workload if kept is request else workload(kept.name, kept.options)
+    return {**origin_of(target, kept), QUERIES: _query_digest(found)}
+
+
+def check_queries(record: SessionRecord, present: AnyWorkload) -> None:
+    """Make sure that a session goes on with the queries that it measured so far.
+
+    Sessions from before the queries were kept, and those that watch traffic, do not
+    say which they are.
+
+    Raises:
+        SessionError: they are others.
+    """
+    stored, now = record.origin.get(QUERIES), _query_digest(present)
+    if stored not in (None, now):
+        raise SessionError(
+            f"session {record.id} cannot go on: it measured other queries (digest {stored}) than "
+            f"{present.name} has now ({now}), since a file was changed or others of them fail; "
+            "put them back, or start a new session"
+        )
+
+
+def _query_digest(measured: AnyWorkload) -> str | None:
+    """Of a workload's queries; a transaction mix always is what its name says."""
+    return digest(measured.queries) if isinstance(measured, Workload) else None
 
 
 def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any]:

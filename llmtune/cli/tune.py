@@ -71,7 +71,7 @@ def tune(
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
-    from llmtune.cli.session_run import kept_request, origin_of, run_new
+    from llmtune.cli.session_run import kept_origin, origin_of, run_new
     from llmtune.cli.warm_start import open_warm_start, proposals
     from llmtune.tuning.new_record import new_id, new_record
     from llmtune.tuning.prior import prior_proposals
@@ -96,9 +96,10 @@ def tune(
     with open_measured(target_request, wanted, reporter, safety, load=not dry_run) as bench:
         if isinstance(wanted, ObserveRequest):
             origin = observed_origin(target_request, wanted)
+        elif dry_run:
+            origin = origin_of(target_request, wanted)
         else:
-            kept = wanted if dry_run else kept_request(wanted, bench, out)
-            origin = origin_of(target_request, kept)
+            origin = kept_origin(target_request, wanted, bench, out)
         if not bench.workload.queries:
             source = without_statements(searching.warm_start)
             warm = open_warm_start(source, model.request(), reporter)

@@ -18,6 +18,9 @@ from typer.testing import CliRunner
 
 from llmtune.cli.app import app
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.tuning.record import SessionStatus
+from llmtune.tuning.result_file import read_result
+from llmtune.tuning.store import SessionStore
 from tests.model.conftest import tiny
 
 __all__ = ["tiny"]
@@ -150,6 +153,19 @@ def adapter(run: Run, tiny, generated: Path, tmp_path_factory) -> Path:
     done = run("train", generated, "--base", tiny.path, "--out", out, "--epochs", 1, "--json")
     assert done.json["base_sha256"] == tiny.sha256
     return out
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> str:
+    """The address of a session store."""
+    return f"sqlite:///{tmp_path / 'sessions.db'}"
+
+
+def stopped(stored: str, out: Path) -> str:
+    """The id of the session whose result is in `out`, as if it had been stopped before."""
+    session = read_result(out).session
+    SessionStore(stored).mark(session, SessionStatus.INTERRUPTED)
+    return session
 
 
 @pytest.fixture

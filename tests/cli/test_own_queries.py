@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from llmtune.cli.bench import WorkloadRequest
-from llmtune.cli.session_run import origin_of
+from llmtune.cli.session_run import QUERIES, check_queries, origin_of
 from llmtune.cli.targets import TargetRequest
+from llmtune.errors import SessionError
 from llmtune.postgres.embedded import EmbeddedTarget
-from llmtune.tuning.result_file import read_result
+from llmtune.tuning.store import SessionStore
+from tests.cli.conftest import stopped
 from workloads.options import WorkloadOptions
-from workloads.registry import workload
+from workloads.tpch import tpch_workload
 
 SHORT = ("--warm-start", "none", "--trials", "1")
 OVER_TPCH = ("--data-set", "tpch", "--scale", "0.01")
@@ -83,18 +86,39 @@ def live(embedded: EmbeddedTarget, tpch_tiny: str) -> Iterator[str]:
     with embedded.connect(tpch_tiny) as connection:
         connection.execute("CREATE EXTENSION pg_stat_statements")
         for key in (3, 5):
-            connection.execute(f"{ROWS} WHERE l_orderkey > {key}".encode())
+            connection.execute(f"/* shop */ {ROWS} WHERE l_orderkey > {key} -- daily".encode())
         yield f"postgresql://postgres@/{tpch_tiny}?host={connection.info.host}"
         connection.execute("DROP EXTENSION pg_stat_statements")
     embedded.recover()
 
 
-def test_what_was_captured_is_kept_for_the_session(run, live, tmp_path) -> None:
+def test_what_was_captured_is_kept_for_the_session(run, live, stored, tmp_path) -> None:
     call = ("tune", "--workload", "captured", "--target", live, *SHORT, "--out", tmp_path)
-    done = run(*call, "--yes")
+    done = run(*call, "--yes", "--store", stored)
     assert done.exit_code == 0, done.stderr
     assert "Captured 1 statements with 3 sets of values" in done.message
     kept = tmp_path / "captured.sql"
     assert kept.read_text().count("-- name: s1.") == 3
     assert kept.read_text().count(f"{ROWS} WHERE l_orderkey > ") == 3
-    assert workload(str(kept)).name == read_result(tmp_path).workload, "as a resumed session needs"
+    resumed = run("resume", stopped(stored, tmp_path), "--yes", "--store", stored)
+    assert resumed.exit_code == 0, resumed.stderr
+
+
+def test_a_session_does_not_go_on_with_other_queries(run, stored, tmp_path) -> None:
+    file, out = tmp_path / "mine.sql", tmp_path / "out"
+    file.write_text(ROWS)
+    call = ("tune", "--workload", file, *OVER_TPCH, *SHORT, "--out", out, "--store", stored)
+    assert run(*call).exit_code == 0
+    session = stopped(stored, out)
+    file.write_text(f"{ROWS} WHERE l_orderkey > 5")
+    refused = run("resume", session, "--store", stored)
+    assert refused.exit_code == 1
+    assert "it measured other queries" in refused.message
+    record = SessionStore(stored).summary(session).record
+    other = tpch_workload(0.01)
+    with pytest.raises(SessionError):
+        check_queries(record, other)
+    older = {name: value for name, value in record.origin.items() if name != QUERIES}
+    check_queries(replace(record, origin=older), other)  # it cannot be told
+    file.write_text(f"-- as it was\n{ROWS};\n")
+    assert run("resume", session, "--store", stored).exit_code == 0

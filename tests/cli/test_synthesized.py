@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from llmtune.tuning.store import SessionStore
+from tests.cli.conftest import stopped
+
 OVER_TPCH = ("--workload", "synthesized", "--data-set", "tpch", "--scale", "0.01")
 
 
@@ -16,6 +19,18 @@ def test_training_pairs_come_from_synthesized_queries(run, tmp_path) -> None:
     facts = [json.loads(line)["metadata"] for line in lines]
     assert {one["data_set"] for one in facts} == {"tpch-sf0.01"}
     assert all(name.startswith("synthesized-") for one in facts for name in one["templates"])
+
+
+def test_a_session_goes_on_with_the_queries_that_it_drew(run, stored, tmp_path) -> None:
+    short = ("--warm-start", "none", "--trials", "1", "--out", tmp_path, "--store", stored)
+    assert run("tune", *OVER_TPCH, "--queries", "3", *short).exit_code == 0
+    session = stopped(stored, tmp_path)
+    kept = tmp_path / "synthesized.sql"
+    assert SessionStore(stored).summary(session).record.origin["workload"] == str(kept)
+    assert kept.read_text().count("-- name: s") == 3
+    resumed = run("resume", session, "--store", stored)
+    assert resumed.exit_code == 0, resumed.stderr
+    assert "Synthesized" not in resumed.message
 
 
 def test_a_throw_away_server_has_nothing_to_synthesize_from(run) -> None:

@@ -16,6 +16,7 @@ from llmtune.postgres.synthesis import Limits, Synthesized, read_facts, synthesi
 from llmtune.postgres.synthesis.plan_shape import canonical_shape
 from llmtune.postgres.synthesis.synthesize import SAME_SHAPE
 from llmtune.postgres.target import Connection, Target
+from workloads.digest import digest
 from workloads.mixes import draw_mix
 from workloads.synthesis import SchemaFacts, draw_query
 from workloads.synthesis.predicates import can_filter, draw_predicate
@@ -158,7 +159,8 @@ def test_equal_seeds_give_equal_workloads_and_others_do_not(
     again = synthesize(tpch, OWN, 8, seed=1)
     assert again.workload.queries == made.workload.queries[:8]
     assert synthesize(tpch, OWN, 8, seed=2).workload.queries != again.workload.queries
-    assert again.workload.name == "synthesized-own-seed1-n8"
+    name = f"synthesized-own-seed1-n8-{digest(again.workload.queries)}"
+    assert again.workload.name == name, "as other statistics give other queries"
 
 
 def test_mixes_are_drawn_from_it(made: Synthesized) -> None:

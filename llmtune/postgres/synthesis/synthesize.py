@@ -15,6 +15,7 @@ from llmtune.postgres.plans import explain, planner_defaults, set_locally
 from llmtune.postgres.synthesis.plan_shape import shape_digest
 from llmtune.postgres.synthesis.schema_facts import read_facts
 from llmtune.postgres.target import Connection
+from workloads.digest import digest
 from workloads.synthesis import SchemaFacts, draw_query
 from workloads.workload import DataSet, ExistingDatabase, Query, Workload
 
@@ -83,8 +84,9 @@ def synthesize(
         raise UsageError(
             f"no query could be synthesized over {data_set.name}: {_told(search.dropped)}"
         )
-    name = f"synthesized-{data_set.name}-seed{seed}-n{count}"
-    return Synthesized(Workload(name, tuple(search.queries), data_set), dict(search.dropped))
+    queries = tuple(search.queries)
+    name = f"synthesized-{data_set.name}-seed{seed}-n{count}-{digest(queries)}"
+    return Synthesized(Workload(name, queries, data_set), dict(search.dropped))
 
 
 class _Search:
