@@ -53,6 +53,8 @@ class MatrixHeader:
         profile: JSON of the base workload's profile under default settings.
         catalogue_hash: of the knob catalogue whose knobs were changed.
         feature_names: what each position of the runs' feature vectors means.
+        queries: digest of the queries' names and SQL. Empty in files that do not say it.
+        database: the existing one that was measured, empty where data were loaded.
     """
 
     data_set: str
@@ -65,6 +67,8 @@ class MatrixHeader:
     profile: str
     feature_names: tuple[str, ...]
     schema_version: int = SCHEMA_VERSION
+    queries: str = ""
+    database: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +235,8 @@ def _header(path: Path, raw: dict[str, Any]) -> MatrixHeader:
     version = raw.get("schema_version")
     if version != SCHEMA_VERSION:
         raise DatasetError(f"{path}: schema version {version}, not {SCHEMA_VERSION}")
-    values = {field.name: raw[field.name] for field in fields(MatrixHeader)}
+    # Older files lack fields that have a default; without another one a file is refused.
+    values = {field.name: raw[field.name] for field in fields(MatrixHeader) if field.name in raw}
     return MatrixHeader(**{**values, "feature_names": tuple(raw["feature_names"])})
 
 

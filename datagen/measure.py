@@ -21,6 +21,9 @@ from workloads.workload import Workload
 TIMEOUT_FACTOR = 3.0
 SHORTEST_TIMEOUT_S = 1.0
 
+_TERMS = ("data_set", "database", "server_version", "cores", "memory", "seed", "catalogue_hash")
+"""Of a header: what is the same in all runs of a folder, as far as both sides say it."""
+
 OnRun: TypeAlias = Callable[[Run], None]
 
 
@@ -130,18 +133,27 @@ class MatrixWriter:
 
 
 def _same(folder: Path, found: Matrix, wanted: MatrixHeader, workload: Workload) -> None:
-    names = ("data_set", "server_version", "cores", "memory", "seed", "catalogue_hash")
-    for name in names:
-        held = getattr(found.header, name)
-        if held != getattr(wanted, name):
+    for name in _TERMS:
+        held, now = getattr(found.header, name), getattr(wanted, name)
+        if _differ(held, now):
             raise DatasetError(
-                f"{folder} holds a matrix of {name} {held!r}, not "
-                f"{getattr(wanted, name)!r}; name another output folder"
+                f"{folder} holds a matrix of {name} {held!r}, not {now!r}; "
+                "name another output folder"
             )
     if found.query_ids != tuple(query.id for query in workload.queries):
         raise DatasetError(f"{folder} holds a matrix of other queries; name another output folder")
+    if _differ(found.header.queries, wanted.queries):
+        raise DatasetError(
+            f"{folder} holds a matrix of queries with these names and other SQL, as after a file "
+            "was changed or queries were made anew; name another output folder"
+        )
     if found.header.feature_names != wanted.feature_names:
         raise DatasetError(
             f"{folder} holds a matrix with other features, written by LLMTune "
             f"{found.header.code_version}; name another output folder"
         )
+
+
+def _differ(held: object, now: object) -> bool:
+    """Whether both are known, and are not the same."""
+    return held != now and "" not in (held, now)

@@ -128,9 +128,14 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
 
 
 def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
+    from dataclasses import replace
+
     from datagen.matrix import MatrixHeader
     from llmtune import __version__
+    from workloads.digest import digest
+    from workloads.workload import ExistingDatabase
 
+    existing = isinstance(bench.workload.data_set, ExistingDatabase)
     return MatrixHeader(
         data_set=bench.workload.data_set.name,
         server_version=bench.target.version,
@@ -141,6 +146,9 @@ def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
         code_version=__version__,
         profile=bench.profile.to_json(),
         feature_names=what_if.names,
+        # Weights are left out: no measured time depends on them.
+        queries=digest(replace(query, weight=1.0) for query in bench.workload.queries),
+        database=bench.database if existing else "",
     )
 
 

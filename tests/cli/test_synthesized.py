@@ -19,6 +19,13 @@ def test_training_pairs_come_from_synthesized_queries(run, tmp_path) -> None:
     facts = [json.loads(line)["metadata"] for line in lines]
     assert {one["data_set"] for one in facts} == {"tpch-sf0.01"}
     assert all(name.startswith("synthesized-") for one in facts for name in one["templates"])
+    others = tmp_path / "others.sql"
+    others.write_text(
+        "".join(f"-- name: s{n}\nSELECT '{n}'::int{n * '+1'};\n" for n in range(1, 7))
+    )
+    mixed = run("datagen", "--workload", others, *OVER_TPCH[2:], *few, "--seed", "4", "--out", out)
+    assert mixed.exit_code == 1
+    assert "queries with these names and other SQL" in mixed.message
 
 
 def test_a_session_goes_on_with_the_queries_that_it_drew(run, stored, tmp_path) -> None:

@@ -68,6 +68,8 @@ def header(space: KnobSpace, timer: SyntheticTimer) -> MatrixHeader:
         code_version="0.0.1",
         profile="{}",
         feature_names=timer.feature_names,
+        queries="1f2e3d4c",
+        database="shop",
     )
 
 

@@ -108,6 +108,19 @@ def test_another_schema_version_is_named(tmp_path, header):
         read_matrix(tmp_path)
 
 
+def test_a_file_from_before_its_queries_were_said_is_read(tmp_path, header):
+    path = written(tmp_path, header, 1)[0]
+    table = pq.read_table(path)
+    raw = json.loads(table.schema.metadata[HEADER_KEY])
+    older = {name: raw[name] for name in raw if name not in ("queries", "database")}
+    pq.write_table(table.replace_schema_metadata({HEADER_KEY: json.dumps(older)}), path)
+    assert read_matrix(tmp_path).header == replace(header, queries="", database="")
+    del older["cores"]
+    pq.write_table(table.replace_schema_metadata({HEADER_KEY: json.dumps(older)}), path)
+    with pytest.raises(DatasetError, match="cores"):
+        read_matrix(tmp_path)
+
+
 def test_what_cannot_be_written_is_said(tmp_path, header):
     (tmp_path / "matrix").touch()
     with pytest.raises(DatasetError, match="cannot write"):

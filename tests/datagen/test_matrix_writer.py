@@ -127,8 +127,20 @@ def test_an_upgrade_in_between_leaves_one_matrix(header, timer, space, tmp_path)
     assert len(MatrixWriter(tmp_path, newer, timer, timer.what_if)) == 4
 
 
+@pytest.mark.parametrize("name", ["queries", "database"])
+def test_a_matrix_that_does_not_say_what_newer_ones_say_is_taken_up(
+    header, timer, space, tmp_path, name
+):
+    older = replace(header, **{name: ""})
+    grow(MatrixWriter(tmp_path, older, timer, timer.what_if), space, 2)
+    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 4)
+    assert read_matrix(tmp_path).header == older
+
+
 OTHERS = {
     "data_set": "tpch-sf1",
+    "database": "library",
+    "queries": "0",
     "server_version": 17,
     "cores": 8,
     "memory": 2 << 30,
