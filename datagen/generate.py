@@ -68,6 +68,17 @@ class GenerationPlan:
             raise UsageError("refined and verified runs must not be negative, and mixes at least 1")
         if not 0 < self.held_out < 1:
             raise UsageError(f"the held-out share must lie between 0 and 1, not {self.held_out}")
+        if not 0 < self.held_out_mixes < self.mixes:
+            raise UsageError(
+                f"a held-out share of {self.held_out} of {self.mixes} mixes leaves "
+                f"{self.mixes - self.held_out_mixes} to train on and {self.held_out_mixes} held "
+                "out; ask for more mixes, or for another share"
+            )
+
+    @property
+    def held_out_mixes(self) -> int:
+        """How many of the mixes are kept from training."""
+        return round(self.mixes * self.held_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +130,12 @@ def draw_mixes(workload: Workload, plan: GenerationPlan, kept: Collection[str] =
 
     Args:
         kept: templates that earlier pairs of the same data set hold out.
+
+    Raises:
+        UsageError: the workload has too few templates for two sides.
     """
     split = _split(workload, plan, kept)
-    held_out = round(plan.mixes * plan.held_out)
+    held_out = plan.held_out_mixes
     train = _draw(workload, split, "train", plan.mixes - held_out, plan.seed)
     return [*train, *_draw(workload, split, "held_out", held_out, plan.seed)]
 

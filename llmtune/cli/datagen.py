@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datagen.generate import GenerationPlan
     from datagen.matrix import Matrix, MatrixHeader, Run
     from datagen.pairs import Pair
-    from llmtune.cli.bench import Bench
+    from llmtune.cli.bench import Bench, WorkloadRequest
     from llmtune.cli.progress import Reporter
     from llmtune.postgres.what_if import WhatIfFeatures
 
@@ -84,6 +84,7 @@ def datagen(
     ready_folder(out)
     reporter = Reporter(quiet=json)
     request = choice.request(seed, server.target)
+    _check_templates(request, plan)
     safety = own_safety("datagen", reporter, yes=yes)
     with (
         reporter.resumable("the same `llmtune datagen`"),
@@ -100,6 +101,19 @@ def datagen(
         print_json(asdict(summary))
     else:
         print_text(summary.text(out))
+
+
+def _check_templates(request: WorkloadRequest, plan: GenerationPlan) -> None:
+    """Refuse a workload of too few templates before its data are loaded for nothing.
+
+    What only a running server can tell is refused once it has told it.
+    """
+    from datagen.generate import draw_mixes
+    from llmtune.cli.bench import query_workload
+    from workloads.registry import is_live, workload
+
+    if not is_live(request.name):
+        draw_mixes(query_workload(workload(request.name, request.options)), plan)
 
 
 def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:

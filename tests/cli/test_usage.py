@@ -105,6 +105,16 @@ def test_no_folder_for_results_is_found_out_first(command, run, untouched, tmp_p
     assert f"cannot write to the output folder {out}: Not a directory" in done.message
 
 
+def test_too_few_templates_are_found_out_before_their_data_are_loaded(
+    run, untouched, tmp_path
+) -> None:
+    (tmp_path / "three.sql").write_text("SELECT 1; SELECT 1, 2; SELECT 1, 2, 3;")
+    call = ("datagen", "--workload", tmp_path / "three.sql", "--data-set", "tpch")
+    done = run(*call, "--out", tmp_path / "out", LLMTUNE_CACHE=str(untouched))
+    assert done.exit_code == 2
+    assert "at least 4 are needed" in done.message
+
+
 def test_a_full_disk_is_found_out_first(run, untouched, full_folder) -> None:
     done = run("tune", "--warm-start", "rules", "--out", full_folder, LLMTUNE_CACHE=str(untouched))
     assert done.exit_code == 2

@@ -67,11 +67,25 @@ def test_what_a_data_set_holds_out_already_stays_held_out():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sampled": 4}, {"refined": -1}, {"mixes": 0}, {"held_out": 0.0}, {"held_out": 1.0}]
+    "wrong",
+    [
+        {"sampled": 4},
+        {"refined": -1},
+        {"mixes": 0},
+        {"held_out": 0.0},
+        {"held_out": 1.0},
+        {"mixes": 2},
+        {"mixes": 2, "held_out": 0.8},
+    ],
 )
 def test_an_impossible_plan_is_refused(wrong):
     with pytest.raises(UsageError):
         GenerationPlan(**wrong)
+
+
+def test_both_sides_have_mixes(five):
+    sides = [mix.side for mix in draw_mixes(five, GenerationPlan(mixes=3))]
+    assert sides == ["train", "train", "held_out"]
 
 
 def test_a_matrix_grows_to_the_plan_and_no_further(make_writer, space, timer, five, tmp_path):
