@@ -61,7 +61,7 @@ def measured(
     with reporter.bar("Running mixes") as advance:
         done = 0
         for run in runs:
-            configuration = bench.space.configuration(run.changes)
+            configuration = bench.space.from_default(run.changes)
             for mix in mixes:
                 trial = (
                     replace(bench, workload=mix)
