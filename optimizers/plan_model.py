@@ -80,8 +80,8 @@ class PlanModel:
     """Turns the queries' plan features into a distribution of the total.
 
     How far times follow the plans' efforts all queries tell together. How a query's time
-    differs from that a forest of its own learns; one for all queries foretells no better
-    (docs/optimizers.md).
+    differs from that a forest of its own learns; with another for all queries beside it
+    totals were ranked no better (docs/optimizers.md).
     """
 
     def __init__(self, shares: Floats, baseline: Floats, seed: int) -> None:

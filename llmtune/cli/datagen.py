@@ -108,12 +108,13 @@ def _check_templates(request: WorkloadRequest, plan: GenerationPlan) -> None:
 
     What only a running server can tell is refused once it has told it.
     """
-    from datagen.generate import draw_mixes
+    from datagen.split import split_templates
     from llmtune.cli.bench import query_workload
     from workloads.registry import is_live, workload
 
     if not is_live(request.name):
-        draw_mixes(query_workload(workload(request.name, request.options)), plan)
+        wanted = query_workload(workload(request.name, request.options))
+        split_templates((query.template for query in wanted.queries), plan.held_out)
 
 
 def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:
