@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datagen.matrix import Matrix, Run, read_matrix
+from datagen.matrix import Matrix, Run
+from datagen.matrix_files import read_matrix
 from llmtune.cli.bench import Bench, WorkloadRequest, open_bench, query_workload
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety

@@ -16,7 +16,6 @@ from datagen.plan import schedule
 from datagen.refine import REFINED, Refiner, WhatIf
 from datagen.split import TemplateSplit, split_templates
 from datagen.verify import VERIFIED, next_to_verify
-from llmtune.benchmark.noise import Noise
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
@@ -24,8 +23,10 @@ from llmtune.postgres.profile import Profile
 from workloads.mixes import draw_mix
 from workloads.workload import Query, Workload
 
-LEAST_TOLERANCE, MOST_TOLERANCE = 0.005, 0.03
-REFINE_MIXES = 40
+TRAIN_MIXES, HELD_OUT_MIXES = 40, 10
+"""Mixes whose labels are verified, of each side. For those of the training side better
+configurations are looked for as well."""
+
 ROUND = 8
 """Runs between two fits of the surrogate."""
 
@@ -108,17 +109,19 @@ def measure(
     """
     for candidate in writer.missing(islice(schedule(space, plan.seed), plan.sampled)):
         on_run(writer.add(candidate))
-    weights = [mix.weights for mix in mixes[:REFINE_MIXES]]
+    train, held_out = (
+        [mix.weights for mix in mixes if mix.side == side] for side in ("train", "held_out")
+    )
+    train, held_out = train[:TRAIN_MIXES], held_out[:HELD_OUT_MIXES]
     while (missing := plan.refined - writer.measured(REFINED)) > 0:
         refiner = Refiner(writer.matrix, space, what_if)
-        proposals = refiner.propose(weights, min(ROUND, missing), seed=len(writer))
+        proposals = refiner.propose(train, min(ROUND, missing), seed=len(writer))
         if not proposals:
             break
         for candidate in proposals:
             on_run(writer.add(candidate))
     while writer.measured(VERIFIED) < plan.verified:
-        labeller = Labeller(writer.matrix, label_tolerance(writer.matrix))
-        doubtful = next_to_verify(labeller, space, weights)
+        doubtful = next_to_verify(Labeller(writer.matrix), space, [*train, *held_out])
         if doubtful is None:
             break
         on_run(writer.add(doubtful))
@@ -132,7 +135,8 @@ def draw_mixes(workload: Workload, plan: GenerationPlan, kept: Collection[str] =
         kept: templates that earlier pairs of the same data set hold out.
 
     Raises:
-        UsageError: the workload has too few templates for two sides.
+        UsageError: the workload has too few templates for two sides, or the share holds
+            out others than `kept`.
     """
     split = _split(workload, plan, kept)
     held_out = plan.held_out_mixes
@@ -147,7 +151,12 @@ def _split(workload: Workload, plan: GenerationPlan, kept: Collection[str]) -> T
         return split
     # The seed used to decide. What was held out so must stay out of training.
     earlier = split_templates(templates, plan.held_out, plan.seed)
-    return earlier if earlier.held_out.issuperset(kept) else split
+    if earlier.held_out.issuperset(kept):
+        return earlier
+    raise UsageError(
+        f"the pairs that are there hold out {', '.join(sorted(kept))}, and a held-out share of "
+        f"{plan.held_out} does not; give the share that they were made with, or another folder"
+    )
 
 
 def _draw(
@@ -160,20 +169,11 @@ def _draw(
         yield Mix(draw_mix(part, rng), side)
 
 
-def label_tolerance(matrix: Matrix) -> float:
-    """The relative difference that the matrix cannot show, from its repeats of the default."""
-    totals = matrix.totals(dict.fromkeys(matrix.query_ids, 1.0))[list(matrix.default_rows)]
-    if len(totals) < 2:
-        return LEAST_TOLERANCE
-    resolution = Noise.of(totals.tolist()).resolution
-    return min(max(resolution, LEAST_TOLERANCE), MOST_TOLERANCE)
-
-
 def pairs(
     matrix: Matrix, space: KnobSpace, profile: Profile, mixes: Sequence[Mix], codec: Codec
 ) -> Iterator[Pair]:
     """One pair for each mix: its prompt, and its label as the completion."""
-    labeller = Labeller(matrix, label_tolerance(matrix))
+    labeller = Labeller(matrix)
     for mix in mixes:
         label = labeller.label(mix.weights)
         yield Pair(

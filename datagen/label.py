@@ -3,8 +3,8 @@
 A mix's time under a run is composed from the matrix: a weighted sum of its queries'
 times, so that what is measured once labels any number of mixes. Runs that repeat one
 configuration are averaged, and of all configurations within the tolerance of the best,
-the one with the fewest changes from default is the label: what the noise cannot tell
-apart is not worth learning.
+the one with the fewest changes from default is the label: a change that gains next to
+nothing is not worth learning.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ import numpy as np
 
 from datagen.matrix import Matrix, Run
 from llmtune.knobs.configuration import Value
+
+TOLERANCE = 0.03
+"""Relative difference in a mix's time for which a label does not change one knob more. Single
+runs differ by more; but within all of their noise hardly a label would differ from the
+default, and what only luck chose is found out by repeats (`datagen.verify`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ class Label:
 class Labeller:
     """Finds labels in one matrix."""
 
-    def __init__(self, matrix: Matrix, tolerance: float) -> None:
-        """Args: tolerance: relative difference in time that does not count.
+    def __init__(self, matrix: Matrix, tolerance: float = TOLERANCE) -> None:
+        """Take the matrix and the relative difference in time that does not count.
 
         Raises:
             DatasetError: the matrix has no complete run of the default configuration.

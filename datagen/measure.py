@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from datagen.matrix import Matrix, MatrixHeader, Run, read_matrix, write_run
+from datagen.matrix import Matrix, MatrixHeader, Run
+from datagen.matrix_files import read_matrix, write_run
 from datagen.plan import Candidate
 from datagen.refine import WhatIf
 from llmtune.benchmark.pace import keep_pace

@@ -94,14 +94,17 @@ def read_measurements(path: Path) -> Measurements:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[METADATA_KEY])
         version, sources = about["schema_version"], tuple(about["sources"])
-        ratios = table.column("ratio").to_numpy()
+        ratios = np.asarray(table.column("ratio").to_numpy(), dtype=np.float64)
         table = table.drop_columns(["ratio"])
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        columns = [column.to_numpy() for column in table.columns]
+        features = np.column_stack(columns).astype(np.float32)
+        if not (np.isfinite(features).all() and np.isfinite(ratios).all()):
+            raise ValueError("a value is missing, or no finite number")
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise DatasetError(f"{path}: not a readable file of measurements ({error})") from error
     if version != SCHEMA_VERSION:
         raise DatasetError(f"{path}: schema version {version}, not {SCHEMA_VERSION}")
-    features = np.column_stack([column.to_numpy() for column in table.columns])
-    return Measurements(tuple(table.column_names), features.astype(np.float32), ratios, sources)
+    return Measurements(tuple(table.column_names), features, ratios, sources)
 
 
 def _rows(matrix: Matrix, names: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -6,7 +6,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.configuration import Configuration, Value
+from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.memory import fits, repair
 from llmtune.knobs.space import KnobSpace
 from optimizers.rules import rule_configuration
@@ -39,7 +40,7 @@ def schedule(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidat
     the server's memory; the rest is sampled.
     """
     yield from [Candidate("default", space.default())] * DEFAULT_REPEATS
-    rules = rule_configuration(space, clients)
+    rules = _named(rule_configuration(space, clients), LevelCodec(space), clients)
     if fits(rules, space, clients):
         yield Candidate("rules", rules)
     for number, candidate in enumerate(sample(space, seed, clients), start=1):
@@ -53,7 +54,7 @@ def sample(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidate]
 
     The n-th one depends on `seed` and n alone, so a plan can be continued.
     """
-    default, axes = space.default(), UnitCube(space).axes
+    default, axes, levels = space.default(), UnitCube(space).axes, LevelCodec(space)
     number = 0
     while True:
         rng = random.Random(f"{seed}/{number}")  # noqa: S311 - sampling, not secrets
@@ -61,7 +62,7 @@ def sample(space: KnobSpace, seed: int, clients: int = 1) -> Iterator[Candidate]
         changes = {
             name: axis.value(rng.random()) for name, axis in axes.items() if rng.random() < rate
         }
-        configuration = repair(space.from_default(changes), space, clients)
+        configuration = _named(space.from_default(changes), levels, clients)
         number += 1
         if configuration != default and fits(configuration, space, clients):
             yield Candidate("sampled", configuration)
@@ -72,7 +73,7 @@ def neighbours(
 ) -> Iterator[Configuration]:
     """Yield variations of one configuration without end, all of which fit the memory:
     a few knobs moved a little, set anew, or put back to their default."""
-    default, axes = space.default(), UnitCube(space).axes
+    default, axes, levels = space.default(), UnitCube(space).axes, LevelCodec(space)
     while True:
         changes = configuration.changes(default)
         for name in rng.sample(list(axes), k=min(len(axes), rng.choice((1, 1, 2, 3)))):
@@ -83,9 +84,28 @@ def neighbours(
             here = axis.coordinate(configuration[name])
             moved = rng.gauss(here, STEP) if fate < BACK_TO_DEFAULT + MOVED else rng.random()
             changes[name] = axis.value(min(1.0, max(0.0, moved)))
-        near = repair(space.from_default(changes), space, clients)
+        near = _named(space.from_default(changes), levels, clients)
         if fits(near, space, clients):
             yield near
+
+
+def _named(configuration: Configuration, levels: LevelCodec, clients: int) -> Configuration:
+    """With each knob on the nearest value that the model can name, lower where memory is short.
+
+    So a label, which is one of the measured configurations, says what was measured.
+    """
+    named = levels.decode(levels.encode(configuration))
+    lowered = repair(named, levels.space, clients).changes(named)
+    below = {name: _at_most(value, name, levels) for name, value in lowered.items()}
+    return levels.space.configuration({**named, **below})
+
+
+def _at_most(value: Value, name: str, levels: LevelCodec) -> Value:
+    """The highest level of an amount that is no more than `value`; the least one if none is."""
+    knob = levels.space[name]
+    values = [levels.value(name, label) for label in levels.labels(name)]
+    amounts = sorted(float(one) for one in values if one not in knob.specials)
+    return type(value)(max((one for one in amounts if one <= float(value)), default=amounts[0]))
 
 
 def without_each_change(

@@ -71,23 +71,26 @@ class Refiner:
     def propose(self, mixes: Sequence[Weights], count: int, seed: int) -> list[Candidate]:
         """At most `count` unmeasured configurations, those that most mixes want first.
 
-        Where every mix wants a measured one, it is the best of the others.
+        Where every mix wants a measured one, it is the best of the others, if there are any.
         """
         rng = random.Random(seed)  # noqa: S311 - sampling, not secrets
         promising = self._best_measured(mixes)
         for _ in range(self._options.generations):
             self._predict(self._variations(promising, rng))
-            promising = {self._choose(mix) for mix in mixes}
+            promising = dict.fromkeys(self._choose(mix) for mix in mixes)
         measured = {self._space.from_default(run.changes) for run in self._matrix.runs}
         votes = Counter(self._choose(mix) for mix in mixes)
         if votes.keys() <= measured:
+            if self._predicted.keys() <= measured:
+                return []
             votes = Counter(self._choose(mix, without=measured) for mix in mixes)
         new = [c for c, _ in votes.most_common() if c not in measured]
         return [Candidate(REFINED, configuration) for configuration in new[:count]]
 
-    def _best_measured(self, mixes: Iterable[Weights]) -> set[Configuration]:
-        labeller = Labeller(self._matrix, self._options.change_price)
-        best = {self._space.from_default(labeller.label(mix).changes) for mix in mixes}
+    def _best_measured(self, mixes: Iterable[Weights]) -> Collection[Configuration]:
+        """Each once, in the mixes' order: a set's would differ from process to process."""
+        labeller = Labeller(self._matrix)
+        best = dict.fromkeys(self._space.from_default(labeller.label(mix).changes) for mix in mixes)
         self._predict(best)
         return best
 

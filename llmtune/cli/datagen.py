@@ -27,7 +27,6 @@ class Summary:
 
     Attributes:
         complete_runs: runs in which every query succeeded.
-        tolerance: the relative difference below which labels fall back to default.
         ratio_median, ratio_best: how many times better than the default the labels
             are, over the pairs.
     """
@@ -35,7 +34,6 @@ class Summary:
     runs: int
     complete_runs: int
     pairs: int
-    tolerance: float
     ratio_median: float
     ratio_best: float
 
@@ -118,8 +116,8 @@ def _check_templates(request: WorkloadRequest, plan: GenerationPlan) -> None:
 
 
 def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:
-    from datagen.generate import draw_mixes, label_tolerance, measure, pairs
-    from datagen.matrix import MATRIX_FOLDER
+    from datagen.generate import draw_mixes, measure, pairs
+    from datagen.matrix_files import MATRIX_FOLDER
     from datagen.measure import MatrixWriter
     from llmtune.cli.pair_files import held_out_templates
     from llmtune.model.prompt import PromptCodec
@@ -139,7 +137,7 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
         matrix = measure(writer, bench.space, what_if, mixes, plan, on_run)
     made = list(pairs(matrix, bench.space, bench.profile, mixes, PromptCodec(bench.space)))
     _write(made, out)
-    return _summary(matrix, label_tolerance(matrix), [pair.metadata["ratio"] for pair in made])
+    return _summary(matrix, [pair.metadata["ratio"] for pair in made])
 
 
 def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
@@ -175,14 +173,13 @@ def _write(pairs: list[Pair], out: Path) -> None:
         write_pairs(out / name, [pair for pair in pairs if pair.metadata["split"] == side])
 
 
-def _summary(matrix: Matrix, tolerance: float, ratios: list[float]) -> Summary:
+def _summary(matrix: Matrix, ratios: list[float]) -> Summary:
     from statistics import median
 
     return Summary(
         runs=len(matrix.runs),
         complete_runs=sum(run.complete for run in matrix.runs),
         pairs=len(ratios),
-        tolerance=tolerance,
         ratio_median=median(ratios),
         ratio_best=max(ratios),
     )

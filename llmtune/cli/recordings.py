@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from datagen.matrix import MATRIX_FOLDER, Matrix, read_matrix
+from datagen.matrix import Matrix
+from datagen.matrix_files import MATRIX_FOLDER, read_matrix
 from llmtune.benchmark.recorded import RecordedEvaluator
 from llmtune.benchmark.recording import SHIPPED, Recording, read_recording
 from llmtune.errors import UsageError

@@ -30,7 +30,7 @@ def train(
     """Train a LoRA adapter; stopped and called again, it goes on from its last checkpoint."""
     from dataclasses import asdict
 
-    from datagen.matrix import MATRIX_FOLDER, read_matrix
+    from datagen.matrix_files import MATRIX_FOLDER, read_matrix
     from datagen.measurements import MEASUREMENTS_FILE, gather, write_measurements
     from llmtune.cli.output import print_json, print_text
     from llmtune.cli.pair_files import read_sides, space_of

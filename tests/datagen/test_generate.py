@@ -4,20 +4,20 @@ from itertools import islice
 import pytest
 
 from datagen.generate import (
-    LEAST_TOLERANCE,
-    MOST_TOLERANCE,
     GenerationPlan,
     Mix,
     draw_mixes,
-    label_tolerance,
     measure,
     pairs,
 )
-from datagen.matrix import MatrixHeader, read_matrix
+from datagen.label import TOLERANCE, Labeller
+from datagen.matrix import MatrixHeader
+from datagen.matrix_files import read_matrix
 from datagen.measure import MatrixWriter
 from datagen.pairs import Pair, read_pairs, write_pairs
 from datagen.plan import schedule
 from datagen.refine import REFINED, Refiner
+from datagen.verify import VERIFIED
 from llmtune.benchmark.benchmark import Benchmark
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
@@ -64,6 +64,8 @@ def test_what_a_data_set_holds_out_already_stays_held_out():
     plan = GenerationPlan(seed=2)
     assert held_out(draw_mixes(TPCH, plan, kept={"tpch-q2", "tpch-q11"})) == earlier
     assert held_out(draw_mixes(TPCH, plan, kept={"tpch-q10"})) == held_out(draw_mixes(TPCH, plan))
+    with pytest.raises(UsageError, match="tpch-q1, tpch-q2"):
+        draw_mixes(TPCH, plan, kept={"tpch-q1", "tpch-q2"})
 
 
 @pytest.mark.parametrize(
@@ -108,14 +110,17 @@ def test_a_matrix_grows_to_the_plan_and_no_further(make_writer, space, timer, fi
     assert numbers == list(range(len(writer)))
 
 
-def test_the_tolerance_is_the_noise_within_bounds(make_matrix):
-    def of(*repeats):
-        return label_tolerance(make_matrix([({}, [seconds]) for seconds in repeats]))
-
-    assert of(1.0) == of(1.0, 1.0, 1.0) == LEAST_TOLERANCE
-    assert of(1.0, 2.0) == MOST_TOLERANCE
-    assert LEAST_TOLERANCE < of(1.0, 1.008) < MOST_TOLERANCE
-    assert of(1.0, float("nan"), 1.0) == LEAST_TOLERANCE, "a failed repeat is no repeat"
+def test_labels_of_both_sides_are_verified(make_writer, space, timer, five, tmp_path):
+    """Ten mixes of which two are held out; the label of theirs is another one's than training's."""
+    mixes = draw_mixes(five, GenerationPlan(mixes=10))
+    writer = make_writer(tmp_path)
+    plan = GenerationPlan(sampled=20, refined=0, verified=12, mixes=10)
+    measure(writer, space, timer.what_if, mixes, plan, lambda _: None)
+    labeller = Labeller(writer.matrix)
+    repeats = {mix.side: labeller.label(mix.weights).repeats for mix in mixes}
+    assert writer.measured(VERIFIED) == 12
+    assert set(repeats) == {"train", "held_out"}
+    assert min(repeats.values()) > 1
 
 
 class Plain:
@@ -195,7 +200,8 @@ def test_pairs_from_a_real_server(embedded, tpch_tiny, tmp_path):
         assert pair.completion == codec.completion(label)
         assert facts["split"] == mix.side
         assert facts["ratio"] == pytest.approx(facts["default_seconds"] / facts["seconds"])
-        assert facts["ratio"] * (1 + MOST_TOLERANCE) >= 1
+        assert facts["ratio"] * (1 + TOLERANCE) >= 1
+        assert codec.parse(pair.completion) == label, "the label is what was measured"
     train, held_out = (
         {name for pair in read if pair.metadata["split"] == side for name in templates(pair)}
         for side in ("train", "held_out")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.matrix import HEADER_KEY, Run, read_matrix, write_run
+from datagen.matrix import Run
+from datagen.matrix_files import HEADER_KEY, read_matrix, write_run
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import DatasetError
 from llmtune.trial import TrialStatus

