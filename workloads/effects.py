@@ -55,12 +55,22 @@ _LASTING = {
     "pg_advisory_lock_shared": "the lock would outlive the query",
     "pg_try_advisory_lock": "the lock would outlive the query",
     "pg_try_advisory_lock_shared": "the lock would outlive the query",
-    "pg_stat_reset": "statistics are lost",
+    "pg_drop_replication_slot": "replication depends on its slots",
+    "pg_logical_emit_message": "the message is in the WAL for good",
     "pg_stat_statements_reset": "statistics are lost",
     "lo_export": "it writes a file on the server",
-    "dblink_exec": "it acts on another database",
 }
 """Functions whose effect outlives a rollback."""
+
+_LASTING_FAMILIES = {
+    "pg_stat_reset": "statistics are lost",
+    "pg_advisory_unlock": "it lets go of locks that others count on",
+    "pg_create_logical_replication_slot": "replication depends on its slots",
+    "pg_create_physical_replication_slot": "replication depends on its slots",
+    "pg_replication_": "replication depends on it",
+    "dblink": "it acts on another database",
+}
+"""The same for all functions whose names begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +98,17 @@ def effect_of(statement: Node) -> Effect:
         return Effect(refusal=_REASONS.get(kind, _OTHERWISE))
     nodes = list(walk(statement))
     for name in map(called, nodes):
-        if name in _LASTING:
-            return Effect(refusal=f"{name}() is not undone by a rollback: {_LASTING[name]}")
+        if reason := _lasting(name):
+            return Effect(refusal=f"{name}() is not undone by a rollback: {reason}")
     inside = {type(node).__name__ for node in nodes}
     nextval = any(called(node) == "nextval" for node in nodes)
     return Effect(writes=bool(inside & (_WRITES | _WRITING_CLAUSES)) or nextval)
+
+
+def _lasting(name: str) -> str:
+    """Why a function's effect outlives a rollback; empty where none is known."""
+    families = (reason for start, reason in _LASTING_FAMILIES.items() if name.startswith(start))
+    return _LASTING.get(name) or next(families, "")
 
 
 def may_be_query(sql: str) -> bool:

@@ -27,6 +27,10 @@ class Objective:
             return left < right
         return left > right
 
+    def worse_by(self, factor: float, value: float) -> float:
+        """What is so many times worse than `value`."""
+        return value * factor if self.direction is Direction.MINIMIZE else value / factor
+
     def ratio(self, base: float, other: float) -> float:
         """How many times better `other` is than `base`; above 1 means better."""
         return base / other if self.direction is Direction.MINIMIZE else other / base

@@ -31,9 +31,10 @@ def memory_demand(configuration: Configuration, space: KnobSpace, clients: int =
 
     Shared buffers and log buffers; for each process that runs queries (parallel
     workers included) its sorts and hashes; each session's temporary buffers;
-    one large maintenance operation; and a base for every process. Knobs outside
-    the space count with what the server has without us. On a running server that
-    others use, every autovacuum worker may do such an operation too.
+    one large maintenance operation; and a base for each process that runs queries.
+    The server's own helpers live on what the budget leaves. Knobs outside the space
+    count with what the server has without us. On a running server that others use,
+    every autovacuum worker may do such an operation too.
 
     Args:
         clients: sessions that run queries at the same time.

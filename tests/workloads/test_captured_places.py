@@ -43,6 +43,7 @@ ONE = {
     "SELECT 1 FROM t WHERE b > (SELECT avg(c) FROM u WHERE a = $1)": "u.a equal",
     "SELECT 1 FROM t WHERE a < date $1 + interval '1 day'": "t.a upper",
     "SELECT 1 FROM t WHERE (a, b) = ($1, 2)": "t.a equal",
+    "SELECT 1 FROM t WHERE (a, b) IN ((1, 2), (3, $1))": "t.b equal",
     "UPDATE t SET a = $1": "t.a equal",
     "DELETE FROM t USING u WHERE t.id = u.id AND u.a = $1": "u.a equal",
     "SELECT 1 FROM t LIMIT $1": "limit",

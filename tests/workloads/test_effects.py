@@ -62,6 +62,10 @@ REFUSED = {
     "REFRESH MATERIALIZED VIEW m": "no query",
     "SELECT a FROM t WHERE (SELECT pg_catalog.pg_terminate_backend(b))": "other sessions",
     "INSERT INTO t SELECT setval('s', 1)": "sequence",
+    "SELECT pg_stat_reset_shared('bgwriter')": "statistics are lost",
+    "SELECT pg_replication_slot_advance('s', '0/1')": "replication",
+    "SELECT pg_advisory_unlock_all()": "locks",
+    "SELECT * FROM dblink('d', 'DELETE FROM t') AS d (n int)": "another database",
 }
 
 

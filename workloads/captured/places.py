@@ -146,9 +146,11 @@ def _compared(node: A_Expr, scope: Scope) -> Iterator[Place]:
     if node.kind in (Kind.AEXPR_BETWEEN, Kind.AEXPR_BETWEEN_SYM):
         yield from _pair(left[0], right[0], Role.LOWER, scope)
         yield from _pair(left[0], right[1], Role.UPPER, scope)
-    elif left and right and isinstance(left[0], RowExpr) and isinstance(right[0], RowExpr):
-        for one, other in zip(left[0].args or (), right[0].args or (), strict=False):
-            yield from _pair(one, other, role, scope)
+    elif left and isinstance(left[0], RowExpr):
+        for row in right:
+            values = row.args or () if isinstance(row, RowExpr) else ()
+            for one, other in zip(left[0].args or (), values, strict=False):
+                yield from _pair(one, other, role, scope)
     elif len(left) == 1:
         array = node.kind in (Kind.AEXPR_OP_ANY, Kind.AEXPR_OP_ALL)
         for value in right:

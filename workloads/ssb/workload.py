@@ -84,7 +84,8 @@ def ssb_data_set(scale: float) -> DataSet:
 
 def _query(name: str, seed: int | None) -> Query:
     parameters = paper_parameters(name) if seed is None else drawn_parameters(name, seed)
-    return Query(name, template_text(name).format_map(parameters), f"ssb-{name}")
+    flight = name.partition(".")[0]  # its queries differ in their filters alone
+    return Query(name, template_text(name).format_map(parameters), f"ssb-{flight}")
 
 
 @cache
