@@ -34,7 +34,12 @@ def evaluate(
     if not held_out:
         raise DatasetError("no held-out pairs in the given files; `llmtune datagen` writes them")
     space, folder, reporter = space_of(held_out), adapter or DEFAULT_ADAPTER, Reporter(quiet=json)
-    read_card(folder)  # before the base model, which may have to be converted first
+    card = read_card(folder)  # before the base model, which may have to be converted first
+    if not card.templates:
+        reporter.insist(
+            "The adapter does not say which query templates it was trained on: these pairs may "
+            "be of the same ones, and the scores too good."
+        )
     model = find_base_model(base, progress=reporter.say)
     reporter.say(f"Scoring {len(held_out)} held-out pairs ...")
     found = evaluate_adapter(model, folder, space, held_out)

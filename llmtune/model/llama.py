@@ -45,8 +45,9 @@ def llama_shape(folder: Path) -> LlamaShape | None:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
+        scaling = config.get("rope_scaling") or {}
         rope = config.get("rope_parameters") or {
-            "rope_type": (config.get("rope_scaling") or {}).get("rope_type", "default"),
+            "rope_type": scaling.get("rope_type", scaling.get("type", "default")),
             "rope_theta": config.get("rope_theta", 10_000.0),
         }
         plain = (
@@ -54,6 +55,7 @@ def llama_shape(folder: Path) -> LlamaShape | None:
             and config.get("hidden_act", "silu") == "silu"
             and rope.get("rope_type", "default") == "default"
             and not (config.get("attention_bias") or config.get("mlp_bias"))
+            and not config.get("quantization_config")
         )
         if not plain or not (folder / "model.safetensors").is_file():
             return None

@@ -64,8 +64,9 @@ class PromptCodec:
 
 
 def _server(profile: Profile) -> Iterator[str]:
-    cores, memory = profile.hardware.cores, f"{profile.hardware.memory / 2**30:.2g}"
-    yield f"PostgreSQL {profile.version}, {cores} cores, {memory} GiB memory"
+    cores, memory = profile.hardware.cores, profile.hardware.memory / 2**30
+    size = f"{memory:.2g}" if memory < 100 else f"{memory:.0f}"
+    yield f"PostgreSQL {profile.version}, {cores} cores, {size} GiB memory"
 
 
 def _data(profile: Profile) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmtune.errors import UsageError
+from llmtune.errors import AdapterMismatch, UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.memory import repair
@@ -89,14 +89,21 @@ def load_suggester(
         adapter: its folder; None means the untuned base model.
 
     Raises:
-        AdapterMismatch: it was trained for another base model or knob catalogue.
+        AdapterMismatch: it was trained for another base model or knob catalogue, or on none
+            of the knobs of `space`.
         ModelError: a file is missing or damaged.
     """
     # Before torch is imported, which takes seconds: a wrong adapter fails at once.
     asked = space
     if adapter is not None:
         card = check_adapter(adapter, base, space.catalogue_hash)
-        asked = space.subset(name for name in card.knobs if name in space)
+        known = [name for name in card.knobs if name in space]
+        if not known:
+            raise AdapterMismatch(
+                f"the adapter in {adapter} was trained on none of the knobs that can be changed "
+                f"here ({', '.join(space.names)}); begin with --warm-start rules"
+            )
+        asked = space.subset(known)
     from llmtune.model.decoder import Decoder
 
     codec = load_codec(base.path, asked)

@@ -34,7 +34,7 @@ METADATA_KEY = b"llmtune"
 TRAINING_SET_FILE = "training_set.parquet"
 COLUMNS = ("prompt", "labels", "server_version", "cores", "memory")
 
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ def test_it_reads_as_transformers_does(tmp_path, changes):
         {"attention_bias": True},
         {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}},
         {"rope_parameters": None, "rope_scaling": {"rope_type": "linear"}},
+        {"rope_parameters": None, "rope_scaling": {"type": "linear", "factor": 8.0}},
+        {"quantization_config": {"quant_method": "gptq"}},
         {"hidden_act": "gelu"},
     ],
 )
