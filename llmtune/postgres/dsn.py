@@ -16,8 +16,10 @@ from llmtune.errors import (
 )
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace
-from llmtune.postgres.live.address import parse_address, place
+from llmtune.postgres.live.address import parse_address
+from llmtune.postgres.live.auto_conf_file import FolderFile
 from llmtune.postgres.live.entries import OwnersEntries
+from llmtune.postgres.live.login import Login
 from llmtune.postgres.live.machine import (
     Stated,
     StatedHardware,
@@ -28,13 +30,12 @@ from llmtune.postgres.live.machine import (
 from llmtune.postgres.live.pooler import refuse_pooler
 from llmtune.postgres.live.preflight import read_report
 from llmtune.postgres.live.report import ServerReport
-from llmtune.postgres.live.restarter import FolderFile, Restarter
+from llmtune.postgres.live.restarter import Restarter
 from llmtune.postgres.live.waiting import await_start, connect_patiently, start_of
 from llmtune.postgres.originals import read_entries
-from llmtune.postgres.session import environment, loss_is_failure, no_limits, open_session
+from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, ExplainsLoss, check_version
 
-CONNECT_TIMEOUT_S = 10
 RECOVERY_PATIENCE_S = START_PATIENCE_S = 60.0
 
 
@@ -71,10 +72,7 @@ class DsnTarget:
             UsageError: the address cannot be read.
         """
         self._address = parse_address(dsn)
-        self._parameters = {
-            "connect_timeout": str(CONNECT_TIMEOUT_S),
-            **self._address.parameters,
-        }
+        self._login = Login(self._address)
         self._stated = hardware
         self._restarter = restarter
         self._start_patience_s = start_patience_s
@@ -84,7 +82,6 @@ class DsnTarget:
         self._entries: OwnersEntries | None = None
         self._ours: dict[str, Collection[str | None]] = {}
         self._last: dict[str, str] = {}
-        self._options: str | None = None  # of libpq's programs; known once connected
         self._folder: Path | None = None
         self._started = 0.0
         self._down = False
@@ -162,10 +159,8 @@ class DsnTarget:
         """
         with self.connect() as connection, loss_is_failure():
             check_version(connection.info.server_version // 10000)
-            info = connection.info
-            name = place(info.user, info.host, str(info.port), info.dbname)
+            name = self._login.pin(connection)
             refuse_pooler(connection, self.connect, name)
-            self._pin(connection)
             process = process_here(connection)
             self._folder = data_folder(connection, process)
             hardware = seen_hardware(process, self._stated)
@@ -220,17 +215,12 @@ class DsnTarget:
     def connect(
         self, database: str | None = None, settings: Mapping[str, str] | None = None
     ) -> Connection:
-        """See `Target.connect`; the default database is the address's own.
-
-        A role's own limits would cut measurements short; LLMTune has its own.
-        """
-        parts = {**self._parameters, "dbname": database} if database else self._parameters
-        return open_session(settings or {}, parts, unlimited=True)
+        """See `Target.connect`; the default database is the address's own."""
+        return self._login.connect(database, settings)
 
     def libpq_environment(self, database: str) -> dict[str, str]:
-        """See `Target.libpq_environment`; as with `connect`, a role's limits do not hold."""
-        options = {} if self._options is None else {"options": self._options}
-        return environment({**self._parameters, **options, "dbname": database})
+        """See `Target.libpq_environment`."""
+        return self._login.libpq_environment(database)
 
     def restart(self) -> None:
         """See `Target.restart`.
@@ -305,14 +295,3 @@ class DsnTarget:
         with self.connect() as connection, loss_is_failure():
             self._started = start_of(connection)
             self._last = read_entries(connection, self._ours)
-
-    def _pin(self, connection: Connection) -> None:
-        """Stay with the server that answered: of several hosts, or when variables change."""
-        info = connection.info
-        several = "," in self._parameters.get("hostaddr", "")
-        kept = {k: v for k, v in self._parameters.items() if not (several and k == "hostaddr")}
-        resolved = {"user": info.user, "host": info.host, "port": str(info.port)}
-        self._parameters = {**kept, **resolved, "dbname": info.dbname}
-        limits = no_limits(info.server_version // 10000)
-        lifted = " ".join(f"-c {name}={text}" for name, text in limits.items())
-        self._options = f"{info.options} {lifted}".strip()

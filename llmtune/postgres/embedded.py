@@ -16,6 +16,7 @@ import psycopg
 from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, UsageError
 from llmtune.knobs.hardware import SMALLEST_MEMORY, Hardware, detect_hardware
 from llmtune.postgres.account import Account, give, server_account
+from llmtune.postgres.base_settings import base_settings
 from llmtune.postgres.binaries import Binaries, find_binaries, runnable_binaries
 from llmtune.postgres.cache import clusters_folder, default_cache
 from llmtune.postgres.cluster import Cluster
@@ -196,7 +197,7 @@ class EmbeddedTarget:
         self._cluster = self._make_cluster(self._slot, binaries, account)
         self._cluster.create()
         self._cluster.stop()  # clears a pid file that came with a copied or restored cache
-        self._cluster.configure(_base_settings(self._cluster.sockets, self._hardware.memory))
+        self._cluster.configure(base_settings(self._cluster.sockets, self._hardware.memory))
         if self._memory is not None:
             drop_cached_pages(self._cluster.data)
         self._cluster.start()
@@ -243,25 +244,6 @@ def _machine(root: Path) -> Hardware:
             f"the embedded server needs Linux, whose /proc tells what it may use ({error}); "
             "name a server of yours by --target postgresql://..."
         ) from error
-
-
-def _base_settings(sockets: Path, memory: int) -> str:
-    """What a server of our own needs and nobody tunes, as postgresql.conf."""
-    lines = [
-        "listen_addresses = ''",
-        f"unix_socket_directories = '{sockets}'",
-        "cluster_name = 'llmtune'",
-        "timezone = 'UTC'",
-        "log_timezone = 'UTC'",
-        f"dynamic_shared_memory_type = {_shared_memory_type(memory)}",
-    ]
-    return "\n".join([*lines, ""])
-
-
-def _shared_memory_type(memory: int, mount: Path = Path("/dev/shm")) -> str:  # noqa: S108
-    """Containers often have 64 MB there, and then large parallel joins fail for want of room."""
-    roomy = mount.is_dir() and shutil.disk_usage(mount).total >= memory // 4
-    return "posix" if roomy else "sysv"
 
 
 def _clear_traces(slot: Slot, binaries: Binaries, account: Account | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import psycopg
 
@@ -12,6 +11,7 @@ from llmtune.errors import ReadBackMismatch, ServerDidNotStart, TargetError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
+from llmtune.postgres.applied import Applied, Planned
 from llmtune.postgres.originals import (
     UNSEEN,
     Change,
@@ -33,38 +33,6 @@ from llmtune.postgres.server_settings import (
 )
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, NotesEntries, Target
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """A configuration in force.
-
-    Attributes:
-        session: the settings that `Target.connect` must be given for it.
-        restarted: whether the server was restarted.
-        seconds: how long applying took, the read-back included.
-    """
-
-    session: dict[str, str] = field(default_factory=dict)
-    restarted: bool = False
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What applying a configuration would do, without doing it.
-
-    Attributes:
-        altered: ALTER SYSTEM's new entries; None takes one out.
-        restart: the knobs because of which the server would be restarted.
-        reload: whether it would be told to read its files again.
-        session: what each connection would set for itself.
-    """
-
-    altered: dict[str, str | None]
-    restart: tuple[str, ...]
-    reload: bool
-    session: dict[str, str]
 
 
 class SettingsApplier:

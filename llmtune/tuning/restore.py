@@ -11,7 +11,7 @@ import psycopg
 
 from llmtune.errors import SessionError, TargetError
 from llmtune.postgres import auto_conf
-from llmtune.postgres.live.restarter import AutoConfFile, FolderFile
+from llmtune.postgres.live.auto_conf_file import AutoConfFile, FolderFile
 from llmtune.postgres.originals import (
     ServerIdentity,
     Standing,

@@ -24,11 +24,11 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.live.auto_conf_file import FolderFile
 from llmtune.postgres.live.pg_ctl import PgCtlRestarter
 from llmtune.postgres.live.restarter import (
     CommandRestarter,
     FakeRestarter,
-    FolderFile,
     parse_command,
     run_command,
     unit_restarter,

@@ -11,8 +11,8 @@ import psycopg
 from llmtune.errors import ServerDidNotStart, TargetError
 from llmtune.knobs.configuration import Value
 from llmtune.postgres.auto_conf import edited, entries
+from llmtune.postgres.live.auto_conf_file import AutoConfFile
 from llmtune.postgres.live.present import AUTO_CONF, read_present
-from llmtune.postgres.live.restarter import AutoConfFile
 from llmtune.postgres.originals import Standing, read_entries, whose
 from llmtune.postgres.server_settings import (
     alter_system,

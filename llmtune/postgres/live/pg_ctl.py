@@ -10,7 +10,8 @@ from pathlib import Path
 from llmtune.errors import UsageError
 from llmtune.postgres.account import Account
 from llmtune.postgres.auto_conf import system_identifier
-from llmtune.postgres.live.restarter import FolderFile, failed_restart, run_command, tail
+from llmtune.postgres.live.auto_conf_file import FolderFile
+from llmtune.postgres.live.restarter import failed_restart, run_command, tail
 
 PATIENCE_S = 120
 TAIL_BYTES = 64 << 10

@@ -1,4 +1,4 @@
-"""Ways to restart a server that is not ours, and to undo its settings while it is down."""
+"""Ways to restart a server that is not ours."""
 
 from __future__ import annotations
 
@@ -7,45 +7,16 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from llmtune.errors import ServerDidNotStart, UsageError
 from llmtune.postgres.account import Account
-from llmtune.postgres.auto_conf import read_auto_conf, system_identifier, write_auto_conf
+from llmtune.postgres.live.auto_conf_file import AutoConfFile
 
 COMMAND_PATIENCE_S = 300.0
 TAIL_LINES = 20
 SECRETS = ("PGPASSWORD", "PGPASSFILE")
 """Of our environment; a command that restarts a server has no use for them."""
-
-
-class AutoConfFile(Protocol):
-    """`postgresql.auto.conf` of a server that may be down."""
-
-    def read(self) -> bytes:
-        """Its content.
-
-        Raises:
-            TargetError: it cannot be read.
-        """
-        ...
-
-    def write(self, content: bytes) -> None:
-        """Replace it.
-
-        Raises:
-            TargetError: it cannot be written.
-        """
-        ...
-
-    def system(self) -> str:
-        """The system identifier of the cluster that it belongs to.
-
-        Raises:
-            TargetError: the cluster's control file cannot be read.
-        """
-        ...
 
 
 class Restarter(Protocol):
@@ -90,25 +61,6 @@ class Restarter(Protocol):
     def log_tail(self) -> str:
         """The last lines of the server's log, where they can be had."""
         ...
-
-
-class FolderFile:
-    """The file in a data folder on this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def read(self) -> bytes:
-        """See `AutoConfFile.read`."""
-        return read_auto_conf(self._folder)
-
-    def write(self, content: bytes) -> None:
-        """See `AutoConfFile.write`."""
-        write_auto_conf(self._folder, content)
-
-    def system(self) -> str:
-        """See `AutoConfFile.system`."""
-        return system_identifier(self._folder)
 
 
 class CommandRestarter:

@@ -1,0 +1,52 @@
+"""A login at a server that others own: how each connection to it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llmtune.postgres.live.address import Address, place
+from llmtune.postgres.session import environment, no_limits, open_session
+from llmtune.postgres.target import Connection
+
+CONNECT_TIMEOUT_S = 10
+
+
+class Login:
+    """An address that stays with the server that answered first.
+
+    A role's own limits would cut measurements short, so they hold for none of its
+    connections; LLMTune has its own.
+    """
+
+    def __init__(self, address: Address) -> None:
+        """Take the address; nothing is connected yet."""
+        self._parameters = {"connect_timeout": str(CONNECT_TIMEOUT_S), **address.parameters}
+        self._options: str | None = None  # of libpq's programs; known once connected
+
+    def connect(
+        self, database: str | None = None, settings: Mapping[str, str] | None = None
+    ) -> Connection:
+        """See `Target.connect`; the default database is the address's own."""
+        parts = {**self._parameters, "dbname": database} if database else self._parameters
+        return open_session(settings or {}, parts, unlimited=True)
+
+    def libpq_environment(self, database: str) -> dict[str, str]:
+        """See `Target.libpq_environment`."""
+        options = {} if self._options is None else {"options": self._options}
+        return environment({**self._parameters, **options, "dbname": database})
+
+    def pin(self, connection: Connection) -> str:
+        """Stay with the server of this connection, of several hosts or when variables change.
+
+        Returns:
+            Where that is, as an address without a password.
+        """
+        info = connection.info
+        several = "," in self._parameters.get("hostaddr", "")
+        kept = {k: v for k, v in self._parameters.items() if not (several and k == "hostaddr")}
+        resolved = {"user": info.user, "host": info.host, "port": str(info.port)}
+        self._parameters = {**kept, **resolved, "dbname": info.dbname}
+        limits = no_limits(info.server_version // 10000)
+        lifted = " ".join(f"-c {name}={text}" for name, text in limits.items())
+        self._options = f"{info.options} {lifted}".strip()
+        return place(info.user, info.host, str(info.port), info.dbname)
