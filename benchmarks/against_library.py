@@ -16,12 +16,14 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
-from against_random import CAP_FACTOR, PROBLEMS, Done, one_thread, problem, read, session
+from against_random import CAP_FACTOR, PROBLEMS, Done, problem, read, session
 
 from optimizers.space import UnitCube
 
@@ -196,6 +198,8 @@ def row(problem_name: str, library: str, done: list[Done]) -> str:
 
 
 def main() -> None:
+    from llmtune.cli.recorded_sessions import one_thread
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, required=True, help="folder for results")
     names = ("tpe", "gp", "cmaes", "hebo", "smac")
@@ -204,18 +208,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=60)
     given = parser.parse_args()
-    one_thread()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / f"libraries-{given.trials}.jsonl"
     done = read(path)
     chosen, problems = given.library or names, given.problem or OURS
-    with path.open("a") as file:
+    context = get_context("spawn")
+    with one_thread(), ProcessPoolExecutor(1, context) as pool, path.open("a") as file:
         for seed in range(given.seeds):
             for at in problems:
                 for library in chosen:
                     for who, run in ((library, session), (f"{library}, used directly", direct)):
                         if (at, who, seed) not in done:
-                            one = done[at, who, seed] = run(at, library, seed, given.trials)
+                            job = pool.submit(run, at, library, seed, given.trials)
+                            one = done[at, who, seed] = job.result()
                             file.write(json.dumps(asdict(one)) + "\n")
                             file.flush()
     print(

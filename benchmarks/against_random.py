@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -110,7 +109,6 @@ def cost(optimizer: str) -> float:
     from llmtune.benchmark.synthetic import SyntheticEvaluator
     from optimizers import registry
 
-    one_thread()
     evaluator = SyntheticEvaluator(space(), 0)
     tuner = registry.optimizer(optimizer, evaluator.space, evaluator.objective, 0)
     others = registry.optimizer(CONTROL, evaluator.space, evaluator.objective, 1)
@@ -127,11 +125,6 @@ def cost(optimizer: str) -> float:
     return median(spent[1:])  # the first one imports
 
 
-def one_thread() -> None:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-
-
 def read(path: Path) -> dict[tuple[str, str, int], Done]:
     if not path.exists():
         return {}
@@ -142,8 +135,10 @@ def read(path: Path) -> dict[tuple[str, str, int], Done]:
 
 def run(path: Path, wanted: list[tuple[str, str, int]], trials: int, jobs: int) -> None:
     """Run what is missing; every finished session is on disk before the next one is awaited."""
+    from llmtune.cli.recorded_sessions import one_thread
+
     context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=one_thread) as pool, path.open("a") as file:
+    with one_thread(), ProcessPoolExecutor(jobs, context) as pool, path.open("a") as file:
         for at, done in enumerate(
             pool.map(session, *zip(*wanted, strict=True), [trials] * len(wanted))
         ):
@@ -191,6 +186,7 @@ def row(name: str, here: list[Done]) -> str:
 
 
 def main() -> None:
+    from llmtune.cli.recorded_sessions import one_thread
     from optimizers.registry import looks_at_plans, names
 
     known = [name for name in names() if not looks_at_plans(name)]
@@ -213,7 +209,7 @@ def main() -> None:
     if given.cost:
         context = get_context("spawn")
         for name in chosen:  # a process each, so that none finds the others' libraries loaded
-            with ProcessPoolExecutor(1, context, initializer=one_thread) as pool:
+            with one_thread(), ProcessPoolExecutor(1, context) as pool:
                 costs[name] = pool.submit(cost, name).result()
         costs_path.write_text(json.dumps(costs, indent=2))
     elif not given.tables:

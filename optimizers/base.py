@@ -23,7 +23,8 @@ class Optimizer(ABC):
       them becomes the incumbent or is in force on the server.
     - The same seed and the same tells give the same asks.
 
-    Subclasses implement `ask` and `learn`; `tell` keeps the incumbent.
+    Subclasses implement `ask` and `learn`; `tell` keeps the incumbent. One that wraps another
+    passes both on as what they are.
     """
 
     name: str

@@ -1,14 +1,19 @@
 """Which knobs a session's trials say matter, and how sure they are of it.
 
 Sources: total effects I. M. Sobol, "Global sensitivity indices for nonlinear mathematical
-models" (2001), on a forest as F. Hutter et al., "An Efficient Approach for Assessing
-Hyperparameter Importance" (ICML 2014); columns of chance as M. B. Kursa and W. R. Rudnicki,
-"Feature Selection with the Boruta Package" (2010). scikit-learn is loaded when it computes.
+models" (2001), estimated as M. J. W. Jansen, "Analysis of variance designs for model output"
+(1999), on a forest as F. Hutter et al., "An Efficient Approach for Assessing Hyperparameter
+Importance" (ICML 2014); columns of chance as M. B. Kursa and W. R. Rudnicki, "Feature Selection
+with the Boruta Package" (2010). scikit-learn is loaded when it computes.
+
+Total effects and not main ones, as Hutter's: a knob that acts only together with another has
+no main effect, and narrowing would drop it. Over the session's own values and not the knobs'
+whole ranges: of what no trial came near a forest knows nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +28,10 @@ from workloads.objective import Objective
 
 LEAST_CONFIGURATIONS = 15
 """Measured configurations below which nothing is said."""
-RESAMPLES, TREES = 20, 8
+RESAMPLES, TREES = 100, 8
 """Forests, each on a draw of its own from the configurations, and the trees of each."""
-BACKGROUND, PLACES = 30, 8
-"""Configurations that every knob is varied in, and to how many places along its axis."""
+DRAWS = 200
+"""Configurations that are drawn, and changed in one knob after the other."""
 CHANCE_COLUMNS = 8
 
 
@@ -35,9 +40,10 @@ class KnobImportance:
     """How much one knob mattered, as far as the trials tell.
 
     Attributes:
-        share: of the variance of the logarithm of the value around the session's
-            configurations, what is gone when this knob alone is held fixed: its total
-            effect, 0 to 1, what it does together with others included.
+        share: its total effect, 0 to 1: how much of the variance of the logarithm of the value
+            is left, on average, where all other knobs are held fixed. The variance is that
+            over configurations which take each knob's value from a trial of its own, any of
+            the session's. Where no knobs act together the shares add up to 1.
         interval: the middle 95% of `share` over resampled trials.
         matters: more than columns of random numbers get, in nearly every resample.
     """
@@ -94,27 +100,32 @@ def _resampled_shares(points: Floats, losses: Floats, rng: np.random.Generator) 
     """Shares of the knobs, then of the columns of chance, on one draw: shape (d + c,)."""
     chance = rng.uniform(size=(len(points), CHANCE_COLUMNS))
     rows = rng.integers(len(points), size=len(points))
-    table = np.concatenate([points, chance], axis=1)
-    trees = Trees(table[rows], losses[rows], int(rng.integers(2**31)), TREES)
-    background = table[rng.choice(len(table), min(BACKGROUND, len(table)), replace=False)]
-    return total_effects(trees, background)
+    table = np.concatenate([points, chance], axis=1)[rows]
+    trees = Trees(table, losses[rows], int(rng.integers(2**31)), TREES)
+    return total_effects(lambda drawn: trees.each(drawn).mean(axis=0), table, rng)
 
 
-def total_effects(trees: Trees, background: Floats) -> Floats:
-    """For each axis the mean variance along it, by the variance at the background.
+def total_effects(
+    surface: Callable[[Floats], Floats], points: Floats, rng: np.random.Generator
+) -> Floats:
+    """Each axis's total effect on a surface, as `KnobImportance.share` has it.
+
+    It is half the mean square of what drawing that one coordinate again changes, by the
+    variance.
 
     Args:
-        background: shape (b, d): where the axes are varied.
+        surface: from points, shape (n, d), to values, shape (n,).
+        points: shape (n, d); of each axis these coordinates are drawn, whatever is drawn of
+            the others.
 
     Returns:
         Shape (d,), 0 to 1; all 0 where nothing varies.
     """
-    count, axes = background.shape
-    places = (np.arange(PLACES) + 0.5) / PLACES
-    varied = np.broadcast_to(background, (axes, PLACES, count, axes)).copy()
+    axes = points.shape[1]
+    one, other = points[rng.integers(len(points), size=(2, DRAWS, axes)), np.arange(axes)]
+    drawn = np.tile(one, (1 + axes, 1, 1))
     for axis in range(axes):
-        varied[axis, :, :, axis] = places[:, None]
-    values = trees.each(varied.reshape(-1, axes)).mean(axis=0).reshape(axes, PLACES, count)
-    along = values.var(axis=1).mean(axis=1)
-    overall = max(float(values.var()), 1e-12)
-    return np.asarray(np.clip(along / overall, 0.0, 1.0))
+        drawn[1 + axis, :, axis] = other[:, axis]
+    values = surface(drawn.reshape(-1, axes)).reshape(1 + axes, DRAWS)
+    halves = ((values[1:] - values[0]) ** 2).mean(axis=1) / 2
+    return np.asarray(np.clip(halves / max(float(values.var()), 1e-12), 0.0, 1.0))

@@ -19,6 +19,7 @@ from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.embedding import BUCKETS, Embedding
 from optimizers.model_based import REDRAWS, STARTUP_TRIALS, ModelBased
+from optimizers.open_asks import OpenAsks
 from optimizers.projection import Projection, unchanged
 from optimizers.space import UnitCube
 from optimizers.start import start_point
@@ -73,17 +74,17 @@ class LlamaTune(Optimizer):
         self._startup_trials = max(startup_trials, _drawn_by(self._uninformed()))
         self._told: list[Trial] = []
         self._tried: set[Configuration] = set()
-        self._pending: list[Configuration] = []
+        self._open = OpenAsks(seed)
 
     def ask(self) -> Configuration:
         """A draw at first, then what the inner optimizer's choice stands for; new if it can be."""
-        rng = np.random.default_rng([self.seed, len(self._told), len(self._pending)])
+        rng = self._open.rng(len(self._told))
         starts = len(self._told) < self._startup_trials
         offered = self._drawn(rng) if starts else self._chosen(rng)
         for configuration in islice(offered, 1 + REDRAWS):
-            if configuration not in self._tried and configuration not in self._pending:
+            if configuration not in self._tried and configuration not in self._open:
                 break
-        self._pending.append(configuration)
+        self._open.add(configuration)
         return configuration
 
     def learn(self, trial: Trial) -> None:
@@ -91,8 +92,7 @@ class LlamaTune(Optimizer):
         synthetic = self._embedding.preimage(trial.configuration)
         self._told.append(replace(trial, configuration=synthetic))
         self._tried.add(trial.configuration)
-        if trial.configuration in self._pending:
-            self._pending.remove(trial.configuration)
+        self._open.answer(trial.configuration)
 
     def _drawn(self, rng: np.random.Generator) -> Iterator[Configuration]:
         """Around the baseline, one after the other."""
@@ -115,7 +115,7 @@ class LlamaTune(Optimizer):
         inner = self._uninformed()
         for trial in self._told:
             inner.tell(trial)
-        for number, configuration in enumerate(self._pending, len(self._told)):
+        for number, configuration in enumerate(self._open, len(self._told)):
             synthetic = self._embedding.preimage(configuration)
             inner.tell(Trial(number, self.name, synthetic, TrialStatus.FAILED))
         return inner

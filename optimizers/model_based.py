@@ -11,6 +11,7 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
 from optimizers.base import Optimizer
 from optimizers.evidence import Evidence
+from optimizers.open_asks import OpenAsks
 from optimizers.projection import Projection, unchanged
 from optimizers.space import Floats, UnitCube
 from optimizers.start import start_point
@@ -48,7 +49,7 @@ class ModelBased(Optimizer):
         self.startup_trials = startup_trials
         self._evidence = Evidence(objective)
         self._tried: set[Configuration] = set()
-        self._pending: list[Configuration] = []
+        self._open = OpenAsks(seed)
 
     @abstractmethod
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
@@ -65,27 +66,26 @@ class ModelBased(Optimizer):
 
     def ask(self) -> Configuration:
         """The model's choice, moved a little if that was tried already."""
-        rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
+        rng = self._open.rng(len(self._evidence))
         if len(self._evidence) < self.startup_trials or not any(self._evidence.measured):
             point = start_point(self.cube.vector(self.space.baseline()), rng)
         else:
             point = self.propose(*self._known(), int(rng.integers(2**31)))
         configuration = self._fresh(point, rng)
-        self._pending.append(configuration)
+        self._open.add(configuration)
         return configuration
 
     def learn(self, trial: Trial) -> None:
         """Add it to the evidence; it answers the open ask of its configuration, if any."""
         self._evidence.add(self.cube.vector(trial.configuration), trial)
         self._tried.add(trial.configuration)
-        if trial.configuration in self._pending:
-            self._pending.remove(trial.configuration)
+        self._open.answer(trial.configuration)
 
     def _known(self) -> tuple[Floats, Floats]:
         points, losses = self._evidence.points, self._evidence.losses
-        if not self._pending:
+        if not self._open:
             return points, losses
-        waiting = np.array([self.cube.vector(one) for one in self._pending])
+        waiting = np.array([self.cube.vector(one) for one in self._open])
         feared = np.full(len(waiting), losses.max())
         return np.concatenate([points, waiting]), np.concatenate([losses, feared])
 
@@ -97,7 +97,7 @@ class ModelBased(Optimizer):
         """
         configuration = self._at(point)
         for attempt in range(REDRAWS):
-            if configuration not in self._tried and configuration not in self._pending:
+            if configuration not in self._tried and configuration not in self._open:
                 break
             width = 0.05 * 1.3**attempt
             point = np.clip(point + rng.normal(scale=width, size=point.shape), 0.0, 1.0)

@@ -10,7 +10,7 @@ from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
-from optimizers.base import Optimizer
+from optimizers.base import Optimizer, is_better
 from optimizers.importance import LEAST_CONFIGURATIONS, importance
 from optimizers.projection import Projection
 
@@ -62,8 +62,8 @@ class Narrowed(Optimizer):
         self._rebuild = rebuild
         self._project = project
         self._narrowing = narrowing
-        self._trials: list[Trial] = []
-        self._told = 0
+        self._learnt: list[Trial] = []
+        self._told: list[Trial] = []
         self._fixed: Mapping[str, Value] = {}
 
     def ask(self) -> Configuration:
@@ -71,24 +71,27 @@ class Narrowed(Optimizer):
         return self._complete(self._inner.ask())
 
     def tell(self, trial: Trial) -> None:
-        """As of any optimizer; prior data, which are only learnt, do not bring narrowing on."""
-        self._told += 1
-        super().tell(trial)
-
-    def learn(self, trial: Trial) -> None:
         """Pass it on; after the last trial before narrowing decides, start anew with fewer."""
-        self._trials.append(trial)
+        if is_better(trial, self._best, self.objective):
+            self._best = trial
+        self._told.append(trial)
         self._inner.tell(self._restricted(trial))
         if self._due:
             self._narrow()
 
+    def learn(self, trial: Trial) -> None:
+        """Pass it on; prior data, which are only learnt, do not bring narrowing on."""
+        self._learnt.append(trial)
+        self._inner.learn(self._restricted(trial))
+
     @property
     def _due(self) -> bool:
         wide = not self._fixed and len(self.space.names) > self._narrowing.keep
-        return wide and self._told >= self._narrowing.after
+        return wide and len(self._told) >= self._narrowing.after
 
     def _narrow(self) -> None:
-        ranked = importance(self.space, self.objective, self._trials, self.seed)
+        trials = [*self._learnt, *self._told]
+        ranked = importance(self.space, self.objective, trials, self.seed)
         if not ranked or self.best is None:
             return  # too many trials failed; the next tell tries again
         kept = {one.name for one in ranked[: self._narrowing.keep]}
@@ -96,7 +99,9 @@ class Narrowed(Optimizer):
         incumbent = self.best.configuration
         self._fixed = {name: value for name, value in incumbent.items() if name not in kept}
         self._inner = self._rebuild(self.space.subset(self.kept), self._allowed)
-        for trial in self._trials:
+        for trial in self._learnt:
+            self._inner.learn(self._restricted(trial))
+        for trial in self._told:
             self._inner.tell(self._restricted(trial))
 
     def _allowed(self, few: Configuration) -> Configuration:

@@ -18,6 +18,7 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
 from optimizers.base import Optimizer
 from optimizers.candidates import Candidates
+from optimizers.open_asks import OpenAsks
 from optimizers.plan_grafts import Grafts
 from optimizers.plan_model import PlanModel
 from optimizers.plan_search import Found, PlanSearch, Screen
@@ -75,15 +76,15 @@ class Plan(Optimizer):
         self._drawn = self._candidates.pool((), DRAWN, np.random.default_rng(seed))
         self._evidence = QueryEvidence(what_if.weights, objective, space.baseline())
         self._tables: dict[Configuration, Floats] = {}
-        self._pending: list[Configuration] = []
+        self._open = OpenAsks(seed)
         self._in_force = space.baseline()
         self._restarted_for = [k.name for k in space.knobs if k.effect is Effect.RESTART]
 
     def ask(self) -> Configuration:
         """The candidate that promises most; a random one until all queries were timed once."""
-        rng = np.random.default_rng([self.seed, len(self._evidence), len(self._pending)])
+        rng = self._open.rng(len(self._evidence))
         configuration = self._next(rng)
-        self._pending.append(configuration)
+        self._open.add(configuration)
         return configuration
 
     def tell(self, trial: Trial) -> None:
@@ -94,12 +95,11 @@ class Plan(Optimizer):
     def learn(self, trial: Trial) -> None:
         """Add it to the evidence; it answers the open ask of its configuration, if any."""
         self._evidence.add(self.cube.vector(trial.configuration), trial)
-        if trial.configuration in self._pending:
-            self._pending.remove(trial.configuration)
+        self._open.answer(trial.configuration)
 
     def _next(self, rng: np.random.Generator) -> Configuration:
         trials = self._evidence.trials
-        seen = {*self._pending, *(trial.configuration for trial in trials)}
+        seen = {*self._open, *(trial.configuration for trial in trials)}
         if self._evidence.first_timed is None:
             return self._candidates.fresh(rng, seen)
         model = self._fitted(int(rng.integers(2**31)))
@@ -159,8 +159,8 @@ class Plan(Optimizer):
         model = PlanModel(self._evidence.shares_of(queries), self._tables[baseline], seed)
         feared = np.full(len(queries), self._evidence.losses.max())
         rows = self._evidence.rows(queries)
-        rows += [(list(range(len(queries))), feared)] * len(self._pending)
-        model.fit(self._features([*tried, *self._pending]), rows)
+        rows += [(list(range(len(queries))), feared)] * len(self._open)
+        model.fit(self._features([*tried, *self._open]), rows)
         return model
 
     def _grafts(self, model: PlanModel) -> Grafts:

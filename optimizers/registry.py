@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol
 
 from llmtune.errors import UnknownName, UsageError
@@ -43,13 +44,23 @@ class Backend:
 
     Attributes:
         extra: what must be installed for it beyond LLMTune's own dependencies.
+        package: what cannot be imported where the extra is missing.
         plans: whether it looks at the plans of a workload's queries.
     """
 
     module: str
     name: str
     extra: str | None = None
+    package: str | None = None
     plans: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError where its extra is not installed; loads nothing."""
+        if self.package is not None and find_spec(self.package) is None:
+            raise UsageError(
+                f"this optimizer needs the package {self.package}; "
+                f"install it with: pip install 'llmtune[{self.extra}]'"
+            )
 
     def load(self) -> Build:
         """Import the class; only now is the library behind it loaded.
@@ -57,15 +68,8 @@ class Backend:
         Raises:
             UsageError: its extra is not installed.
         """
-        try:
-            build: Build = getattr(import_module(f"optimizers.{self.module}"), self.name)
-        except ModuleNotFoundError as error:
-            if self.extra is None:
-                raise
-            raise UsageError(
-                f"this optimizer needs the package {error.name}; "
-                f"install it with: pip install 'llmtune[{self.extra}]'"
-            ) from error
+        self.check()
+        build: Build = getattr(import_module(f"optimizers.{self.module}"), self.name)
         return build
 
 
@@ -74,13 +78,13 @@ _BACKENDS = {
     "ddpg": Backend("ddpg", "DDPG"),
     "forest": Backend("forest", "Forest"),
     "gp": Backend("gp", "GP"),
-    "hebo": Backend("hebo", "HEBO", "hebo"),
+    "hebo": Backend("hebo", "HEBO", "hebo", "leanhebo"),
     "plan": Backend("plan", "Plan", plans=True),
     "random": Backend("random_search", "RandomSearch"),
-    "smac": Backend("smac", "SMAC", "smac"),
+    "smac": Backend("smac", "SMAC", "smac", "smac"),
     "sobol": Backend("sobol", "SobolSearch"),
     "tpe": Backend("tpe", "TPE"),
-    "turbo": Backend("turbo", "TuRBO", "turbo"),
+    "turbo": Backend("turbo", "TuRBO", "turbo", "botorch"),
 }
 
 _LLAMATUNE, _ITS_OWN = "llamatune", "smac"
@@ -93,20 +97,27 @@ def names() -> tuple[str, ...]:
 
 
 def check_name(name: str) -> None:
-    """Raise UnknownName unless `name` is an optimizer; loads nothing."""
-    backend = _BACKENDS.get(_backend(name))
+    """Make sure that the optimizer can be built; loads nothing.
+
+    Raises:
+        UnknownName: there is no optimizer of this name.
+        UsageError: its extra is not installed.
+    """
+    _backend(name).check()
+
+
+def _backend(name: str) -> Backend:
+    """The optimizer's own, or that of what LlamaTune wraps in an optimizer `llamatune+NAME`."""
+    layer, _, inner = name.partition("+")
+    wrapped = inner if "+" in name else _ITS_OWN
+    backend = _BACKENDS.get(wrapped if layer == _LLAMATUNE else name)
     if backend is None or (backend.plans and name not in _BACKENDS):
         raise UnknownName("optimizer", name, names())
-
-
-def _backend(name: str) -> str:
-    """The name itself, or what LlamaTune wraps in an optimizer `llamatune+NAME`."""
-    layer, _, inner = name.partition("+")
-    return name if layer != _LLAMATUNE else inner if "+" in name else _ITS_OWN
+    return backend
 
 
 def _build(name: str) -> Build:
-    build = _BACKENDS[_backend(name)].load()
+    build = _backend(name).load()
     return build if name in _BACKENDS else partial(LlamaTune, inner=build, name=name)
 
 
@@ -116,8 +127,7 @@ def looks_at_plans(name: str) -> bool:
     Raises:
         UnknownName: there is no optimizer of this name.
     """
-    check_name(name)
-    return _BACKENDS[_backend(name)].plans
+    return _backend(name).plans
 
 
 def optimizer(  # noqa: PLR0913  each is another thing that a session may ask for

@@ -61,12 +61,16 @@ class TrustRegion:
         return TrustRegion(self.length, successes, failures)
 
 
-def region_after(losses: Floats, axes: int) -> TrustRegion:
-    """The trust region that a sequence of losses, shape (n,), leads to."""
-    region, best = TrustRegion(), losses[0]
-    for loss in losses[1:]:
-        region = region.after(better=loss < best - LEAST_GAIN, axes=axes)
-        best = min(best, loss)
+def region_after(losses: Floats, start: int, axes: int) -> TrustRegion:
+    """The trust region that a sequence of losses, shape (n,), leads to.
+
+    Args:
+        start: how many of them were there before the region, at least 1; these only say what
+            is to be beaten.
+    """
+    region, best = TrustRegion(), np.minimum.accumulate(losses)
+    for loss, before in zip(losses[start:], best[start - 1 : -1], strict=True):
+        region = region.after(better=bool(loss < before - LEAST_GAIN), axes=axes)
     return region
 
 
@@ -87,7 +91,7 @@ class TuRBO(ModelBased):
             warnings.simplefilter("ignore", NumericalWarning)
             torch.manual_seed(seed)
             model = _fitted(points, losses)
-            side = region_after(losses[self.startup_trials - 1 :], points.shape[1]).length
+            side = region_after(losses, self.startup_trials, points.shape[1]).length
             believed = _believed(model, points)
             centre = points[int(believed.argmax())]
             box = _box(centre, side * _axis_scales(model))

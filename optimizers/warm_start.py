@@ -65,7 +65,7 @@ class WarmStarted(Optimizer):
         """The next configuration."""
         return self.propose().configuration
 
-    def learn(self, trial: Trial) -> None:
+    def tell(self, trial: Trial) -> None:
         """Strike the proposal off that this trial answers, and pass the trial on."""
         for proposals in (self._asked, self._waiting):
             answered = next((p for p in proposals if p.configuration == trial.configuration), None)
@@ -73,3 +73,12 @@ class WarmStarted(Optimizer):
                 proposals.remove(answered)
                 break
         self._inner.tell(trial)
+
+    def learn(self, trial: Trial) -> None:
+        """Pass it on; prior data, which are only learnt, answer no proposal."""
+        self._inner.learn(trial)
+
+    @property
+    def best(self) -> Trial | None:
+        """The wrapped optimizer's, which is told the same trials."""
+        return self._inner.best

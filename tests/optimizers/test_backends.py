@@ -92,14 +92,20 @@ def test_every_name_builds_an_optimizer_of_that_name(name):
     ("name", "package"), [("hebo", "leanhebo"), ("smac", "smac"), ("turbo", "botorch")]
 )
 def test_a_missing_extra_is_named(name, package):
-    """Run apart, where the package cannot be imported."""
+    """Before anything is loaded for it, too; run apart, where the package cannot be imported."""
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
         "from llmtune.errors import UsageError\n"
-        "from optimizers.registry import optimizer\n"
-        f"try: optimizer({name!r}, None, None, 0)\n"
-        "except UsageError as error: print(error)"
+        "from optimizers.registry import check_name, looks_at_plans, optimizer\n"
+        f"looks_at_plans({name!r})\n"
+        "for call in (check_name, lambda name: optimizer(name, None, None, 0)):\n"
+        f"    try: call({name!r})\n"
+        "    except UsageError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f"pip install 'llmtune[{name}]'" in done.stdout
-    assert package in done.stdout
+    told = done.stdout.splitlines()
+    assert len(told) == 2
+    for line in told:
+        assert (
+            f"needs the package {package}; install it with: pip install 'llmtune[{name}]'" in line
+        )

@@ -54,6 +54,14 @@ def test_the_wrapped_optimizer_learns_from_proposals():
     assert inner.best.configuration == RULES.configuration
 
 
+def test_prior_data_answer_no_proposal_and_reach_the_wrapped_optimizer_as_such():
+    inner = RandomSearch(SPACE, LATENCY, 0)
+    optimizer = WarmStarted(inner, [RULES])
+    optimizer.learn(succeeded(-1, RULES.configuration, 3.0))
+    assert inner.best is None
+    assert optimizer.propose() == RULES
+
+
 def test_a_portfolio_has_each_configuration_once_under_its_first_source():
     same = Proposal("model", DEFAULT.configuration)
     assert portfolio(DEFAULT, same, RULES, RULES) == (DEFAULT, RULES)
