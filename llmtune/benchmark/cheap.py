@@ -74,6 +74,12 @@ def parse_savings(text: str) -> CheapTrials:
     return CheapTrials(**{SAVINGS[name]: True for name in chosen})
 
 
+def savings_text(cheap: CheapTrials) -> str:
+    """What `parse_savings` reads as these savings."""
+    made = [name for name, field in SAVINGS.items() if getattr(cheap, field)]
+    return "all" if len(made) == len(SAVINGS) else ",".join(made) or "none"
+
+
 @runtime_checkable
 class MeasuresCheaply(Protocol):
     """An evaluator that can save work where a trial need not decide anything for good."""

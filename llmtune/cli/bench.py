@@ -210,8 +210,8 @@ def query_workload(wanted: AnyWorkload) -> Workload:
     """
     if isinstance(wanted, TransactionMix):
         raise UsageError(
-            f"{wanted.name} is a transaction mix, which is measured as a whole; training data "
-            "are made from workloads whose queries are measured one by one, such as tpch"
+            f"{wanted.name} is a transaction mix, which is measured as a whole; training data and "
+            "the optimizer plan need queries that are measured one by one, such as those of tpch"
         )
     return wanted
 

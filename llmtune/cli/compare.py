@@ -92,7 +92,7 @@ def compare(
     Every session is kept in the folder; called again, finished ones are not repeated.
     """
     from llmtune.benchmark.cheap import parse_savings
-    from llmtune.cli import compared
+    from llmtune.cli import comparison_sources
     from llmtune.cli.bench import open_bench
     from llmtune.cli.comparison_files import finish_comparison
     from llmtune.cli.progress import Reporter
@@ -104,14 +104,16 @@ def compare(
     if sessions:
         if recorded or prior:
             raise UsageError("--sessions runs nothing: leave out --recorded and --prior")
-        finish_comparison(ready_folder(out), compared.stored(sessions, store), as_json=json)
+        ready_folder(out)
+        figures = comparison_sources.stored(sessions, store)
+        finish_comparison(out, figures, as_json=json)
         return
     if seed + seeds - 1 > options.MOST_SEED:
         raise UsageError(f"--seed and --seeds together go beyond {options.MOST_SEED}")
     for option, given in (("--spare", spare), ("--final-runs", final_runs)):
         if recorded and given is not None:
             raise UsageError(f"{option} goes with a server: a recorded benchmark runs nothing")
-    wanted = compared.Wanted(
+    wanted = comparison_sources.Wanted(
         optimizers=tuple(optimizer or ["tpe"]),
         warm_starts=tuple(warm_start or ([] if recorded else ["rules", "model"])),
         prior=prior,
@@ -123,14 +125,15 @@ def compare(
         cheap=parse_savings(spare or "all"),
         final_runs=FINAL_RUNS if final_runs is None else final_runs,
     )
-    arms = compared.checked_arms(wanted, reporter)
+    arms = comparison_sources.checked_arms(wanted, reporter)
     if recorded:
-        figures = compared.recorded(recorded, wanted, arms, jobs, reporter)
+        figures = comparison_sources.recorded(recorded, wanted, arms, jobs, reporter)
         finish_comparison(out, figures, as_json=json)
         return
     ready_folder(out)
-    requests = server.request(), choice.request(seed, server.target)
+    target, asked = server.request(), choice.request(seed, server.target)
     safety = own_safety("compare", reporter, yes=yes)
-    with open_bench(*requests, reporter, safety) as bench:
-        figures = compared.live(bench, requests, wanted, arms, reporter)
+    found = comparison_sources.found_again(asked, out, reporter)
+    with open_bench(target, found, reporter, safety) as bench:
+        figures = comparison_sources.live(bench, (target, asked), wanted, arms, reporter)
     finish_comparison(out, figures, as_json=json)

@@ -22,7 +22,7 @@ from llmtune.report.interactive import comparison_html
 DEFINITIONS = (
     "y*: the best value of the arm that this one is held against, seed by seed. "
     "Speed-up: its work until y* over this arm's; 0 where y* was never reached. "
-    "First suggestion: 0 where it failed or was stopped at the cap. "
+    "First suggestion: 1 where it was the default, 0 where it failed or was stopped at the cap. "
     "Area: mean best so far over the default, trial by trial; less is better. "
     "Measured again: the best configurations in full, as the best of many runs is also lucky. "
     "All are medians over seeds, with a bootstrap 95% interval where there are six or more."

@@ -79,7 +79,7 @@ class ObserveOptions:
             metavar="PERCENT",
             rich_help_panel=OBSERVING,
             show_default="10%",
-            help="Put the original settings back at once when statements take so much more time "
+            help="Put the original settings back at once when statements take this much longer "
             "than under them.",
         ),
     ] = None

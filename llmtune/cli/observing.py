@@ -84,15 +84,16 @@ def open_measured(
     safety: Safety,
     *,
     load: bool = True,
+    queries_only: bool = False,
 ) -> AbstractContextManager[Bench]:
     """The bench for whatever is measured: the server's traffic, or a workload.
 
     Args:
-        load: of a workload's data; see `open_bench`.
+        load, queries_only: of a workload; see `open_bench`.
     """
     if isinstance(wanted, ObserveRequest):
         return open_observed(target, wanted, reporter, safety)
-    return open_bench(target, wanted, reporter, safety, load=load)
+    return open_bench(target, wanted, reporter, safety, load=load, queries_only=queries_only)
 
 
 @contextmanager

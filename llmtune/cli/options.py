@@ -34,7 +34,8 @@ TimeBudget = Annotated[
         callback=checked(parse_duration),
         metavar="DURATION",
         show_default="none",
-        help="Wall time for everything, such as `30m`.",
+        help="Wall time for everything, such as `30m`: the search, minimising and the final "
+        "runs, of which there are at least three of each configuration.",
     ),
 ]
 Spare = Annotated[
@@ -43,10 +44,11 @@ Spare = Annotated[
         "--spare",
         metavar="SAVINGS",
         show_default="all",
-        help="What search trials need not do again: `all`, `none`, or with commas between them "
-        "`warm` (what the server has read already), `restarts` (for next to nothing), `reuse` "
-        "(times that earlier trials know), `bounds` (hopeless remainders), `order` (what tells "
-        "little comes late). What may be the best is timed twice; final runs are always full.",
+        help="What search trials leave out: `all`, `none`, or with commas between them `warm` "
+        "(warming what is cached already), `restarts` (one for a negligible change), `reuse` "
+        "(queries whose plan and time are known), `bounds` (the rest of a trial that is too slow "
+        "already), `order` (telling queries run first). What may be the best is timed twice; "
+        "final runs are always full.",
     ),
 ]
 KeepKnobs = Annotated[

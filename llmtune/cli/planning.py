@@ -9,17 +9,18 @@ from psycopg import sql
 from llmtune.benchmark.observe import ObservedWorkload
 from llmtune.cli.bench import Bench
 from llmtune.knobs.knob import Effect
+from llmtune.postgres.applied import Planned
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.originals import Originals
 from llmtune.postgres.server_settings import alter_statement
-from llmtune.postgres.settings import Planned, SettingsApplier
+from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.traffic_reader import counting_statement
 from llmtune.report.wording import span_text
 from llmtune.tuning.guards import server_budget, violations
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import SessionRecord
 from llmtune.units import format_memory
-from optimizers.warm_start import Proposal
+from optimizers.warm_start import default_proposal, portfolio
 from workloads.workload import TransactionMix
 
 RELOAD = "SELECT pg_reload_conf();"
@@ -54,7 +55,8 @@ def dry_run_lines(bench: Bench, record: SessionRecord) -> Iterator[str]:
     yield f"-- 1. default, {record.plan.default_repeats} times: the settings as they are"
     yield from _workload(bench)
     touched: dict[str, None] = {}
-    for number, proposal in enumerate(_others(bench, record.proposals), 2):
+    _, *others = portfolio(default_proposal(bench.space), *record.proposals)
+    for number, proposal in enumerate(others, 2):
         yield f"-- {number}. {proposal.source}"
         refused = violations(proposal.configuration, bench.space, bench.facts)
         if refused:
@@ -65,11 +67,6 @@ def dry_run_lines(bench: Bench, record: SessionRecord) -> Iterator[str]:
         yield from _applied(bench, planned)
     yield f"-- further ones are proposed by {record.optimizer} from what was measured"
     yield from _put_back(bench, applier.originals, list(touched))
-
-
-def _others(bench: Bench, proposals: Sequence[Proposal]) -> Iterator[Proposal]:
-    baseline = bench.space.baseline()
-    return (one for one in proposals if one.configuration != baseline)
 
 
 def _workload(bench: Bench) -> Iterator[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
 from llmtune.benchmark.recorded import RecordedEvaluator
 from llmtune.benchmark.recording import Recording
-from llmtune.cli.comparing import ArmRequest, Sessions
+from llmtune.cli.comparison_sessions import ArmRequest, Sessions
 from llmtune.tuning.record import JournalEntry, SessionRecord
 from llmtune.tuning.session import TuningSession
 from llmtune.tuning.store import SessionStore
@@ -46,33 +47,50 @@ def run_recorded(
     with (
         sessions.reporter.resumable("the same `llmtune compare`"),
         sessions.reporter.bar("Comparing") as advance,
-        ProcessPoolExecutor(
-            min(jobs, len(missing)), get_context("spawn"), _prepare, (evaluator,)
-        ) as pool,
     ):
-        try:
-            records = (sessions.record(arm, seed) for arm, seed in missing)
-            waiting = [pool.submit(_explored, record) for record in records]
-            for done, future in enumerate(waiting):
-                label = missing[done][0].label
-                advance(f"{label}, seed {missing[done][1]}", done / len(missing))
-                sessions.store.keep(*future.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        records = [sessions.record(arm, seed) for arm, seed in missing]
+        with (
+            one_thread(),
+            ProcessPoolExecutor(
+                min(jobs, len(missing)), get_context("spawn"), _prepare, (evaluator,)
+            ) as pool,
+        ):
+            try:
+                waiting = [pool.submit(_explored, record) for record in records]
+                for done, future in enumerate(waiting):
+                    label = missing[done][0].label
+                    advance(f"{label}, seed {missing[done][1]}", done / len(missing))
+                    sessions.store.keep(*future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let processes that are started inside do their sums in one thread: they are many.
+
+    One always, also in a single process: the last digits of a sum, and with them what an
+    optimizer asks, may depend on how many threads make it. A process has to find this when
+    it starts, for libraries look once, when they are loaded.
+    """
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 _worker: dict[str, RecordedEvaluator] = {}
 
 
 def _prepare(evaluator: RecordedEvaluator) -> None:
-    """Give a worker what it measures with, and one thread: they are many.
-
-    One thread always, also in a single worker: the last digits of a sum, and with them
-    what an optimizer asks, may depend on how many threads make it.
-    """
-    for name in THREADS:
-        os.environ[name] = "1"
+    """Give a worker what it measures with."""
     _worker["evaluator"] = evaluator
 
 

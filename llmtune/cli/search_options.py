@@ -14,7 +14,7 @@ from llmtune.units import parse_duration
 if TYPE_CHECKING:
     from llmtune.benchmark.evaluator import Evaluator
     from llmtune.tuning.plan import Plan
-    from llmtune.tuning.record import Prior
+    from llmtune.tuning.record import Prior, Request
     from llmtune.tuning.store import SessionStore
 
 DEFAULT_TRIALS = 30
@@ -83,7 +83,16 @@ class SearchOptions:
             narrow_after=NARROW_AFTER if self.after is None else self.after,
         )
 
-    def known(self, store: SessionStore, evaluator: Evaluator, workload: str) -> tuple[Prior, ...]:
+    @property
+    def queries_only(self) -> bool:
+        """Whether the optimizer needs a workload whose queries can be planned."""
+        from optimizers.registry import looks_at_plans
+
+        return looks_at_plans(self.optimizer)
+
+    def known(
+        self, store: SessionStore, evaluator: Evaluator, request: Request
+    ) -> tuple[Prior, ...]:
         """What the optimizer is told before its first ask.
 
         Raises:
@@ -92,4 +101,4 @@ class SearchOptions:
         """
         from llmtune.tuning.prior import prior_of
 
-        return () if self.prior is None else prior_of(store, self.prior, evaluator, workload)
+        return () if self.prior is None else prior_of(store, self.prior, evaluator, request)

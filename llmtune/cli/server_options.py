@@ -63,7 +63,7 @@ Cores = Annotated[
     typer.Option(
         min=1,
         rich_help_panel=SERVER,
-        show_default="all of its machine, where that is this one",
+        show_default="all that a server on this machine may use; else it must be said",
         help="Cores the server may use.",
     ),
 ]
@@ -73,10 +73,9 @@ Memory = Annotated[
         callback=checked(parse_server_memory),
         metavar="SIZE",
         rich_help_panel=SERVER,
-        show_default="all of its machine, where that is this one",
-        help="Memory the server may use, such as `512MB`. A container is held to it, "
-        "an embedded server by a control group, which needs root. Say it when the server runs "
-        "elsewhere.",
+        show_default="all that a server on this machine may use; else it must be said",
+        help="Memory the server may use, such as `512MB`. A container is held to it, an embedded "
+        "server by a control group, which needs root or a delegated cgroup v2.",
     ),
 ]
 Image = Annotated[

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.markup import escape
 
 from llmtune.cli.progress import Advance, Reporter
-from llmtune.report.wording import number_text
-from llmtune.trial import Trial, TrialStatus
+from llmtune.report.wording import trial_text
+from llmtune.trial import Trial
 from llmtune.tuning.events import (
     Event,
     PhaseStarted,
@@ -77,5 +77,4 @@ class SessionProgress:
         if trial.value is None:
             reason = trial.message.partition("\n")[0]
             return f"[red]{trial.status.replace('_', ' ')}[/red] {escape(reason)}"
-        value = f"{number_text(trial.value)} {self._unit}"
-        return f"over {value}" if trial.status is TrialStatus.CAPPED else value
+        return trial_text(trial, self._unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,12 @@ from llmtune.tuning.result_file import read_result, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, default_url
+from llmtune.tuning.terms import QUERIES
 from workloads.digest import digest
 from workloads.entries import SQL_FILES
 from workloads.options import WorkloadOptions
-from workloads.registry import entry, is_live, workload
-from workloads.sqlfiles import sql_text
+from workloads.registry import entry
 from workloads.workload import AnyWorkload, Workload
-
-QUERIES = "query_digest"
-"""Under which a session's record keeps which queries it measures."""
 
 
 def run_new(
@@ -123,32 +120,6 @@ def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
     (out / "curve.png").write_bytes(png(chart))
 
 
-def kept_request(request: WorkloadRequest, bench: Bench, out: Path) -> WorkloadRequest:
-    """The request with which a session finds its queries again.
-
-    A database goes on counting statements, and its statistics change: what was
-    captured or synthesized is kept in `out`.
-    """
-    if not is_live(request.name):
-        return request
-    file = out / f"{request.name}.sql"
-    file.write_text(sql_text(bench.workload.queries), encoding="utf-8")
-    options = replace(request.options, data=None, queries=None)
-    if options.data_set is None:
-        options = replace(options, database=bench.database)
-    return WorkloadRequest(str(file), options)
-
-
-def kept_origin(
-    target: TargetRequest, request: WorkloadRequest, bench: Bench, out: Path
-) -> dict[str, Any]:
-    """What a session needs to go on: its requests, and which queries it measures."""
-    kept = kept_request(request, bench, out)
-    # A file does not keep the comments around a statement, so that it is read back.
-    found = bench.workload if kept is request else workload(kept.name, kept.options)
-    return {**origin_of(target, kept), QUERIES: _query_digest(found)}
-
-
 def check_queries(record: SessionRecord, present: AnyWorkload) -> None:
     """Make sure that a session goes on with the queries that it measured so far.
 
@@ -158,7 +129,7 @@ def check_queries(record: SessionRecord, present: AnyWorkload) -> None:
     Raises:
         SessionError: they are others.
     """
-    stored, now = record.origin.get(QUERIES), _query_digest(present)
+    stored, now = record.origin.get(QUERIES), query_digest(present)
     if stored not in (None, now):
         raise SessionError(
             f"session {record.id} cannot go on: it measured other queries (digest {stored}) than "
@@ -167,8 +138,8 @@ def check_queries(record: SessionRecord, present: AnyWorkload) -> None:
         )
 
 
-def _query_digest(measured: AnyWorkload) -> str | None:
-    """Of a workload's queries; a transaction mix always is what its name says."""
+def query_digest(measured: AnyWorkload) -> str | None:
+    """Of a workload's queries; None: a transaction mix always is what its name says."""
     return digest(measured.queries) if isinstance(measured, Workload) else None
 
 
@@ -210,12 +181,17 @@ def _restart(origin: Mapping[str, Any]) -> RestartRequest:
 
 
 def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
-    """The requests that `origin_of` wrote into a session's record.
+    """The requests that `origin_of` wrote into the record of a session of `llmtune tune`.
 
     Raises:
-        SessionError: the session was not started by the command line.
+        SessionError: the session was not started by `llmtune tune`.
     """
     origin = record.origin
+    if "out" not in origin:
+        raise SessionError(
+            f"session {record.id} was not started by `llmtune tune`; one of a comparison takes "
+            "turns with the others: call the same `llmtune compare` again, with its --out"
+        )
     try:
         bindir = None if origin["bindir"] is None else Path(origin["bindir"])
         target = TargetRequest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,8 +21,10 @@ from llmtune.cli.option_groups import (
 from llmtune.cli.search_options import SearchOptions
 
 if TYPE_CHECKING:
-    from llmtune.cli.bench import Bench
+    from llmtune.cli.bench import Bench, WorkloadRequest
+    from llmtune.cli.observe_request import ObserveRequest
     from llmtune.cli.safety import Safety
+    from llmtune.cli.targets import TargetRequest
     from llmtune.tuning.result import TuningResult
     from llmtune.tuning.session import Outcome
 
@@ -51,7 +53,8 @@ def tune(
         bool,
         typer.Option(
             "--apply",
-            help="Leave the best configuration in force on a live server, if it is proved better.",
+            help="Leave the best configuration in force on a live server, if it is proved better. "
+            "Needs ALTER SYSTEM on every knob, so it does not go with a managed service.",
         ),
     ] = False,
     yes: options.Yes = False,
@@ -66,13 +69,14 @@ def tune(
     """
     from rich.markup import escape
 
-    from llmtune.cli.observe_request import ObserveRequest, observe_request, without_statements
-    from llmtune.cli.observing import observed_origin, open_measured
+    from llmtune.cli.observe_request import observe_request, without_statements
+    from llmtune.cli.observing import open_measured
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
+    from llmtune.cli.proposals import proposals
     from llmtune.cli.safety import Safety
-    from llmtune.cli.session_run import kept_origin, origin_of, run_new
-    from llmtune.cli.warm_start import open_warm_start, proposals
+    from llmtune.cli.session_run import run_new
+    from llmtune.cli.warm_start import open_warm_start
     from llmtune.tuning.new_record import new_id, new_record
     from llmtune.tuning.prior import prior_proposals
     from llmtune.tuning.record import Request
@@ -93,13 +97,13 @@ def tune(
     )
     if not dry_run:
         ready_folder(out)
-    with open_measured(target_request, wanted, reporter, safety, load=not dry_run) as bench:
-        if isinstance(wanted, ObserveRequest):
-            origin = observed_origin(target_request, wanted)
-        elif dry_run:
-            origin = origin_of(target_request, wanted)
-        else:
-            origin = kept_origin(target_request, wanted, bench, out)
+    with open_measured(
+        target_request, wanted, reporter, safety,
+        load=not dry_run, queries_only=searching.queries_only,
+    ) as bench:  # fmt: skip
+        if apply:
+            _check_lasting(bench)
+        origin = _origin(target_request, wanted, bench, None if dry_run else out)
         if not bench.workload.queries:
             source = without_statements(searching.warm_start)
             warm = open_warm_start(source, model.request(), reporter)
@@ -114,7 +118,7 @@ def tune(
         )
         benchmark = bench.benchmark()
         made, suggest_s = proposals(warm, bench, seed, reporter)
-        prior = searching.known(sessions, benchmark, bench.workload.name)
+        prior = searching.known(sessions, benchmark, request)
         first = [*prior_proposals(prior, benchmark), *made]
         record = new_record(benchmark, request, first, suggest_s, safety.run_id, prior)
         if dry_run:
@@ -124,6 +128,22 @@ def tune(
             reporter.say(escape(line))
         outcome = run_new(bench, benchmark, sessions, record, reporter)
         _finish(bench, safety, outcome, out, as_json=json, apply=apply)
+
+
+def _origin(
+    target: TargetRequest, wanted: ObserveRequest | WorkloadRequest, bench: Bench, out: Path | None
+) -> dict[str, Any]:
+    """How to open target and workload again; without a folder nothing is written."""
+    from llmtune.cli.kept_queries import kept_origin
+    from llmtune.cli.observe_request import ObserveRequest
+    from llmtune.cli.observing import observed_origin
+    from llmtune.cli.session_run import origin_of
+
+    if isinstance(wanted, ObserveRequest):
+        return observed_origin(target, wanted)
+    if out is None:
+        return origin_of(target, wanted)
+    return kept_origin(target, wanted, bench, out)
 
 
 def _check_apply(target: str, *, asks: bool) -> None:
@@ -137,6 +157,23 @@ def _check_apply(target: str, *, asks: bool) -> None:
     if asks and not somebody_answers():
         raise UsageError(
             "--apply asks before it leaves anything changed; where nobody can answer, give --yes"
+        )
+
+
+def _check_lasting(bench: Bench) -> None:
+    """Refuse what could be measured in our own session, and not be left in force."""
+    from llmtune.errors import UsageError
+    from llmtune.postgres.dsn import DsnTarget
+
+    if not isinstance(bench.target, DsnTarget):
+        return
+    found = bench.target.report.lasting_obstacles
+    names = [name for name in bench.space.names if name in found]
+    if names:
+        raise UsageError(
+            f"--apply cannot leave these changed for all sessions: {', '.join(names)}. In the way "
+            f"of the first: {found[names[0]]}. Without --apply they are tuned in LLMTune's own "
+            "sessions, and best.conf has the answer"
         )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.markup import escape
 
 from llmtune.cli.bench import Bench
-from llmtune.cli.comparing import ArmRequest, Sessions
+from llmtune.cli.comparison_sessions import ArmRequest, Sessions
 from llmtune.cli.progress import Advance
 from llmtune.report.comparable import arm_label
-from llmtune.report.wording import number_text
+from llmtune.report.wording import trial_text
 from llmtune.trial import Trial
 from llmtune.tuning.events import Event, TrialFinished
 from llmtune.tuning.finals import measure_finals
@@ -33,9 +33,7 @@ def run_in_turns(
         sessions.reporter.bar("Comparing") as advance,
     ):
         turns = _Turns(sessions, advance, len(missing))
-        opened = [_opened(sessions, bench, arm, seed, turns) for arm, seed in missing]
-        sessions.keep_pace()  # each was opened at its own, or at its prior's
-        explore_in_turns(opened, turns.before)
+        explore_in_turns(_opened(sessions, bench, missing, turns), turns.before)
 
 
 def run_finals(
@@ -62,8 +60,7 @@ def _label(record: SessionRecord) -> str:
 
 def _tell(sessions: Sessions, kind: str, trial: Trial) -> None:
     """A line for a trial."""
-    unit = sessions.evaluator.objective.unit
-    told = f"{trial.status}" if trial.value is None else f"{number_text(trial.value)} {unit}"
+    told = trial_text(trial, sessions.evaluator.objective.unit) or trial.status.replace("_", " ")
     sessions.reporter.say(f"{escape(kind)}: {told}")
 
 
@@ -92,9 +89,17 @@ class _Turns:
 
 
 def _opened(
+    sessions: Sessions, bench: Bench, missing: Sequence[tuple[ArmRequest, int]], turns: _Turns
+) -> Iterator[TuningSession]:
+    """The sessions, each from where an earlier call left it."""
+    for arm, seed in missing:
+        yield _session(sessions, bench, arm, seed, turns)
+    sessions.keep_pace()  # each was opened at its own, or at its prior's
+
+
+def _session(
     sessions: Sessions, bench: Bench, arm: ArmRequest, seed: int, turns: _Turns
 ) -> TuningSession:
-    """The session, from where an earlier call left it."""
     shared = (turns, bench.restart_clock, bench.facts)
     evaluator, store = sessions.evaluator, sessions.store
     found = sessions.stored(arm, seed)

@@ -1,35 +1,19 @@
-"""Where a session's first configurations come from."""
+"""Where a session's first configurations are to come from, checked before any server runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
-from typing import TypeAlias
 
 from datagen.measurements import MEASUREMENTS_FILE, read_measurements
-from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
-from llmtune.cli.recordings import RecordedBench
-from llmtune.cli.suggesting import CANDIDATES, ModelRequest, ReadyModel, ready_model, suggest
+from llmtune.cli.suggesting import ModelRequest, ReadyModel, ready_model
 from llmtune.cli.warm_start_file import WarmStartFile, read_file
 from llmtune.errors import DatasetError, UsageError
-from llmtune.knobs.configuration import Configuration
-from llmtune.knobs.memory import repair
-from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import DEFAULT_ADAPTER
-from llmtune.model.ranking import Ranker
-from llmtune.model.suggest import load_suggester
-from llmtune.model.surrogate_search import surrogate_search
-from llmtune.model.training_set import TRAINING_SET_FILE, TrainingSet, read_training_set
-from llmtune.postgres.what_if import WhatIfFeatures
-from optimizers.warm_start import Proposal, portfolio, rules_proposal
-
-MODEL_PROPOSALS = 3
-"""The model's best, or the surrogate's, that a session tries; more would crowd out the
-optimizer."""
+from llmtune.model.training_set import TRAINING_SET_FILE, read_training_set
 
 NOTHING = ("default", "none")
 """Sources that add nothing: every session measures the default first."""
@@ -38,11 +22,6 @@ OF_THE_ADAPTER = ("constant", "nearest", "surrogate")
 """Sources that use the files that came with the adapter, and no language model."""
 
 SOURCES = ("model", "rules", *NOTHING, *OF_THE_ADAPTER)
-
-NO_PLANS = "warm start surrogate asks a server for plans, and a recorded benchmark has none"
-
-Stage: TypeAlias = Bench | RecordedBench
-"""What proposals are made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,36 +89,6 @@ def open_warm_start(source: str, model: ModelRequest, reporter: Reporter) -> War
     return WarmStart(source, tuple(parts))
 
 
-def proposals(
-    warm_start: WarmStart, stage: Stage, seed: int, reporter: Reporter
-) -> tuple[tuple[Proposal, ...], float]:
-    """What to try after the default, and the seconds that making it took.
-
-    Raises:
-        UsageError: a file's knob or value is not the stage's, or a source needs a server.
-    """
-    start = perf_counter()
-    made = [
-        proposal for part in warm_start.parts for proposal in _made(part, stage, seed, reporter)
-    ]
-    if [part.source for part in warm_start.parts] == ["model"]:
-        made.append(rules_proposal(stage.space, stage.busy))  # a bad model costs few trials so
-    return portfolio(*made), perf_counter() - start
-
-
-def check_without_server(warm_start: WarmStart, space: KnobSpace) -> None:
-    """Make sure that a warm start can be made on a recorded benchmark of these knobs.
-
-    Raises:
-        UsageError: a file's knob or value is not the space's, or a source needs a server.
-    """
-    for part in warm_start.parts:
-        if part.source == "surrogate":
-            raise UsageError(NO_PLANS)
-        if part.file is not None:
-            part.file.configurations(space, space)
-
-
 def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ...]:
     """A note if warm starts were learnt from the very data set that they are tried on.
 
@@ -197,61 +146,6 @@ def _learnt_from(source: str, adapter: Path) -> tuple[tuple[str, str], ...]:
     return tuple((name, sha256(content).hexdigest()) for name, content in contents)
 
 
-def _made(part: Part, stage: Stage, seed: int, reporter: Reporter) -> Sequence[Proposal]:
-    if part.source == "rules":
-        return [rules_proposal(stage.space, stage.busy)]
-    if part.file is not None:
-        found = part.file.configurations(stage.space, stage.whole)
-    elif part.model is not None:
-        found = tuple(_suggested(part.model, stage, seed, reporter)[:MODEL_PROPOSALS])
-    elif part.adapter is not None:
-        found = _WAYS[part.source](part.adapter, stage, seed)
-    else:
-        return []
-    if part.file is None:
-        # What was learnt elsewhere may not fit here; a user's file is taken at its word.
-        found = tuple(repair(one, stage.space, stage.busy) for one in found)
-    return [Proposal(part.source, one) for one in found]
-
-
-def _suggested(
-    model: ReadyModel, stage: Stage, seed: int, reporter: Reporter
-) -> list[Configuration]:
-    if isinstance(stage, Bench):
-        return suggest(model, stage, CANDIDATES, seed, reporter)
-    # No server, so no plans to rank the candidates by: they keep the model's own order.
-    reporter.say("Asking the model ...")
-    suggester = load_suggester(stage.space, model.base, model.adapter)
-    made = suggester.suggest(stage.profile, CANDIDATES, seed=seed)
-    return [one.configuration for one in made]
-
-
-def _training(adapter: Path) -> TrainingSet:
-    return read_training_set(adapter / TRAINING_SET_FILE)
-
-
-def _nearest(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:  # noqa: ARG001
-    return (_training(adapter).nearest(stage.profile, stage.space),)
-
-
-def _constant(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:  # noqa: ARG001
-    measurements = read_measurements(adapter / MEASUREMENTS_FILE)
-    return (_training(adapter).constant(measurements, stage.space),)
-
-
-def _surrogate(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:
-    if not isinstance(stage, Bench):
-        raise UsageError(NO_PLANS)
-    what_if = WhatIfFeatures(stage.target, stage.database, stage.workload, stage.space)
-    ranker = Ranker(adapter, what_if.names)
-
-    def ratio(configuration: Configuration) -> float:
-        return ranker.ratio(stage.profile, what_if(configuration))
-
-    found = surrogate_search(ratio, stage.space, seed, stage.busy)
-    return tuple(found[:MODEL_PROPOSALS])
-
-
 _FILES = {
     "model": (MEASUREMENTS_FILE,),
     "nearest": (TRAINING_SET_FILE,),
@@ -259,9 +153,3 @@ _FILES = {
     "surrogate": (MEASUREMENTS_FILE,),
 }
 """What each source reads of an adapter's folder, the model's weights aside."""
-
-_WAYS: Mapping[str, Callable[[Path, Stage, int], tuple[Configuration, ...]]] = {
-    "nearest": _nearest,
-    "constant": _constant,
-    "surrogate": _surrogate,
-}

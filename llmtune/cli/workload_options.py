@@ -133,8 +133,8 @@ RawTimes = Annotated[
     typer.Option(
         "--raw-times",
         rich_help_panel=WORKLOAD,
-        help="Leave queries' times as they are; else they are told as at the machine's pace in "
-        "the first trial, which short probes between the queries watch.",
+        help="Report times as measured. By default they are corrected for how fast the machine "
+        "is just now, which short probes between the queries measure.",
     ),
 ]
 Drawn = Annotated[

@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from llmtune.benchmark.cheap import savings_text
 from llmtune.errors import UsageError
 from llmtune.report.arms import Arm, Run
 from llmtune.report.curve import final_values, journal_curve
+from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import PRIOR, JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionSummary
+from llmtune.tuning.terms import difference
 
 COLD = ("none", "default")
 """Warm starts that propose nothing."""
@@ -21,22 +24,27 @@ Stored = tuple[SessionRecord, Sequence[JournalEntry]]
 def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
     """One arm for each optimizer with each warm start, the cold ones first.
 
+    Where the sessions' plans spare different work, each way is an arm of its own.
+
     Raises:
         UsageError: the sessions do not belong together, with the difference named; a seed
             is there twice in one arm; or a session has no search trial.
     """
     check_comparable([record for record, _ in sessions])
     sessions = at_one_pace(sessions)
+    ways = {_way(record.plan) for record, _ in sessions}
     runs: dict[tuple[bool, str, str], list[Run]] = defaultdict(list)
     for record, journal in sessions:
         if not any(entry.phase is Phase.SEARCH for entry in journal):
             raise UsageError(f"session {record.id} has no search trial; leave it out")
-        key = record.warm_start not in COLD or bool(record.prior), *_kind(record)
+        cold = record.warm_start in COLD and not record.prior
+        label = arm_label(record.optimizer, _source(record))
+        label = label if len(ways) == 1 else f"{label}, {_way(record.plan)}"
         curve, again = journal_curve(record, journal), final_values(record, journal)
-        runs[key].append(Run(record.seed, curve, again))
+        runs[not cold, label, record.optimizer].append(Run(record.seed, curve, again))
     return tuple(
-        Arm(arm_label(optimizer, source), tuple(runs[warm, optimizer, source]), optimizer, not warm)
-        for warm, optimizer, source in sorted(runs, key=lambda key: key[0])
+        Arm(label, tuple(runs[warm, label, optimizer]), optimizer, not warm)
+        for warm, label, optimizer in sorted(runs, key=lambda key: key[0])
     )
 
 
@@ -70,35 +78,26 @@ def check_comparable(records: Sequence[SessionRecord]) -> None:
         raise UsageError("there is no session to compare")
     first = records[0]
     for other in records[1:]:
-        for what, one, two in _terms(first, other):
-            if one != two:
-                raise UsageError(
-                    f"sessions {first.id} and {other.id} cannot be compared: "
-                    f"their {what} differ: {_named(one, two)}"
-                )
+        differs = difference(first, other)
+        if first.target != other.target:
+            differs = f"target: {first.target} and {other.target}"
+        if differs is not None:
+            raise UsageError(
+                f"sessions {first.id} and {other.id} cannot be compared, for they differ in "
+                f"{differs}"
+            )
 
 
-def _kind(record: SessionRecord) -> tuple[str, str]:
-    """The optimizer and what it started from; `tune --prior` keeps its warm start beside that."""
+def _source(record: SessionRecord) -> str:
+    """What a session started from; `tune --prior` keeps its warm start beside that."""
     told = bool(record.prior) and record.warm_start != PRIOR
-    return record.optimizer, f"{record.warm_start} with prior" if told else record.warm_start
+    return f"{record.warm_start} with prior" if told else record.warm_start
 
 
-def _terms(one: SessionRecord, two: SessionRecord) -> Iterable[tuple[str, object, object]]:
-    yield "targets", one.target, two.target
-    yield "workloads", one.workload, two.workload
-    yield "hardware", str(one.hardware), str(two.hardware)
-    yield "server versions", one.server_version, two.server_version
-    yield "knob catalogues", one.catalogue_hash, two.catalogue_hash
-    yield "knobs", frozenset(one.knobs), frozenset(two.knobs)
-    yield "objectives", str(one.objective), str(two.objective)
-
-
-def _named(one: object, two: object) -> str:
-    """Both values; of two sets only what one of them has alone."""
-    if isinstance(one, frozenset) and isinstance(two, frozenset):
-        return f"only one of them has {', '.join(sorted(one ^ two))}"
-    return f"{one} and {two}"
+def _way(plan: Plan) -> str:
+    """What a search spares, in the words of the options that say so."""
+    few = f", {plan.keep_knobs} knobs after {plan.narrow_after} trials"
+    return f"spare {savings_text(plan.cheap)}" + ("" if plan.keep_knobs is None else few)
 
 
 def interrupted(sessions: Iterable[SessionSummary]) -> tuple[str, ...]:

@@ -92,8 +92,9 @@ class SpeedUp:
 class ZeroTrial:
     """How good the first suggestion is before anything was learnt from trials.
 
-    Ratios above 1 mean that it is better; a suggestion that failed or was stopped at
-    the cap counts as 0: a bound says only how bad it is at least.
+    Ratios above 1 mean that it is better; a suggestion that is the default counts as 1
+    against it. One that failed or was stopped at the cap counts as 0: a bound says only how
+    bad it is at least.
 
     Attributes:
         over_default: against the same session's first default trial.
@@ -159,7 +160,7 @@ def speed_up(cold: Arm, warm: Arm, axis: Axis) -> SpeedUp:
 
 
 def zero_trial(cold: Arm, warm: Arm, source: str) -> ZeroTrial:
-    """The quality of the first trial that `source` proposed in each warm session."""
+    """The quality of what `source` proposed first in each warm session."""
     over_default: list[float] = []
     over_best: list[float] = []
     failed = 0

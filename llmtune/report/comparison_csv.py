@@ -32,6 +32,7 @@ def _plain(figures: Figures, one: ArmFigures) -> dict[str, Any]:
         "sessions": len(one.arm.runs),
         **_columns("best", one.best),
         **_columns("again", one.again),
+        "again_sessions": one.again.count if one.again else 0,
         **_columns("area", one.area),
         "area_trials": figures.trials,
         **asdict(one.effort),

@@ -36,7 +36,8 @@ class ArmFigures:
     Attributes:
         against: label of the arm that it is held against; None for that one itself.
         best: of the sessions' best values; None when no trial of any succeeded.
-        again: of the means of their final runs; None where there are none.
+        again: of the means of their final runs, in as many sessions as have them; None where
+            there are none.
         area: as `comparison.area` has it, over the trials that all sessions made.
         speed_ups: in trials and in seconds; empty where there is nothing to reach.
         zero_trials: of each source that suggested, in the order of `SUGGESTING`.
@@ -124,7 +125,7 @@ def comparison_table(figures: Figures) -> Table:
 def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
     finals = [final for run in arm.runs if (final := run.curve.final) is not None]
     again = [mean for run in arm.runs if (mean := run.final_mean) is not None]
-    sources = {point.source for run in arm.runs for point in run.curve.points}
+    sources = {source for run in arm.runs for source in run.curve.sources}
     held = against if against is not None else arm
     reachable = any(run.curve.final is not None for run in held.runs)
     return ArmFigures(
@@ -202,7 +203,7 @@ def _row(figures: ArmFigures, *, again: bool) -> tuple[str, ...]:
         figures.arm.label,
         figures.against or "",
         _interval(figures.best, number_text) or "no trial succeeded",
-        *([_interval(figures.again, number_text)] if again else []),
+        *([_again(figures)] if again else []),
         "" if trials is None else number_text(median_interval(trials.targets).median),
         "" if trials is None else _work(trials, number_text),
         "" if seconds is None else _work(seconds, span_text),
@@ -214,6 +215,14 @@ def _row(figures: ArmFigures, *, again: bool) -> tuple[str, ...]:
         f"{effort.failed}, {effort.capped} of {effort.trials}",
         "" if effort.overhead is None else f"{effort.overhead:.0%}",
     )
+
+
+def _again(figures: ArmFigures) -> str:
+    """The median, and of how many seeds it is where some lack it."""
+    text, count = _interval(figures.again, number_text), len(figures.arm.runs)
+    if figures.again is None or figures.again.count == count:
+        return text
+    return f"{text}, {figures.again.count} of {count} seeds"
 
 
 def _work(one: SpeedUp, text: Callable[[float], str]) -> str:

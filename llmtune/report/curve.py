@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from llmtune.trial import TrialStatus
@@ -54,10 +54,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A session's trials in order; only SUCCEEDED ones lower or raise the best so far."""
+    """A session's trials in order; only SUCCEEDED ones lower or raise the best so far.
+
+    Attributes:
+        suggested: the trial of what a source proposed first, also where that was the default
+            or another source's too; empty where the proposals are not known.
+    """
 
     objective: Objective
     points: tuple[Point, ...]
+    suggested: Mapping[str, Point] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for before, after in zip(self.points, self.points[1:], strict=False):
@@ -94,9 +100,15 @@ class Curve:
                 return point.at(axis)
         return None
 
+    @property
+    def sources(self) -> set[str]:
+        """Who proposed any of it."""
+        return {point.source for point in self.points} | set(self.suggested)
+
     def first(self, source: str) -> Point | None:
-        """The first trial that `source` proposed."""
-        return next((point for point in self.points if point.source == source), None)
+        """The trial of what `source` proposed first, or the first that bears its name."""
+        named = (point for point in self.points if point.source == source)
+        return self.suggested.get(source) or next(named, None)
 
 
 def session_curve(result: TuningResult) -> Curve:
@@ -104,9 +116,19 @@ def session_curve(result: TuningResult) -> Curve:
     return _curve(objective_of(result), result.suggest_s, result.trials)
 
 
-def journal_curve(record: SessionRecord, journal: Iterable[JournalEntry]) -> Curve:
+def journal_curve(record: SessionRecord, journal: Sequence[JournalEntry]) -> Curve:
     """The curve of a stored session's search."""
-    return _curve(record.objective, record.suggest_s, map(trial_facts, journal))
+    curve = _curve(record.objective, record.suggest_s, map(trial_facts, journal))
+    return replace(curve, suggested=_suggested(record, journal, curve.points))
+
+
+def _suggested(
+    record: SessionRecord, journal: Sequence[JournalEntry], points: Sequence[Point]
+) -> dict[str, Point]:
+    searched = [one.trial.configuration for one in journal if one.phase is Phase.SEARCH]
+    trials = dict(zip(reversed(searched), reversed(points), strict=True))  # the first of each
+    firsts = {one.source: one.configuration for one in reversed(record.proposals)}
+    return {source: trials[first] for source, first in firsts.items() if first in trials}
 
 
 def final_values(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from llmtune.knobs.configuration import Value
-from llmtune.report.wording import number_text, ratio_text, span_text, value_text
+from llmtune.report.wording import ratio_text, span_text, trial_text, value_text
 from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase
 from llmtune.tuning.result import KnobChange, KnobWeight, TrialFacts, TuningResult
@@ -137,16 +137,13 @@ def _medians(trials: Iterable[Trial]) -> dict[str, float]:
 
 
 def _trial_row(trial: TrialFacts, unit: str) -> tuple[str, ...]:
-    value = "" if trial.value is None else f"{number_text(trial.value)} {unit}"
-    if trial.status == TrialStatus.CAPPED:
-        value = f"stopped at {value}"
     note = trial.message.strip().split("\n")[0]
     return (
         str(trial.number),
         trial.phase,
         trial.source,
         trial.status.replace("_", " "),
-        value,
+        trial_text(trial, unit),
         span_text(trial.wall_s),
         note,
     )

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from llmtune.tuning.result import TuningResult
+from llmtune.trial import Trial, TrialStatus
+from llmtune.tuning.result import TrialFacts, TuningResult
 
 
 class Verdict(StrEnum):
@@ -74,6 +75,14 @@ def ratio_text(ratio: float) -> str:
 def interval_text(interval: tuple[float, float]) -> str:
     """An interval of ratios: `1.31x to 1.55x`."""
     return f"{ratio_text(interval[0])} to {ratio_text(interval[1])}"
+
+
+def trial_text(trial: Trial | TrialFacts, unit: str) -> str:
+    """What a trial gave, a bound told from a measured value; empty where it gave none."""
+    if trial.value is None:
+        return ""
+    value = f"{number_text(trial.value)} {unit}"
+    return f"stopped at {value}" if trial.status == TrialStatus.CAPPED else value
 
 
 def value_text(value: float, interval: tuple[float, float] | None, unit: str) -> str:

@@ -7,6 +7,7 @@ from llmtune.benchmark.noise import Noise
 from llmtune.errors import SessionError
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
+from llmtune.tuning.budget import allowance
 from llmtune.tuning.confirm import Arm, Confirmation, confirm
 from llmtune.tuning.events import OnEvent, PhaseStarted
 from llmtune.tuning.prune import Pruning, prune
@@ -41,9 +42,10 @@ class Decision:
         Raises:
             SessionError: no trial succeeded.
         """
-        best, limit = self._best, self._plan.prune_trials
+        best = self._best
         if best.configuration == self._space.baseline():
             return None
+        limit = allowance(self._runner, self._plan).prune_trials
         if limit:
             self._on_event(PhaseStarted(Phase.PRUNE, limit, self._plan.seconds))
 
@@ -60,7 +62,8 @@ class Decision:
         Raises:
             SessionError: no trial succeeded, or the default failed in these runs.
         """
-        arms, runs = self._arms(pruning), self._plan.confirm_runs
+        allowed = allowance(self._runner, self._plan)
+        arms, runs = self._arms(pruning, runner_up=allowed.runner_up), allowed.confirm_runs
         self._on_event(PhaseStarted(Phase.CONFIRM, runs * len(arms), self._plan.seconds))
         confirmation = confirm(
             lambda arm: self._runner.measure(Phase.CONFIRM, arm.source, arm.configuration),
@@ -87,14 +90,14 @@ class Decision:
         noise = Noise.of(repeats).resolution if len(repeats) > 1 else 0.0
         return min(max(noise, LEAST_TOLERANCE), MOST_TOLERANCE)
 
-    def _arms(self, pruning: Pruning | None) -> tuple[Arm, ...]:
+    def _arms(self, pruning: Pruning | None, *, runner_up: bool) -> tuple[Arm, ...]:
         """Default, best and runner-up, each configuration once, the default first."""
         best = self._best
         arms = [Arm("default", "default", self._space.baseline())]
         minimal = best.configuration if pruning is None else pruning.configuration
         arms.append(Arm("best", best.source, minimal))
         second = second_best(self._runner.search, best, self._objective)
-        if second is not None:
+        if runner_up and second is not None:
             arms.append(Arm("runner-up", second.source, second.configuration))
         unique: dict[Configuration, Arm] = {}
         for arm in arms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from llmtune.tuning.session import TuningSession
@@ -14,7 +14,7 @@ def nothing(session: TuningSession) -> None:
     """Do nothing before a step."""
 
 
-def explore_in_turns(sessions: Sequence[TuningSession], before: Stepping = nothing) -> None:
+def explore_in_turns(sessions: Iterable[TuningSession], before: Stepping = nothing) -> None:
     """Search in all sessions, round by round, each until its own plan is used up.
 
     The sessions' order within a round is turned around from one round to the next: none
@@ -22,15 +22,18 @@ def explore_in_turns(sessions: Sequence[TuningSession], before: Stepping = nothi
     resumable; nothing that was measured is lost.
 
     Args:
+        sessions: opened here one by one, if they are opened as they are iterated over:
+            what ends that early leaves those before resumable too.
         before: called with a session before each of its trials.
 
     Raises:
         As `TuningSession.run`.
     """
-    left = list(sessions)
+    left: list[TuningSession] = []
     with ExitStack() as stack:
         for session in sessions:
             stack.enter_context(session.exploring())
+            left.append(session)
         while left:
             left = [session for session in left if _stepped(session, before)]
             left.reverse()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.tuning.record import Prior, Request, SessionRecord
-from optimizers.warm_start import Proposal, portfolio
+from optimizers.warm_start import Proposal
 
 
 def new_id() -> str:
@@ -45,7 +45,7 @@ def new_record(
         warm_start=request.warm_start,
         seed=request.seed,
         plan=request.plan,
-        proposals=portfolio(*proposals),
+        proposals=tuple(proposals),
         suggest_s=suggest_s,
         prior=tuple(prior),
         origin=request.origin,

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.errors import UsageError
-from llmtune.tuning.record import PRIOR, Phase, Prior
-from llmtune.tuning.replay import terms
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.record import PRIOR, Phase, Prior, Request
 from llmtune.tuning.search import best_of
 from llmtune.tuning.store import SessionStore
+from llmtune.tuning.terms import difference
 from optimizers.warm_start import Proposal
 
 
 def prior_of(
-    store: SessionStore, session_id: str, evaluator: Evaluator, workload: str
+    store: SessionStore, session_id: str, evaluator: Evaluator, request: Request
 ) -> tuple[Prior, ...]:
     """The search trials of a stored session, at whose pace a session with them goes on.
+
+    Args:
+        request: for the session that starts from them.
 
     Raises:
         UsageError: it tuned something else, with the difference named, or has no trials.
         SessionError: there is no such session.
     """
-    record = store.summary(session_id).record
-    for what, theirs, ours in (("workload", record.workload, workload), *terms(record, evaluator)):
-        if theirs != ours:
-            raise UsageError(
-                f"session {session_id} says nothing of this one, for they differ in {what}: "
-                f"there {theirs}, here {ours}"
-            )
+    differs = difference(store.summary(session_id).record, new_record(evaluator, request))
+    if differs is not None:
+        raise UsageError(
+            f"session {session_id} says nothing of this one, for they differ in {differs}"
+        )
     journal = [entry.trial for entry in store.journal(session_id) if entry.phase is Phase.SEARCH]
     if not journal:
         raise UsageError(f"session {session_id} has no search trial to start from")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
-from workloads.objective import Direction, Objective
+from workloads.objective import Objective
 
 Measure = Callable[[Configuration, float | None], Trial]
 """Runs a configuration, up to a cap in the objective's unit."""
@@ -54,7 +54,7 @@ def prune(
     reference = measure(best, None)
     if not reference.succeeded or reference.value is None:
         return Pruning(best, ())
-    threshold = _worse_by(reference.value, tolerance, objective)
+    threshold = objective.worse_by(1.0 + tolerance, reference.value)
     waiting = _catalogue_groups(space, changed)
     current, trials = best, 1
     while waiting and trials < limit:
@@ -85,12 +85,6 @@ def _put_back(
 ) -> Configuration:
     baseline = space.baseline()
     return space.configuration({**configuration, **{name: baseline[name] for name in names}})
-
-
-def _worse_by(value: float, tolerance: float, objective: Objective) -> float:
-    if objective.direction is Direction.MINIMIZE:
-        return value * (1.0 + tolerance)
-    return value / (1.0 + tolerance)
 
 
 def _no_worse(trial: Trial, threshold: float, objective: Objective) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -81,6 +81,11 @@ class Prior:
         """As optimizers are told it; its number is none of this session's."""
         return Trial(-1, PRIOR, self.configuration, self.status, self.value, pace=self.pace)
 
+    def held_against(self, reference_s: float) -> Prior:
+        """As `Trial.held_against`."""
+        held = self.trial.held_against(reference_s)
+        return replace(self, value=held.value, pace=held.pace)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
@@ -90,7 +95,8 @@ class SessionRecord:
         target, workload: names for people; passwords are taken out of the target's.
         warm_start: the source of the warm start, such as `model`.
         knobs: the names of the tuned knobs.
-        proposals: what is tried before the optimizer's own configurations.
+        proposals: what is tried before the optimizer's own configurations, once each; a
+            configuration that several sources proposed, or the default, stands here too.
         suggest_s: seconds spent on making the proposals.
         prior: observations of earlier sessions that the optimizer starts from.
         origin: JSON values with which whoever started the session can open its

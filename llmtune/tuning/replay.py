@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.errors import SessionError
-from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
+from llmtune.tuning.new_record import new_record
+from llmtune.tuning.record import JournalEntry, Phase, Request, SessionStatus
 from llmtune.tuning.search import default_failed
 from llmtune.tuning.store import SessionSummary
+from llmtune.tuning.terms import difference
 from optimizers.base import Optimizer
 
 
@@ -31,20 +33,18 @@ def check_resumable(summary: SessionSummary, evaluator: Evaluator) -> None:
     record = summary.record
     if summary.status is SessionStatus.FINISHED:
         raise SessionError(f"session {record.id} is finished; there is nothing to resume")
-    for what, stored, present in terms(record, evaluator):
-        if stored != present:
-            raise SessionError(
-                f"session {record.id} cannot go on: its {what} was {stored}, now it is {present}"
-            )
-
-
-def terms(record: SessionRecord, evaluator: Evaluator) -> tuple[tuple[str, object, object], ...]:
-    """What a session's measurements rest on, each with how it was and how it is now."""
-    space = evaluator.space
-    return (
-        ("server version", record.server_version, space.version),
-        ("hardware", record.hardware, space.hardware),
-        ("knob catalogue", record.catalogue_hash, space.catalogue_hash),
-        ("set of knobs", record.knobs, space.names),
-        ("objective", record.objective, evaluator.objective),
+    again = Request(
+        record.target,
+        record.workload,
+        record.optimizer,
+        record.warm_start,
+        record.seed,
+        record.plan,
+        record.origin,
     )
+    differs = difference(record, new_record(evaluator, again))
+    if differs is not None:
+        raise SessionError(
+            f"session {record.id} cannot go on here: what it was started on and what there is now "
+            f"differ in {differs}"
+        )

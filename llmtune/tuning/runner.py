@@ -75,6 +75,12 @@ class Runner:
         trials = sum(entry.ask_s + entry.trial.wall_s for entry in self.entries)
         return self.record.suggest_s + trials
 
+    @property
+    def search_s(self) -> float:
+        """Those of them until the search's last trial."""
+        searched = [entry for entry in self.entries if entry.phase is Phase.SEARCH]
+        return self.record.suggest_s + sum(entry.ask_s + entry.trial.wall_s for entry in searched)
+
     def start_clock(self) -> None:
         """From now on, seconds outside trials count as the next trial's `ask_s`."""
         self._idle_since = perf_counter()

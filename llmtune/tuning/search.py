@@ -7,15 +7,13 @@ from collections.abc import Iterable
 from llmtune.errors import SessionError
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
+from llmtune.tuning.budget import search_is_over
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import Phase
 from llmtune.tuning.runner import Runner
 from optimizers.base import is_better
 from optimizers.warm_start import Proposal, WarmStarted
-from workloads.objective import Direction, Objective
-
-RESERVED_SHARE = 0.4
-"""The most of a time budget that is kept back for the decision."""
+from workloads.objective import Objective
 
 
 def step(runner: Runner, optimizer: WarmStarted, plan: Plan) -> bool:
@@ -63,24 +61,9 @@ def _cap(runner: Runner, proposal: Proposal, plan: Plan) -> float | None:
     is_default = proposal.configuration == runner.evaluator.space.baseline()
     if is_default or incumbent is None or incumbent.value is None:
         return None
-    if runner.evaluator.objective.direction is Direction.MINIMIZE:
-        return incumbent.value * plan.cap_factor
-    return incumbent.value / plan.cap_factor
+    return runner.evaluator.objective.worse_by(plan.cap_factor, incumbent.value)
 
 
 def _used_up(runner: Runner, plan: Plan) -> bool:
-    done = runner.search
-    if plan.trials is not None and len(done) >= plan.trials:
-        return True
-    if plan.seconds is None or not done:
-        return False
-    return runner.elapsed_s + _decision_s(runner, plan) >= plan.seconds
-
-
-def _decision_s(runner: Runner, plan: Plan) -> float:
-    """About how many seconds pruning and confirmation will take, within their share."""
-    assert plan.seconds is not None  # noqa: S101  the only caller asks for this case
-    first, best = runner.search[0], runner.incumbent or runner.search[0]
-    runs = plan.confirm_runs
-    estimate = runs * first.wall_s + (2 * runs + plan.prune_trials) * best.wall_s
-    return min(estimate, RESERVED_SHARE * plan.seconds)
+    out_of_trials = plan.trials is not None and len(runner.search) >= plan.trials
+    return out_of_trials or search_is_over(runner, plan)

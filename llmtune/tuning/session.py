@@ -35,7 +35,7 @@ from llmtune.tuning.store import SessionStore
 from optimizers.base import Optimizer
 from optimizers.registry import looks_at_plans
 from optimizers.registry import optimizer as build_optimizer
-from optimizers.warm_start import WarmStarted, default_proposal
+from optimizers.warm_start import WarmStarted, default_proposal, portfolio
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,5 +227,5 @@ def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:
     for observation in record.prior:
         inner.learn(observation.trial)  # not `tell`: the session's incumbent is its own
     default = default_proposal(evaluator.space)
-    others = (p for p in record.proposals if p.configuration != default.configuration)
+    _, *others = portfolio(default, *record.proposals)
     return WarmStarted(inner, [*[default] * record.plan.default_repeats, *others])

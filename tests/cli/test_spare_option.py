@@ -2,7 +2,13 @@
 
 import pytest
 
-from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials, parse_savings
+from llmtune.benchmark.cheap import (
+    ALL_SAVINGS,
+    FULL_TRIALS,
+    CheapTrials,
+    parse_savings,
+    savings_text,
+)
 from llmtune.errors import UnknownName
 
 
@@ -18,6 +24,11 @@ def test_an_unknown_saving_is_named_before_anything_is_opened(run, tmp_path, com
     assert done.exit_code == 2
     assert "sleep" in done.message
     assert "restarts" in done.message
+
+
+@pytest.mark.parametrize("text", ["all", "none", "warm,reuse"])
+def test_savings_are_told_as_they_are_asked_for(text):
+    assert savings_text(parse_savings(text)) == text
 
 
 def test_savings_go_alone_together_or_not_at_all():

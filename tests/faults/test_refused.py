@@ -59,6 +59,15 @@ def test_a_pending_restart_of_somebody_stays_pending(scene: Scene) -> None:
     assert "shared_buffers" in finish(scene)
 
 
+def test_what_could_not_be_left_applied_is_said_before_the_search(scene: Scene) -> None:
+    scene.least_rights()
+    done = scene.call(*scene.tune, "--apply", "--yes")
+    assert done.code == 2
+    assert "GRANT ALTER SYSTEM ON PARAMETER work_mem" in done.stderr
+    assert scene.journal() == ()
+    scene.check_original()
+
+
 def test_a_role_without_rights_tunes_its_session(scene: Scene) -> None:
     scene.least_rights()
     for name in ("checkpoint_timeout", "wal_compression"):

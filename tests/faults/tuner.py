@@ -16,7 +16,7 @@ PRELOADED = [
     "llmtune.cli.app",
     "llmtune.cli.outcome",
     "llmtune.cli.session_run",
-    "llmtune.cli.warm_start",
+    "llmtune.cli.proposals",
     "llmtune.cli.planning",
     "matplotlib.pyplot",
     "optuna",

@@ -9,6 +9,10 @@ from llmtune.cli.app import app
 
 WRONG = {
     "training data of a mix": (("datagen", "--workload", "tpcc"), "measured one by one"),
+    "plans of a mix": (
+        ("tune", "--workload", "tpcc", "--optimizer", "plan", "--warm-start", "rules"),
+        "the optimizer plan need queries",
+    ),
     "latency of a mix": (("suggest", "--workload", "ycsb-a", "--objective", "latency"), "p95"),
     "half a second": (("suggest", "--workload", "tpcb", "--duration", "500ms"), "whole number"),
     "no clients": (("suggest", "--workload", "smallbank", "--clients", "0"), "--clients"),
@@ -24,7 +28,7 @@ def test_a_wrong_request_for_a_mix_starts_nothing(case, tmp_path):
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "COLUMNS": "200",
     }
-    out = ("--out", str(tmp_path / "out")) if arguments[0] == "datagen" else ()
+    out = ("--out", str(tmp_path / "out")) if arguments[0] != "suggest" else ()
     done = CliRunner(env=environment).invoke(app, [*arguments, *out])
     assert done.exit_code == 2, done.output
     assert text in done.stderr

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from llmtune.benchmark.cheap import ALL_SAVINGS
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
@@ -28,6 +29,7 @@ from llmtune.report.interactive import comparison_html
 from llmtune.trial import Pace, Trial, TrialStatus
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import JournalEntry, Phase, Prior, SessionRecord
+from optimizers.warm_start import Proposal
 from workloads.objective import LATENCY, THROUGHPUT
 
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), names=["work_mem"])
@@ -127,6 +129,14 @@ def test_what_was_measured_again_stands_beside_the_best() -> None:
     assert [row["again"] for row in rows] == ["5.5", ""]
     searched = comparison_table(comparison_figures("tpch", ARMS))
     assert "measured again, s" not in searched.columns
+
+
+def test_it_is_said_how_many_seeds_were_measured_again() -> None:
+    runs = (Run(0, curve(8, 4), (5.0, 6.0)), Run(1, curve(8, 3)))
+    figures = comparison_figures("tpch", [Arm("tpe none", runs, "tpe", cold=True)])
+    assert comparison_table(figures).rows[0][3] == "5.50, 1 of 2 seeds"
+    (row,) = csv.DictReader(io.StringIO(figures_csv(figures)))
+    assert (row["sessions"], row["again_sessions"]) == ("2", "1")
 
 
 def test_few_seeds_have_no_interval_of_95_percent() -> None:
@@ -241,20 +251,69 @@ def test_a_session_that_knew_an_earlier_one_is_in_an_arm_of_its_own() -> None:
     ]
 
 
+def suggested(*proposals: tuple[str, int], tried: tuple[tuple[str, int, float], ...]):
+    """The first suggestions over the default of 4096: of each source its median."""
+    record, _ = stored(
+        "w",
+        1,
+        warm_start="file",
+        proposals=tuple(Proposal(s, Configuration({"work_mem": size})) for s, size in proposals),
+    )
+    trials = [
+        Trial(
+            n, source, Configuration({"work_mem": size}), TrialStatus.SUCCEEDED, value, wall_s=1.0
+        )
+        for n, (source, size, value) in enumerate([("default", 4096, 8.0), *tried])
+    ]
+    warm = record, [JournalEntry(Phase.SEARCH, trial) for trial in trials]
+    zeros = comparison_figures("tpch", arms_from([stored("c", 1), warm])).arms[1].zero_trials
+    return {zero.source: zero.over_default.median for zero in zeros}
+
+
+def test_a_first_suggestion_that_is_the_default_counts_as_one() -> None:
+    found = suggested(("model", 4096), ("model", 64), tried=(("model", 64, 2.0),))
+    assert found == {"model": 1.0}
+
+
+def test_a_first_suggestion_that_another_source_made_too_counts_for_both() -> None:
+    proposals = ("rules", 64), ("model", 64), ("model", 128)
+    found = suggested(*proposals, tried=(("rules", 64, 4.0), ("model", 128, 1.0)))
+    assert found == {"model": 2.0, "rules": 2.0}
+
+
 DIFFERENCES = {
-    "workloads differ: tpch and job": {"workload": "job"},
-    r"hardware differ: .*cores=2.*cores=4": {"hardware": Hardware(4, 4 << 30)},
-    "server versions differ: 18 and 17": {"server_version": 17},
-    "knobs differ: only one of them has geqo": {"knobs": ("work_mem", "geqo")},
-    "objectives differ": {"objective": THROUGHPUT},
-    "targets differ: embedded and recorded": {"target": "recorded"},
+    "workload: tpch and job": {"workload": "job"},
+    "queries: 1a and 2b": {"origin": {"query_digest": "2b"}},
+    "times: at one pace and raw": {"origin": {"raw_times": True}},
+    r"hardware: .*cores=2.*cores=4": {"hardware": Hardware(4, 4 << 30)},
+    "server version: 18 and 17": {"server_version": 17},
+    "set of knobs: only one of them has geqo": {"knobs": ("work_mem", "geqo")},
+    "objective: ": {"objective": THROUGHPUT},
+    "target: embedded and recorded": {"target": "recorded"},
 }
 
 
 @pytest.mark.parametrize("text", DIFFERENCES)
 def test_sessions_that_do_not_belong_together_are_refused(text) -> None:
-    with pytest.raises(UsageError, match=f"sessions a and b cannot be compared: their {text}"):
-        arms_from([stored("a", 1), stored("b", 2, **DIFFERENCES[text])])
+    one = stored("a", 1, origin={"query_digest": "1a", "raw_times": False})
+    two = stored("b", 2, **DIFFERENCES[text])
+    with pytest.raises(UsageError, match=f"a and b cannot be compared, for they differ in {text}"):
+        arms_from([one, two])
+
+
+def test_what_an_older_session_does_not_tell_is_not_compared() -> None:
+    told = stored("a", 1, origin={"query_digest": "1a", "raw_times": False})
+    assert len(arms_from([told, stored("b", 2)])[0].runs) == 2
+
+
+def test_each_way_to_spare_work_is_an_arm() -> None:
+    few = Plan(cheap=ALL_SAVINGS, keep_knobs=5)
+    arms = arms_from([stored("a", 1), stored("b", 1, plan=few), stored("c", 2, plan=few)])
+    assert [one.label for one in arms] == [
+        "tpe, warm start none, spare none",
+        "tpe, warm start none, spare all, 5 knobs after 20 trials",
+    ]
+    assert [len(one.runs) for one in arms] == [1, 2]
 
 
 def test_repeated_seeds_and_empty_sessions_are_refused() -> None:

@@ -33,9 +33,12 @@ def evaluator() -> SyntheticEvaluator:
     return SyntheticEvaluator(SPACE, 0, Behaviour(noise=0.0))
 
 
-def record(seed: int, optimizer: str = "random", prior: tuple[Prior, ...] = ()):
-    request = Request("fake", "bowl", optimizer, "none", seed, PLAN)
-    return new_record(evaluator(), request, prior=prior)
+def request(seed: int = 3, optimizer: str = "random", workload: str = "bowl", **origin) -> Request:
+    return Request("fake", workload, optimizer, "none", seed, PLAN, origin)
+
+
+def record(seed: int, optimizer: str = "random", prior: tuple[Prior, ...] = (), **origin):
+    return new_record(evaluator(), request(seed, optimizer, **origin), prior=prior)
 
 
 def started(store: SessionStore, *seeds: int) -> list[TuningSession]:
@@ -87,6 +90,16 @@ def test_an_early_end_leaves_every_session_to_go_on_with(store) -> None:
     assert configurations(store, summaries[1].record.id) == configurations(store, whole.record.id)
 
 
+def test_what_ends_the_opening_leaves_the_sessions_before_to_go_on_with(store) -> None:
+    def opening():
+        yield from started(store, 1, 2)
+        raise UsageError("a package is missing")
+
+    with pytest.raises(UsageError):
+        explore_in_turns(opening())
+    assert [one.status for one in store.sessions()] == [SessionStatus.INTERRUPTED] * 2
+
+
 def earlier(store: SessionStore) -> str:
     (session,) = started(store, 7)
     session.explore()
@@ -95,7 +108,7 @@ def earlier(store: SessionStore) -> str:
 
 @pytest.mark.parametrize("optimizer", ["tpe", "cmaes", "random"])
 def test_a_prior_is_learnt_from_and_never_counted(store, optimizer) -> None:
-    prior = prior_of(store, earlier(store), evaluator(), "bowl")
+    prior = prior_of(store, earlier(store), evaluator(), request())
     fresh = record(3, optimizer, prior)
     session = TuningSession.start(evaluator(), store, fresh)
     journal = session.explore()
@@ -105,7 +118,7 @@ def test_a_prior_is_learnt_from_and_never_counted(store, optimizer) -> None:
 
 
 def test_the_best_of_a_prior_is_measured_again(store) -> None:
-    prior = prior_of(store, earlier(store), evaluator(), "bowl")
+    prior = prior_of(store, earlier(store), evaluator(), request())
     (proposal,) = prior_proposals(prior, evaluator())
     best = min((one for one in prior if one.value is not None), key=lambda one: one.value)
     assert (proposal.source, proposal.configuration) == (PRIOR, best.configuration)
@@ -128,7 +141,7 @@ def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> N
     with session.exploring():
         session.step()
     learning, resuming, learning_later = Paced(SPACE, 0), Paced(SPACE, 0), Paced(SPACE, 0)
-    fresh = record(3, prior=prior_of(store, session.record.id, learning, "bowl"))
+    fresh = record(3, prior=prior_of(store, session.record.id, learning, request()))
     TuningSession.start(learning, store, fresh)
     for one in (session.record.id, fresh.id):
         store.mark(one, SessionStatus.INTERRUPTED)
@@ -139,7 +152,7 @@ def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> N
 
 
 def test_a_prior_of_before_its_pace_was_kept_is_read(store) -> None:
-    facts = record(3, prior=prior_of(store, earlier(store), evaluator(), "bowl")).facts()
+    facts = record(3, prior=prior_of(store, earlier(store), evaluator(), request())).facts()
     for one in facts["prior"]:
         del one["pace"]
     read = SessionRecord.from_facts("id", "target", "workload", facts)
@@ -150,12 +163,24 @@ def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
     session_id = earlier(store)
     other = SyntheticEvaluator(SPACE.subset(KNOBS[:2]), 0)
     with pytest.raises(UsageError, match="differ in set of knobs"):
-        prior_of(store, session_id, other, "bowl")
-    with pytest.raises(UsageError, match="differ in workload: there bowl, here tpch"):
-        prior_of(store, session_id, evaluator(), "tpch")
+        prior_of(store, session_id, other, request())
+    with pytest.raises(UsageError, match="differ in workload: bowl and tpch"):
+        prior_of(store, session_id, evaluator(), request(workload="tpch"))
+
+
+def test_a_prior_of_other_queries_or_other_times_is_refused(store) -> None:
+    session = TuningSession.start(evaluator(), store, record(7, query_digest="1a", raw_times=False))
+    session.explore()
+    for origin, said in (
+        ({"query_digest": "2b"}, "queries: 1a and 2b"),
+        ({"query_digest": "1a", "raw_times": True}, "times: at one pace and raw"),
+    ):
+        with pytest.raises(UsageError, match=f"differ in {said}"):
+            prior_of(store, session.record.id, evaluator(), request(**origin))
+    assert len(prior_of(store, session.record.id, evaluator(), request())) == PLAN.trials
 
 
 def test_an_empty_session_is_no_prior(store) -> None:
     (session,) = started(store, 9)
     with pytest.raises(UsageError, match="no search trial"):
-        prior_of(store, session.record.id, evaluator(), "bowl")
+        prior_of(store, session.record.id, evaluator(), request())

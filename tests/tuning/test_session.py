@@ -228,6 +228,19 @@ def test_a_time_budget_leaves_room_for_the_decision(evaluator, store, make_recor
     assert outcome.confirmation.improved
 
 
+@pytest.mark.parametrize("seconds", [10.0, 50.0, 120.0])
+def test_a_decision_costs_no_more_than_is_left(space, store, make_record, seconds):
+    """Also where trials are so long that all final runs would take more than the budget."""
+    behaviour = Behaviour(active=3, optimum_gain=3.0, noise=0.01)
+    evaluator = SyntheticEvaluator(space, 1, behaviour, base=seconds)
+    outcome = run(evaluator, store, make_record(trials=None, seconds=1800.0))
+    wall_s = sum(entry.trial.wall_s for entry in outcome.entries)
+    longest = max(entry.trial.wall_s for entry in outcome.entries)
+    assert wall_s < 1800.0 + longest
+    finals = [entry.trial for entry in outcome.entries if entry.phase is Phase.CONFIRM]
+    assert sum(trial.source == "default" for trial in finals) >= 3
+
+
 def test_events_tell_the_whole_story(evaluator, store, make_record):
     events = []
     record = make_record(trials=5, prune_trials=3)

@@ -44,11 +44,13 @@ class KnobReach:
     Attributes:
         effect: by what: session, reload or restart.
         obstacle: what is in the way and how to remove it; empty if nothing is.
+        lasting_obstacle: the same for a change that is to stay for all sessions.
     """
 
     name: str
     effect: Effect
     obstacle: str = ""
+    lasting_obstacle: str = ""
 
     @property
     def reachable(self) -> bool:
@@ -58,14 +60,12 @@ class KnobReach:
 
 def reach(knob: ResolvedKnob, now: PresentSetting, means: Means) -> KnobReach:
     """Whether we can change `knob`, which stands as `now` says."""
-    obstacle, effect = _unknown(knob, now), knob.effect
-    if means.everyone and effect is Effect.SESSION:
-        effect = Effect.RELOAD
-    if not obstacle and effect is Effect.SESSION:
-        obstacle = _in_session(now, means)
-    elif not obstacle:
-        obstacle = _by_system(knob, now, means)
-    return KnobReach(knob.name, effect, obstacle)
+    unknown = _unknown(knob, now)
+    lasting = unknown or _by_system(knob, now, means)
+    if knob.effect is Effect.SESSION and not means.everyone:
+        return KnobReach(knob.name, Effect.SESSION, unknown or _in_session(now, means), lasting)
+    effect = Effect.RELOAD if knob.effect is Effect.SESSION else knob.effect
+    return KnobReach(knob.name, effect, lasting, lasting)
 
 
 def _unknown(knob: ResolvedKnob, now: PresentSetting) -> str:

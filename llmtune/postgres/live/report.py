@@ -57,6 +57,12 @@ class ServerReport:
         return tuple(one.name for one in self.reaches if one.reachable)
 
     @property
+    def lasting_obstacles(self) -> dict[str, str]:
+        """What keeps knobs that can be tuned from being left changed for all sessions."""
+        ours = (one for one in self.reaches if one.reachable)
+        return {one.name: one.lasting_obstacle for one in ours if one.lasting_obstacle}
+
+    @property
     def present(self) -> dict[str, Value]:
         """The present value of each knob."""
         return {one.name: one.value for one in self.settings}

@@ -1,8 +1,8 @@
-"""The sessions of a comparison on a server: found again, or planned."""
+"""The sessions of a comparison: found again in its folder, or planned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,18 @@ from typing import Any
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.progress import Reporter
-from llmtune.cli.warm_start import Stage, WarmStart, proposals
+from llmtune.cli.proposals import Stage, proposals
+from llmtune.cli.warm_start import WarmStart
 from llmtune.report.arms import Arm, Run
 from llmtune.report.comparable import arm_label
 from llmtune.report.curve import final_values, journal_curve
+from llmtune.trial import Trial
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
-from llmtune.tuning.prior import prior_proposals
+from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
-from optimizers.registry import check_name
-from optimizers.warm_start import portfolio
+from llmtune.tuning.terms import QUERIES, difference
 
 STORE_FILE = "sessions.db"
 
@@ -51,18 +52,6 @@ class ArmRequest:
     def cold(self) -> bool:
         """Whether the optimizer is left to itself."""
         return self.warm_start.cold and not self.prior
-
-
-def arms_of(optimizers: Iterable[str], warm_starts: Iterable[WarmStart]) -> list[ArmRequest]:
-    """Every optimizer, once, behind every warm start, in the warm starts' order.
-
-    Raises:
-        UnknownName: there is no such optimizer.
-    """
-    names = list(dict.fromkeys(optimizers))
-    for name in names:
-        check_name(name)
-    return [ArmRequest(name, warm_start) for warm_start in warm_starts for name in names]
 
 
 class Sessions:
@@ -112,26 +101,29 @@ class Sessions:
 
     def stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
         """The session that was asked for in the same words on the same server, if any."""
-        request = self._request(arm, seed)
-        wanted = _terms(new_record(self.evaluator, request, prior=arm.prior))
-        return next((s for s in self.store.sessions() if _terms(s.record) == wanted), None)
+        wanted = new_record(self.evaluator, self._request(arm, seed), prior=arm.prior)
+        return next((s for s in self.store.sessions() if _same(s.record, wanted)), None)
 
     def keep_pace(self) -> None:
         """Let all sessions of the folder be held against one pace."""
-        journals = (self.store.journal(one.record.id) for one in self.store.sessions())
-        keep_pace(self.evaluator, (entry.trial for journal in journals for entry in journal))
+        keep_pace(self.evaluator, self._trials())
+
+    def known(self, store: SessionStore, session_id: str, arm: ArmRequest) -> tuple[Prior, ...]:
+        """What `prior_of` gives for an arm, told at the pace of this folder's sessions.
+
+        Raises:
+            As `prior_of`.
+        """
+        prior = prior_of(store, session_id, self.evaluator, self._request(arm, 0))
+        pace = next((trial.pace for trial in self._trials() if trial.pace), None)
+        return prior if pace is None else tuple(p.held_against(pace.reference_s) for p in prior)
 
     def record(self, arm: ArmRequest, seed: int) -> SessionRecord:
         """A new session's record, its proposals made now."""
         made, seconds = proposals(arm.warm_start, self.stage, seed, self.reporter)
         first = prior_proposals(arm.prior, self.evaluator)
-        return new_record(
-            self.evaluator,
-            self._request(arm, seed),
-            portfolio(*first, *made),
-            seconds,
-            prior=arm.prior,
-        )
+        request = self._request(arm, seed)
+        return new_record(self.evaluator, request, (*first, *made), seconds, prior=arm.prior)
 
     def done(self, arm: ArmRequest, seed: int) -> SessionRecord | None:
         """The record of the finished session; None when there is none yet."""
@@ -150,6 +142,11 @@ class Sessions:
             if one is not None
         )
 
+    def _trials(self) -> Iterator[Trial]:
+        """Of all the folder's sessions, those of the newest first."""
+        for one in self.store.sessions():
+            yield from (entry.trial for entry in self.store.journal(one.record.id))
+
     def _request(self, arm: ArmRequest, seed: int) -> Request:
         return Request(
             *self._names,
@@ -165,9 +162,18 @@ def _run(seed: int, record: SessionRecord, journal: Sequence[JournalEntry]) -> R
     return Run(seed, journal_curve(record, journal), final_values(record, journal))
 
 
-def _terms(record: SessionRecord) -> dict[str, Any]:
-    """All facts but those that differ from session to session."""
+def _same(one: SessionRecord, two: SessionRecord) -> bool:
+    """Whether both were asked for in the same words, on terms that do not differ."""
+    return _words(one) == _words(two) and difference(one, two) is None
+
+
+def _words(record: SessionRecord) -> dict[str, Any]:
+    """All facts but those that differ from session to session or from call to call."""
     facts = record.facts()
     for name in ("proposals", "suggest_s", "code_version"):
         del facts[name]
-    return {**facts, "target": record.target, "workload": record.workload}
+    # A live server has other connections open each time; older records do not name the queries.
+    plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
+    origin = {name: value for name, value in facts["origin"].items() if name != QUERIES}
+    words = {**facts, "plan": plan, "origin": origin}
+    return {**words, "target": record.target, "workload": record.workload}

@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rich.markup import escape
+
 from llmtune.benchmark.cheap import CheapTrials
-from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.recorded import LABEL, RecordedEvaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
-from llmtune.cli.comparing import ArmRequest, Sessions, arms_of
+from llmtune.cli.comparison_sessions import ArmRequest, Sessions
+from llmtune.cli.kept_queries import keep_queries, kept_request, measured_origin
 from llmtune.cli.progress import Reporter
+from llmtune.cli.proposals import check_without_server
 from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
 from llmtune.cli.recordings import RecordedBench, open_recording
-from llmtune.cli.session_run import kept_request, origin_of
 from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest
 from llmtune.cli.turns import run_finals, run_in_turns
-from llmtune.cli.warm_start import check_without_server, open_warm_start, trained_on
+from llmtune.cli.warm_start import open_warm_start, trained_on
 from llmtune.report.comparable import arms_from, interrupted
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
 from llmtune.tuning.plan import Plan
-from llmtune.tuning.prior import prior_of
 from llmtune.tuning.result_file import ready_folder
 from llmtune.tuning.store import SessionStore
 from optimizers.registry import check_name
@@ -45,28 +46,40 @@ class Wanted:
 
 
 def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
-    """The arms, cold ones first, before anything is opened for them.
+    """Every optimizer, once, behind every warm start, the cold ones first; nothing is opened.
 
     Raises:
         UsageError: there is no such optimizer or warm start.
     """
-    for name in wanted.optimizers:
+    names = list(dict.fromkeys(wanted.optimizers))
+    for name in names:
         check_name(name)
     sources = dict.fromkeys(["none", *wanted.warm_starts])
     warm = [open_warm_start(source, wanted.model, reporter) for source in sources]
     # A second cold one would be the first again.
     kept = [one for at, one in enumerate(warm) if at == 0 or not one.cold]
-    return arms_of(wanted.optimizers, kept)
+    return [ArmRequest(name, one) for one in kept for name in names]
 
 
-def _with_prior(
-    wanted: Wanted, arms: list[ArmRequest], evaluator: Evaluator, workload: str
-) -> list[ArmRequest]:
+def _with_prior(wanted: Wanted, kept: Sessions, arms: list[ArmRequest]) -> list[ArmRequest]:
     """The arms, and one more of each optimizer that starts from an earlier session's trials."""
     if wanted.prior is None:
         return arms
-    prior = prior_of(SessionStore(wanted.store), wanted.prior, evaluator, workload)
+    prior = kept.known(SessionStore(wanted.store), wanted.prior, arms[0])
     return [*arms, *(replace(arm, prior=prior) for arm in arms if arm.cold)]
+
+
+def found_again(asked: WorkloadRequest, out: Path, reporter: Reporter) -> WorkloadRequest:
+    """The request to open; its queries are those that an earlier call kept in the folder.
+
+    A database goes on counting statements, and what was captured would be others each time.
+    """
+    kept = kept_request(asked, out)
+    if kept is asked or not Path(kept.name).exists():
+        return asked
+    where = escape(kept.name)
+    reporter.say(f"Comparing with the queries in {where}; for new ones name another --out")
+    return kept
 
 
 def live(
@@ -76,18 +89,24 @@ def live(
     arms: list[ArmRequest],
     reporter: Reporter,
 ) -> Figures:
-    """Run the sessions on a server, in turns."""
-    evaluator, name = bench.benchmark(), bench.workload.name
-    notes = trained_on([arm.warm_start for arm in arms], bench.workload.data_set.name)
-    arms = _with_prior(wanted, arms, evaluator, name)
-    target, workload = requests
-    origin = origin_of(target, kept_request(workload, bench, wanted.out))
+    """Run the sessions on a server, in turns.
+
+    Args:
+        requests: as the user asked, while the bench was opened with what `found_again` gave.
+    """
+    target, asked = requests
+    request, measured = kept_request(asked, wanted.out, bench.database), bench.workload
+    if request is not asked and not Path(request.name).exists():
+        measured = keep_queries(request, bench)  # as the next call will find them
+    evaluator, origin = bench.benchmark(), measured_origin(target, request, measured)
     plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=wanted.cheap)
-    names = (bench.target.name, name)
+    names = (bench.target.name, measured.name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
+    notes = trained_on([arm.warm_start for arm in arms], bench.workload.data_set.name)
+    arms = _with_prior(wanted, kept, arms)
     run_in_turns(kept, bench, arms, wanted.seeds)
     run_finals(kept, bench, arms, wanted.seeds, wanted.final_runs)
-    return comparison_figures(name, kept.arms(arms, wanted.seeds), notes=notes)
+    return comparison_figures(measured.name, kept.arms(arms, wanted.seeds), notes=notes)
 
 
 def recorded(
@@ -101,10 +120,10 @@ def recorded(
     reporter.say("Fitting the recorded benchmark's surrogate ...")
     bench = RecordedBench(recording, RecordedEvaluator(recording))
     evaluator = bench.evaluator
-    arms = _with_prior(wanted, arms, evaluator, recording.name)
     plan = Plan(trials=wanted.trials, clients=bench.busy)
     origin, names = recording_origin(recording), (RECORDED, recording.name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
+    arms = _with_prior(wanted, kept, arms)
     run_recorded(kept, evaluator, arms, wanted.seeds, jobs)
     done = kept.arms(arms, wanted.seeds)
     notes = (*evaluator.notes, *trained_on([arm.warm_start for arm in arms], recording.name))

@@ -1,0 +1,59 @@
+"""Which queries a session measures; those that only a server can tell are kept in a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.session_run import origin_of, query_digest
+from llmtune.cli.targets import TargetRequest
+from llmtune.tuning.terms import QUERIES
+from workloads.registry import is_live, workload
+from workloads.sqlfiles import sql_text
+from workloads.workload import AnyWorkload
+
+
+def kept_request(
+    request: WorkloadRequest, out: Path, database: str | None = None
+) -> WorkloadRequest:
+    """The request with which a session finds its queries again; the same one for most.
+
+    A database goes on counting statements, and its statistics change: what was
+    captured or synthesized is kept in `out`, by `keep_queries`.
+
+    Args:
+        database: in which they run, once that is known.
+    """
+    if not is_live(request.name):
+        return request
+    options = replace(request.options, data=None, queries=None)
+    if database is not None and options.data_set is None:
+        options = replace(options, database=database)
+    return WorkloadRequest(str(out / f"{request.name}.sql"), options)
+
+
+def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:
+    """Write the bench's queries to the file of `kept_request`, and read them back.
+
+    A file does not keep the comments around a statement.
+    """
+    Path(kept.name).write_text(sql_text(bench.workload.queries), encoding="utf-8")
+    return workload(kept.name, kept.options)
+
+
+def kept_origin(
+    target: TargetRequest, request: WorkloadRequest, bench: Bench, out: Path
+) -> dict[str, Any]:
+    """The origin of a session with the bench's queries, which are kept now where need be."""
+    kept = kept_request(request, out, bench.database)
+    measured = bench.workload if kept is request else keep_queries(kept, bench)
+    return measured_origin(target, kept, measured)
+
+
+def measured_origin(
+    target: TargetRequest, request: WorkloadRequest, measured: AnyWorkload
+) -> dict[str, Any]:
+    """What a session needs to go on: its requests, and which queries it measures."""
+    return {**origin_of(target, request), QUERIES: query_digest(measured)}
