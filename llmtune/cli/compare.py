@@ -99,6 +99,7 @@ def compare(
     from llmtune.cli.safety import own_safety
     from llmtune.errors import UsageError
     from llmtune.tuning.result_file import ready_folder
+    from optimizers.registry import looks_at_plans
 
     reporter = Reporter(quiet=json)
     if sessions:
@@ -134,6 +135,7 @@ def compare(
     target, asked = server.request(), choice.request(seed, server.target)
     safety = own_safety("compare", reporter, yes=yes)
     found = comparison_sources.found_again(asked, out, reporter)
-    with open_bench(target, found, reporter, safety) as bench:
+    plans = any(map(looks_at_plans, wanted.optimizers))
+    with open_bench(target, found, reporter, safety, queries_only=plans) as bench:
         figures = comparison_sources.live(bench, (target, asked), wanted, arms, reporter)
     finish_comparison(out, figures, as_json=json)
