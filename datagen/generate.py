@@ -146,6 +146,7 @@ def draw_mixes(workload: Workload, plan: GenerationPlan, kept: Collection[str] =
 
 def _split(workload: Workload, plan: GenerationPlan, kept: Collection[str]) -> TemplateSplit:
     templates = [query.template for query in workload.queries]
+    kept = set(kept).intersection(templates)  # others are refused with the matrix
     split = split_templates(templates, plan.held_out)
     if split.held_out.issuperset(kept):
         return split
