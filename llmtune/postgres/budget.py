@@ -47,6 +47,10 @@ class Budget:
         started = min(planned, self.workers)
         return max(1.0, min(parallel_divisor(started), float(self.cores)))
 
+    def crowding(self, planned: int) -> float:
+        """How many processes of a Gather, its leader among them, there are for a core."""
+        return max(1.0, (1 + min(planned, self.workers)) / self.cores)
+
 
 def budget(configuration: Configuration, space: KnobSpace) -> Budget:
     """What `configuration` gives; a knob outside `space` has what the server has without us."""

@@ -91,7 +91,7 @@ def effort(plan: PlanNode, given: Budget, stored: Stored) -> float:
     """The natural logarithm of the plan's effort under a configuration's budget."""
     missed = missed_share(given, stored)
     return log(
-        sum(_own(visit, given, stored, missed) * slowdown(visit, given) for visit in visits(plan))
+        sum(_own(visit, given, stored, missed) * _stretch(visit, given) for visit in visits(plan))
     )
 
 
@@ -135,6 +135,11 @@ def scattered(visit: Visit, stored: Stored) -> float:
 def slowdown(visit: Visit, given: Budget) -> float:
     """How much longer than planned it takes when fewer processes can really run."""
     return visit.divisor / given.speedup(visit.workers) if visit.workers else 1.0
+
+
+def _stretch(visit: Visit, given: Budget) -> float:
+    """How much longer one process takes, since others want the cores too."""
+    return given.crowding(visit.workers) if visit.repeated else slowdown(visit, given)
 
 
 def _own(visit: Visit, given: Budget, stored: Stored, missed: float) -> float:

@@ -50,6 +50,8 @@ class Visit:
         workers: planned by the Gather above it; 0 outside of one.
         divisor: by how much the planner takes the work of parallel-aware
             nodes to shrink; 1 outside of a Gather.
+        repeated: whether each of a Gather's processes does all of the node's work, as it
+            builds a hash table of its own; else they share it.
     """
 
     node: PlanNode
@@ -57,6 +59,7 @@ class Visit:
     loops: float
     workers: int
     divisor: float
+    repeated: bool = False
 
     @property
     def output_rows(self) -> float:
@@ -113,8 +116,23 @@ def _visit(visit: Visit, miss_share: float) -> Iterator[Visit]:
         workers, divisor = node.workers, parallel_divisor(node.workers)
     for child in node.children:
         loops = _child_loops(visit, child, miss_share)
-        below = Visit(child, node, loops, workers, divisor)
+        repeated = workers > 0 and _repeated(visit, child)
+        below = Visit(child, node, loops, workers, divisor, repeated)
         yield from _visit(below, _miss_share(node, child))
+
+
+def _repeated(visit: Visit, child: PlanNode) -> bool:
+    """What no parallel-aware node feeds is done by each process for itself.
+
+    But for what is looked up: each process does that for its own share of the outer rows.
+    """
+    if any(node.parallel_aware for node in child.walk()):
+        return False
+    if visit.node.kind == "Materialize":
+        return True
+    looked_up = visit.node.kind == "Nested Loop" and child.relationship == "Inner"
+    shared = any(node.parallel_aware for node in visit.node.walk())
+    return not looked_up if shared else visit.repeated
 
 
 def _child_loops(visit: Visit, child: PlanNode, miss_share: float) -> float:

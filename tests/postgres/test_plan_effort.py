@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llmtune.postgres.budget import Budget
 from llmtune.postgres.plan_effort import Stored, effort
+from llmtune.postgres.plan_work import visits
 from llmtune.postgres.plans import PlanNode, what_if
 from llmtune.postgres.statistics import (
     IndexStatistics,
@@ -78,6 +79,47 @@ def test_once_all_lies_in_shared_buffers_more_of_them_change_nothing():
 def test_processes_that_cannot_be_started_do_not_help():
     alone = replace(PLENTY, workers=0)
     assert effort(gathered(3), alone, STORED) > effort(gathered(3), PLENTY, STORED)
+
+
+def joined(workers: int) -> PlanNode:
+    """A shared scan, joined with a hash table that each process builds for itself."""
+    shared = gathered(workers).children[0]
+    alone = PlanNode("Seq Scan", 1.0, rows=1e6, width=8, relationship="Outer", relation="t")
+    build = PlanNode("Hash", 1.0, rows=1e6, width=8, relationship="Inner", children=(alone,))
+    join = PlanNode("Hash Join", 1.0, rows=1e6, relationship="Outer", children=(shared, build))
+    return PlanNode("Gather", 2.0, rows=1.0, workers=workers, children=(join,))
+
+
+def test_what_every_process_does_for_itself_is_more_effort_where_cores_are_few():
+    few = replace(PLENTY, cores=2)
+    assert effort(joined(2), few, STORED) > effort(joined(1), few, STORED)
+    assert effort(joined(1), few, STORED) == effort(joined(1), PLENTY, STORED)
+    more = effort(joined(3), few, STORED) - effort(joined(3), PLENTY, STORED)
+    shared = effort(gathered(3), few, STORED) - effort(gathered(3), PLENTY, STORED)
+    assert more > shared
+
+
+def lookup() -> PlanNode:
+    return scan(10.0, relationship="Inner")
+
+
+def test_lookups_are_divided_like_the_rows_that_they_are_made_for():
+    outer = gathered(2).children[0]
+    inner = {
+        "looked up": lookup(),
+        "remembered": PlanNode("Memoize", 1.0, rows=10.0, relationship="Inner", children=(scan(),)),
+        "kept": PlanNode("Materialize", 1.0, relationship="Inner", children=(scan(),)),
+    }
+    found = {}
+    for name, side in inner.items():
+        join = PlanNode("Nested Loop", 9.0, relationship="Outer", children=(outer, side))
+        seen = list(visits(PlanNode("Gather", 9.0, workers=2, children=(join,))))
+        found[name] = [visit.repeated for visit in seen if visit.node.relation == "t"]
+    assert found == {
+        "looked up": [False, False],
+        "remembered": [False, False],
+        "kept": [False, True],
+    }
 
 
 def test_a_full_scan_looks_at_every_row():
