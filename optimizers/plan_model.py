@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.tree import ExtraTreeRegressor
 
 from optimizers.space import Floats
 
@@ -152,8 +153,6 @@ class _Forest:
     """Extremely randomised trees on what is known; without anything, no change."""
 
     def __init__(self, known: Sequence[tuple[Floats, float]], seed: int) -> None:
-        from sklearn.tree import ExtraTreeRegressor
-
         self._trees: list[Any] = []
         if not known:
             return
