@@ -32,6 +32,9 @@ DATA_FOLDER = "/var/lib/postgresql/data"
 CLOCKS_AGREE_S = 5.0
 """How far the engine's and the server's clocks may differ."""
 
+START_NOTED_WITHIN_S = 0.5
+"""The engine notes a start once the process runs, which may have written; 2 ms were seen."""
+
 QUOTA_PERIOD_US = 100_000
 """The kernel's, in which a container may use its quota, where none is given."""
 
@@ -151,7 +154,8 @@ class ContainerRestarter:
         """See `Restarter.log_tail`: since the container's last start."""
         with closing(connect_engine()) as engine:
             container = find_container(engine, self._name)
-            return log_tail(container, max(container_state(container).started, 1.0))
+            started = container_state(container).started
+            return log_tail(container, max(started - START_NOTED_WITHIN_S, 1.0))
 
 
 def allowed_cores(host: Mapping[str, Any], machine: int) -> int:
