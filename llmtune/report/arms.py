@@ -35,12 +35,14 @@ class Arm:
 
     Attributes:
         cold: whether nothing was proposed to the optimizer.
+        way: how its sessions searched, where arms differ in that, such as `spare all`.
     """
 
     label: str
     runs: tuple[Run, ...]
     optimizer: str = ""
     cold: bool = False
+    way: str = ""
 
     def __post_init__(self) -> None:
         seeds = [run.seed for run in self.runs]

@@ -33,18 +33,18 @@ def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
     check_comparable([record for record, _ in sessions])
     sessions = at_one_pace(sessions)
     ways = {_way(record.plan) for record, _ in sessions}
-    runs: dict[tuple[bool, str, str], list[Run]] = defaultdict(list)
+    runs: dict[tuple[bool, str, str, str], list[Run]] = defaultdict(list)
     for record, journal in sessions:
         if not any(entry.phase is Phase.SEARCH for entry in journal):
             raise UsageError(f"session {record.id} has no search trial; leave it out")
         cold = record.warm_start in COLD and not record.prior
-        label = arm_label(record.optimizer, _source(record))
-        label = label if len(ways) == 1 else f"{label}, {_way(record.plan)}"
+        way = _way(record.plan) if len(ways) > 1 else ""
+        label = ", ".join(filter(None, (arm_label(record.optimizer, _source(record)), way)))
         curve, again = journal_curve(record, journal), final_values(record, journal)
-        runs[not cold, label, record.optimizer].append(Run(record.seed, curve, again))
+        runs[not cold, label, record.optimizer, way].append(Run(record.seed, curve, again))
     return tuple(
-        Arm(label, tuple(runs[warm, label, optimizer]), optimizer, not warm)
-        for warm, label, optimizer in sorted(runs, key=lambda key: key[0])
+        Arm(label, tuple(runs[warm, label, optimizer, way]), optimizer, not warm, way)
+        for warm, label, optimizer, way in sorted(runs, key=lambda key: key[0])
     )
 
 

@@ -181,11 +181,14 @@ def reference(arm: Arm, arms: Sequence[Arm]) -> Arm | None:
     """What an arm is held against: its own optimizer without a warm start, if that was run.
 
     Otherwise, and for the cold arms themselves, it is the first cold arm, or the first
-    of all where none is cold; None for that one.
+    of all where none is cold; None for that one. Of several the first that searched the same
+    way is taken, so that what a way spares does not read as what a warm start gives.
     """
-    own = [one for one in arms if one.cold and one.optimizer == arm.optimizer and not arm.cold]
     cold = [one for one in arms if one.cold]
-    found = [*own, *cold, *arms][0]
+    own = [one for one in cold if one.optimizer == arm.optimizer and not arm.cold]
+    first = [*own, *cold, *arms][0]
+    found = next((one for one in own or cold if one.way == arm.way), first)
+    found = first if found is arm else found
     return None if found is arm else found
 
 

@@ -66,6 +66,13 @@ def test_a_warm_arm_is_held_against_its_own_optimizer() -> None:
     assert reference(WARM_GP, (WARM_TPE, WARM_GP)) is WARM_TPE
 
 
+def test_a_warm_arm_is_held_against_one_that_searched_the_same_way() -> None:
+    full, cheap, other = TPE, replace(TPE, label="tpe all", way="all"), replace(GP, way="all")
+    warm = replace(WARM_TPE, way="all")
+    arms = (full, cheap, other, warm, replace(WARM_GP, way="few"))
+    assert [reference(one, arms) for one in arms] == [None, full, cheap, cheap, other]
+
+
 def test_figures_say_how_soon_the_cold_best_was_reached() -> None:
     facts = comparison_facts(comparison_figures("tpch", ARMS))
     warm = facts["arms"][2]
@@ -314,6 +321,15 @@ def test_each_way_to_spare_work_is_an_arm() -> None:
         "tpe, warm start none, spare all, 5 knobs after 20 trials",
     ]
     assert [len(one.runs) for one in arms] == [1, 2]
+    assert reference(arms[1], arms) is arms[0]
+
+
+def test_what_a_way_spares_is_no_gain_of_a_warm_start() -> None:
+    cheap = Plan(cheap=ALL_SAVINGS)
+    arms = arms_from(
+        [stored("a", 1), stored("b", 1, plan=cheap), stored("c", 1, plan=cheap, warm_start="rules")]
+    )
+    assert reference(arms[2], arms) is arms[1]
 
 
 def test_repeated_seeds_and_empty_sessions_are_refused() -> None:
