@@ -114,7 +114,7 @@ def tune(
             searching.warm_start,
             seed,
             replace(plan, clients=bench.busy),
-            {**origin, "out": str(out.absolute()), "risks": asdict(risk.risks)},
+            {**origin, **warm.identity, "out": str(out.absolute()), "risks": asdict(risk.risks)},
         )
         benchmark = bench.benchmark()
         made, suggest_s = proposals(warm, bench, seed, reporter)

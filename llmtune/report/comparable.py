@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import compress
 
 from llmtune.benchmark.cheap import savings_text
 from llmtune.errors import UsageError
 from llmtune.report.arms import Arm, Run
 from llmtune.report.curve import final_values, journal_curve
+from llmtune.report.wording import span_text
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import PRIOR, JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionSummary
-from llmtune.tuning.terms import difference
+from llmtune.tuning.terms import difference, started_from
 
 COLD = ("none", "default")
 """Warm starts that propose nothing."""
+
+DIGITS = 8
+"""Of a digest: enough to tell a few files apart."""
 
 Stored = tuple[SessionRecord, Sequence[JournalEntry]]
 
@@ -24,7 +29,8 @@ Stored = tuple[SessionRecord, Sequence[JournalEntry]]
 def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
     """One arm for each optimizer with each warm start, the cold ones first.
 
-    Where the sessions' plans spare different work, each way is an arm of its own.
+    Where the sessions' plans differ, each way to search is an arm of its own, and so is each
+    adapter or file that warm starts of one name came from.
 
     Raises:
         UsageError: the sessions do not belong together, with the difference named; a seed
@@ -32,14 +38,14 @@ def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
     """
     check_comparable([record for record, _ in sessions])
     sessions = at_one_pace(sessions)
-    ways = {_way(record.plan) for record, _ in sessions}
+    ways = _ways([record for record, _ in sessions])
+    starts = _starts([record for record, _ in sessions])
     runs: dict[tuple[bool, str, str, str], list[Run]] = defaultdict(list)
-    for record, journal in sessions:
+    for (record, journal), way, start in zip(sessions, ways, starts, strict=True):
         if not any(entry.phase is Phase.SEARCH for entry in journal):
             raise UsageError(f"session {record.id} has no search trial; leave it out")
         cold = record.warm_start in COLD and not record.prior
-        way = _way(record.plan) if len(ways) > 1 else ""
-        label = ", ".join(filter(None, (arm_label(record.optimizer, _source(record)), way)))
+        label = ", ".join(filter(None, (_name(record), start, way)))
         curve, again = journal_curve(record, journal), final_values(record, journal)
         runs[not cold, label, record.optimizer, way].append(Run(record.seed, curve, again))
     return tuple(
@@ -88,16 +94,47 @@ def check_comparable(records: Sequence[SessionRecord]) -> None:
             )
 
 
-def _source(record: SessionRecord) -> str:
-    """What a session started from; `tune --prior` keeps its warm start beside that."""
+def _name(record: SessionRecord) -> str:
+    """Optimizer, and what it started from; `tune --prior` keeps its warm start beside that."""
     told = bool(record.prior) and record.warm_start != PRIOR
-    return f"{record.warm_start} with prior" if told else record.warm_start
+    source = f"{record.warm_start} with prior" if told else record.warm_start
+    return arm_label(record.optimizer, source)
 
 
-def _way(plan: Plan) -> str:
-    """What a search spares, in the words of the options that say so."""
-    few = f", {plan.keep_knobs} knobs after {plan.narrow_after} trials"
-    return f"spare {savings_text(plan.cheap)}" + ("" if plan.keep_knobs is None else few)
+def _ways(records: Sequence[SessionRecord]) -> list[str]:
+    """Of each session what its plan says otherwise than others', in the words of the options."""
+    plans = [_words(record.plan) for record in records]
+    differ = [len(set(column)) > 1 for column in zip(*plans, strict=True)]
+    return [", ".join(filter(None, compress(words, differ))) for words in plans]
+
+
+def _words(plan: Plan) -> tuple[str, ...]:
+    few = f"{plan.keep_knobs} knobs after {plan.narrow_after} trials"
+    return (
+        f"spare {savings_text(plan.cheap)}",
+        "" if plan.keep_knobs is None else few,
+        "" if plan.trials is None else f"{plan.trials} trials",
+        "" if plan.seconds is None else f"within {span_text(plan.seconds)}",
+    )
+
+
+def _starts(records: Sequence[SessionRecord]) -> list[str]:
+    """Of each session what its warm start came from, where others of its name came from others.
+
+    A session that does not tell it, as it was made before that was kept, has none.
+    """
+    known: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for record in records:
+        for what, digest in started_from(record).items():
+            known[_name(record), what].add(digest)
+    return [
+        ", ".join(
+            f"{what} {'+'.join(one[:DIGITS] for one in digest.split('+'))}"
+            for what, digest in started_from(record).items()
+            if len(known[_name(record), what]) > 1
+        )
+        for record in records
+    ]
 
 
 def interrupted(sessions: Iterable[SessionSummary]) -> tuple[str, ...]:

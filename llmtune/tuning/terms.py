@@ -9,6 +9,15 @@ from llmtune.tuning.record import SessionRecord
 QUERIES = "query_digest"
 """Under which a record's origin keeps which queries its session measures."""
 
+STARTS: Mapping[str, str] = {
+    "adapter": "adapter",
+    "training_set.parquet": "training set",
+    "measurements.parquet": "measurements",
+    "warm_start_file": "file",
+}
+"""Under which a record's origin keeps digests of what its warm start came from, and what each
+is for people."""
+
 _TIMES: Mapping[object, str] = {True: "raw", False: "at one pace"}
 
 
@@ -27,6 +36,14 @@ def terms(record: SessionRecord) -> dict[str, object]:
         "set of knobs": frozenset(record.knobs),
         "objective": record.objective,
     }
+
+
+def started_from(record: SessionRecord) -> dict[str, str]:
+    """The digest of each thing that the session's warm start came from, by its name for people.
+
+    Empty where there is none, and for sessions of before it was kept.
+    """
+    return {what: record.origin[key] for key, what in STARTS.items() if key in record.origin}
 
 
 def difference(one: SessionRecord, two: SessionRecord) -> str | None:

@@ -7,7 +7,10 @@ import pytest
 from llmtune.cli.progress import Reporter
 from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.warm_start import open_warm_start
+from llmtune.cli.warm_start_file import read_file
 from llmtune.errors import DatasetError
+from llmtune.tuning.store import SessionStore
+from llmtune.tuning.terms import STARTS, started_from
 
 
 @pytest.fixture
@@ -35,6 +38,7 @@ def test_other_data_are_another_warm_start(source, name, adapter, identity, tmp_
     path = shutil.copytree(adapter, tmp_path / "adapter")
     before = identity(source, path)
     assert before == identity(source, adapter)
+    assert set(before) <= set(STARTS), "a comparison of stored sessions tells them apart by these"
     file = path / f"{name}.parquet"
     # What Parquet keeps at the end of a file: the same rows, another writer.
     content = file.read_bytes()
@@ -49,3 +53,11 @@ def test_missing_measurements_are_named(source, adapter, identity, tmp_path) -> 
     (path / "measurements.parquet").unlink()
     with pytest.raises(DatasetError, match=r"measurements\.parquet cannot be read"):
         identity(source, path)
+
+
+def test_a_session_keeps_what_its_warm_start_came_from(run, file, stored, tmp_path) -> None:
+    start, out = file('{"work_mem": "64MB"}'), tmp_path / "out"
+    call = ("tune", "--scale", "0.01", "--warm-start", start, "--trials", "1", "--out", out)
+    session = run(*call, "--store", stored, "--json").json["session"]
+    record = SessionStore(stored).summary(session).record
+    assert started_from(record) == {"file": read_file(start).sha256}

@@ -332,6 +332,45 @@ def test_what_a_way_spares_is_no_gain_of_a_warm_start() -> None:
     assert reference(arms[2], arms) is arms[1]
 
 
+def test_each_length_of_a_search_is_an_arm() -> None:
+    short, brief = Plan(trials=20), Plan(trials=None, seconds=90)
+    arms = arms_from([stored("a", 1), stored("b", 2, plan=short), stored("c", 2, plan=brief)])
+    assert [one.label for one in arms] == [
+        "tpe, warm start none, 30 trials",
+        "tpe, warm start none, 20 trials",
+        "tpe, warm start none, within 1 min 30 s",
+    ]
+
+
+def test_each_adapter_and_each_file_is_an_arm() -> None:
+    def started(session_id: str, seed: int, source: str, **origin: str):
+        return stored(session_id, seed, warm_start=source, origin=origin)
+
+    one, two = "1f" * 32, "2e" * 32
+    arms = arms_from(
+        [
+            started("a", 1, "model", adapter=one),
+            started("b", 2, "model", adapter=one),
+            started("c", 1, "model", adapter=two),
+            started("d", 1, "nearest", adapter=two),
+            started("e", 1, "x.json,y.json", warm_start_file=f"{one}+{one}"),
+            started("f", 1, "x.json,y.json", warm_start_file=f"{one}+{two}"),
+        ]
+    )
+    assert [(one.label.removeprefix("tpe, warm start "), len(one.runs)) for one in arms] == [
+        ("model, adapter 1f1f1f1f", 2),
+        ("model, adapter 2e2e2e2e", 1),
+        ("nearest", 1),
+        ("x.json,y.json, file 1f1f1f1f+1f1f1f1f", 1),
+        ("x.json,y.json, file 1f1f1f1f+2e2e2e2e", 1),
+    ]
+
+
+def test_a_session_of_before_adapters_were_kept_is_beside_those_of_one() -> None:
+    told = stored("a", 1, warm_start="model", origin={"adapter": "1f" * 32})
+    assert len(arms_from([told, stored("b", 2, warm_start="model")])[0].runs) == 2
+
+
 def test_repeated_seeds_and_empty_sessions_are_refused() -> None:
     with pytest.raises(UsageError, match=r"one session for each seed, not \[1, 1\]"):
         arms_from([stored("a", 1), stored("b", 1)])
