@@ -136,16 +136,18 @@ def band(arm: Arm, axis: Axis, seed: int = 0) -> Band:
     return Band(axis, tuple(positions), median, low, high)
 
 
-def speed_up(cold: Arm, warm: Arm, axis: Axis) -> SpeedUp:
+def speed_up(cold: Arm, warm: Arm, axis: Axis) -> SpeedUp | None:
     """The speed-up of `warm` over `cold` on the seeds that both have.
 
+    None where no cold trial succeeded on any of them, so that there is no value to reach.
+
     Raises:
-        UsageError: there is no such seed with a succeeded cold trial.
+        UsageError: there is no such seed, or the arms' objectives differ.
     """
     reached = {seed: _reached(left, right, axis) for seed, left, right in _pairs(cold, warm)}
     known = {seed: one for seed, one in reached.items() if one is not None}
     if not known:
-        raise UsageError(f"no trial of {cold.label} succeeded: there is no value to reach")
+        return None
     ratios = tuple(one.ratio for one in known.values())
     return SpeedUp(
         axis=axis,

@@ -127,7 +127,7 @@ def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
     again = [mean for run in arm.runs if (mean := run.final_mean) is not None]
     sources = {source for run in arm.runs for source in run.curve.sources}
     held = against if against is not None else arm
-    reachable = any(run.curve.final is not None for run in held.runs)
+    speed_ups = {axis: speed_up(held, arm, axis) for axis in Axis}
     return ArmFigures(
         arm=arm,
         against=None if against is None else against.label,
@@ -135,7 +135,7 @@ def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
         again=median_interval(again) if again else None,
         area=area(arm, trials),
         effort=effort(arm),
-        speed_ups={axis: speed_up(held, arm, axis) for axis in Axis} if reachable else {},
+        speed_ups={axis: one for axis, one in speed_ups.items() if one is not None},
         zero_trials=tuple(zero_trial(held, arm, one) for one in SUGGESTING if one in sources),
     )
 
@@ -164,7 +164,10 @@ def _failures(found: Sequence[ArmFigures]) -> Iterator[str]:
         if one.best is None:
             yield f"{one.arm.label}: no trial succeeded, so it has no best value and no speed-up"
         elif not one.speed_ups:
-            yield f"{one.arm.label}: no trial of {one.against} succeeded: there is no y* to reach"
+            yield (
+                f"{one.arm.label}: no trial of {one.against} succeeded with the seeds that both "
+                "have: there is no y* to reach"
+            )
         for run in (run for run in one.arm.runs if None in run.again):
             yield f"{one.arm.label}: seed {run.seed}'s best configuration failed in its final runs"
 

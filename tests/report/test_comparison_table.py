@@ -108,6 +108,17 @@ def test_an_arm_without_success_is_said_and_not_a_defect() -> None:
         json.dumps(comparison_facts(figures), allow_nan=False)
 
 
+def test_a_seed_without_success_takes_its_own_speed_up_alone() -> None:
+    cold = arm("tpe none", curve(None), curve(8, 4), cold=True)
+    common, alone = arm("tpe rules", curve(8, 4), curve(8, 4)), arm("tpe model", curve(8, 4))
+    figures = comparison_figures("tpch", (cold, common, alone))
+    assert [bool(one.speed_ups) for one in figures.arms] == [True, True, False]
+    assert any(
+        note.startswith("tpe model: no trial of tpe none succeeded with the seeds that both have")
+        for note in figures.notes
+    )
+
+
 def test_what_was_not_measured_says_so_everywhere() -> None:
     figures = comparison_figures("tpch", ARMS, "recorded, not measured", ["a note"])
     assert "recorded, not measured" in comparison_table(figures).columns[0]
