@@ -40,8 +40,9 @@ def _plain(figures: Figures, one: ArmFigures) -> dict[str, Any]:
     for axis in Axis:
         found = one.speed_ups.get(axis)
         row[f"{axis.value}_to_target"] = found.median_needed if found else None
-        row.update(_columns(f"speed_up_{axis.value}", found.estimate if found else None))
-        row[f"never_reached_{axis.value}"] = found.never_reached if found else None
+        gained = found if one.against is not None else None  # over itself it says nothing
+        row.update(_columns(f"speed_up_{axis.value}", gained.estimate if gained else None))
+        row[f"never_reached_{axis.value}"] = gained.never_reached if gained else None
     zero = one.zero_trials[0] if one.zero_trials else None
     row["first_source"] = zero.source if zero else None
     row.update(_columns("first_over_default", zero.over_default if zero else None))

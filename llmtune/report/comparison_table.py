@@ -38,7 +38,7 @@ class ArmFigures:
         best: of the sessions' best values; None when no trial of any succeeded.
         again: of the means of their final runs, in as many sessions as have them; None where
             there are none.
-        area: as `comparison.area` has it, over the trials that all sessions made.
+        area: as `effort.area` has it, over the trials that all sessions made.
         speed_ups: in trials and in seconds; empty where there is nothing to reach.
         zero_trials: of each source that suggested, in the order of `SUGGESTING`.
     """

@@ -177,6 +177,9 @@ def test_csv_has_every_arm_and_every_trial() -> None:
     arms = list(csv.DictReader(io.StringIO(figures_csv(figures))))
     assert [row["arm"] for row in arms] == [one.label for one in ARMS]
     assert (arms[2]["trials_to_target"], arms[3]["trials_to_target"]) == ("2.0", "")
+    gains = [(row["against"], row["speed_up_trials"], row["never_reached_trials"]) for row in arms]
+    assert gains[0] == ("", "", "")
+    assert gains[2:] == [("tpe none", "1.5", "0"), ("gp none", "0.0", "1")]
     trials = list(csv.DictReader(io.StringIO(points_csv(figures))))
     assert len(trials) == 12
     assert [row["best_so_far"] for row in trials[:3]] == ["8", "6", "4"]
