@@ -21,7 +21,7 @@ from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
-from llmtune.tuning.terms import QUERIES, difference
+from llmtune.tuning.terms import QUERIES, RUN_SECONDS, difference
 
 STORE_FILE = "sessions.db"
 
@@ -172,8 +172,9 @@ def _words(record: SessionRecord) -> dict[str, Any]:
     facts = record.facts()
     for name in ("proposals", "suggest_s", "code_version"):
         del facts[name]
-    # A live server has other connections open each time; older records do not name the queries.
+    # A live server has other connections open each time; older records do not tell all terms.
     plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
-    origin = {name: value for name, value in facts["origin"].items() if name != QUERIES}
+    told = (QUERIES, RUN_SECONDS)
+    origin = {name: value for name, value in facts["origin"].items() if name not in told}
     words = {**facts, "plan": plan, "origin": origin}
     return {**words, "target": record.target, "workload": record.workload}

@@ -9,10 +9,10 @@ from typing import Any
 from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.session_run import origin_of, query_digest
 from llmtune.cli.targets import TargetRequest
-from llmtune.tuning.terms import QUERIES
+from llmtune.tuning.terms import QUERIES, RUN_SECONDS
 from workloads.registry import is_live, workload
 from workloads.sqlfiles import sql_text
-from workloads.workload import AnyWorkload
+from workloads.workload import AnyWorkload, TransactionMix
 
 
 def kept_request(
@@ -55,5 +55,8 @@ def kept_origin(
 def measured_origin(
     target: TargetRequest, request: WorkloadRequest, measured: AnyWorkload
 ) -> dict[str, Any]:
-    """What a session needs to go on: its requests, and which queries it measures."""
-    return {**origin_of(target, request), QUERIES: query_digest(measured)}
+    """What a session needs to go on: its requests, and what it measures for how long."""
+    origin = {**origin_of(target, request), QUERIES: query_digest(measured)}
+    if isinstance(measured, TransactionMix):  # the user may have left it to the mix
+        origin[RUN_SECONDS] = measured.duration_s
+    return origin

@@ -18,6 +18,9 @@ STARTS: Mapping[str, str] = {
 """Under which a record's origin keeps digests of what its warm start came from, and what each
 is for people."""
 
+RUN_SECONDS = "run_s"
+"""Under which a record's origin keeps how long one timed run of a transaction mix lasts."""
+
 _TIMES: Mapping[object, str] = {True: "raw", False: "at one pace"}
 
 
@@ -30,6 +33,7 @@ def terms(record: SessionRecord) -> dict[str, object]:
         "workload": record.workload,
         "queries": record.origin.get(QUERIES),
         "times": _TIMES.get(record.origin.get("raw_times")),
+        "seconds of a run": record.origin.get(RUN_SECONDS, record.origin.get("duration_s")),
         "hardware": record.hardware,
         "server version": record.server_version,
         "knob catalogue": record.catalogue_hash,

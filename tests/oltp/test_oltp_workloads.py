@@ -7,11 +7,16 @@ import re
 
 import pytest
 
+from llmtune.cli.bench import WorkloadRequest
+from llmtune.cli.kept_queries import measured_origin
+from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.profile import profile_workload
+from llmtune.tuning.terms import RUN_SECONDS
 from workloads.objective import P95, THROUGHPUT
 from workloads.oltp.mix import CLIENTS, DURATION_S
+from workloads.options import WorkloadOptions
 
 ALL = ("tpcb", "ycsb-a", "ycsb-b", "ycsb-c", "ycsb-d", "ycsb-e", "ycsb-f", "smallbank", "tpcc")
 
@@ -39,6 +44,14 @@ def test_options_have_defaults(tiny, name):
     mix = tiny(name, clients=None, duration_s=None)
     assert (mix.objective, mix.clients, mix.duration_s) == (THROUGHPUT, CLIENTS, DURATION_S)
     assert tiny(name, objective="p95").objective == P95
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, DURATION_S), (60.0, 60.0)])
+def test_a_session_keeps_how_long_its_runs_last(tiny, given, kept):
+    mix, options = tiny("tpcb", duration_s=given), WorkloadOptions(duration_s=given)
+    request = WorkloadRequest("tpcb", options)
+    origin = measured_origin(TargetRequest("embedded"), request, mix)
+    assert (origin["duration_s"], origin[RUN_SECONDS]) == (given, kept)
 
 
 @pytest.mark.parametrize(

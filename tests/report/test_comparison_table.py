@@ -306,6 +306,8 @@ DIFFERENCES = {
     "workload: tpch and job": {"workload": "job"},
     "queries: 1a and 2b": {"origin": {"query_digest": "2b"}},
     "times: at one pace and raw": {"origin": {"raw_times": True}},
+    "seconds of a run: 15.0 and 60.0": {"origin": {"run_s": 60.0}},
+    "seconds of a run: 15.0 and 30.0": {"origin": {"duration_s": 30.0}},
     r"hardware: .*cores=2.*cores=4": {"hardware": Hardware(4, 4 << 30)},
     "server version: 18 and 17": {"server_version": 17},
     "set of knobs: only one of them has geqo": {"knobs": ("work_mem", "geqo")},
@@ -316,7 +318,7 @@ DIFFERENCES = {
 
 @pytest.mark.parametrize("text", DIFFERENCES)
 def test_sessions_that_do_not_belong_together_are_refused(text) -> None:
-    one = stored("a", 1, origin={"query_digest": "1a", "raw_times": False})
+    one = stored("a", 1, origin={"query_digest": "1a", "raw_times": False, "run_s": 15.0})
     two = stored("b", 2, **DIFFERENCES[text])
     with pytest.raises(UsageError, match=f"a and b cannot be compared, for they differ in {text}"):
         arms_from([one, two])
