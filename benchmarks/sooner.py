@@ -12,64 +12,87 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from llmtune.tuning.record import JournalEntry, Phase
+from llmtune.report.comparable import check_comparable
+from llmtune.report.curve import Axis, Curve, journal_curve
+from llmtune.trial import TrialStatus
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.store import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """One session: the values of its trials, None without one, and when each had ended."""
+    """One session's search.
+
+    Attributes:
+        best: its best value.
+        asks: seconds that its asks took.
+    """
 
     optimizer: str
     seed: int
-    values: tuple[float | None, ...]
-    ended: tuple[float, ...]
-    capped: int
+    curve: Curve
+    best: float
     asks: float
 
     @property
-    def best(self) -> float:
-        return min(value for value in self.values if value is not None)
+    def seconds(self) -> float:
+        """Of the whole session."""
+        return self.curve.points[-1].seconds
+
+    @property
+    def capped(self) -> int:
+        return sum(point.status is TrialStatus.CAPPED for point in self.curve.points)
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """By seed, the best first."""
+        return self.seed, self.curve.objective.ratio(self.best, 1.0)
 
     def as_good_as(self, value: float) -> tuple[int, float] | None:
         """Trials and seconds until a trial was at least as good; None if none was."""
-        for number, (one, end) in enumerate(zip(self.values, self.ended, strict=True), start=1):
-            if one is not None and one <= value:
-                return number, end
-        return None
+        trials, seconds = (self.curve.reached(value, axis) for axis in Axis)
+        return None if trials is None or seconds is None else (int(trials), seconds)
 
 
-def searched(optimizer: str, seed: int, journal: Iterable[JournalEntry]) -> Searched:
-    entries = [entry for entry in journal if entry.phase is Phase.SEARCH]
-    clock, ended = 0.0, []
-    for entry in entries:
-        clock += entry.trial.wall_s + entry.ask_s
-        ended.append(clock)
-    trials = [entry.trial for entry in entries]
-    return Searched(
-        optimizer,
-        seed,
-        tuple(trial.value if trial.succeeded else None for trial in trials),
-        tuple(ended),
-        sum(trial.status == "capped" for trial in trials),
-        sum(entry.ask_s for entry in entries),
-    )
+def searched(record: SessionRecord, journal: Sequence[JournalEntry]) -> Searched:
+    curve = journal_curve(record, journal)
+    if curve.final is None:
+        raise SystemExit(f"session {record.id} has no trial that succeeded")
+    asks = sum(entry.ask_s for entry in journal if entry.phase is Phase.SEARCH)
+    return Searched(record.optimizer, record.seed, curve, curve.final, asks)
 
 
 def stored(folder: Path) -> list[Searched]:
     store = SessionStore(f"sqlite:///{folder / 'sessions.db'}")
     records = [summary.record for summary in store.sessions()]
-    sessions = [searched(one.optimizer, one.seed, store.journal(one.id)) for one in records]
+    check_comparable(records)
+    sessions = [searched(one, store.journal(one.id)) for one in records]
     store.close()
-    return sorted(sessions, key=lambda one: (one.seed, one.best))
+    return sorted(sessions, key=lambda one: one.rank)
 
 
-def rows(sessions: list[Searched], name: str, seeds: set[int]) -> Iterator[str]:
+def check(sessions: Sequence[Searched], name: str, seeds: set[int]) -> None:
+    """Make sure that each optimizer has one session a seed, and the one in question has it."""
+    counts = Counter((one.optimizer, one.seed) for one in sessions)
+    for (optimizer, seed), count in counts.items():
+        if count > 1:
+            raise SystemExit(
+                f"there are {count} sessions of {optimizer} with seed {seed}; this is for a "
+                "comparison of cold sessions of one kind"
+            )
+    for seed in sorted(seeds):
+        if not counts[name, seed]:
+            known = ", ".join(sorted({one.optimizer for one in sessions}))
+            raise SystemExit(f"no session of {name!r} has seed {seed}; there are those of {known}")
+
+
+def rows(sessions: Sequence[Searched], name: str, seeds: set[int]) -> Iterator[str]:
     yield (
         "| seed | optimizer | best | first reached after | the whole session | asks | capped "
         f"| `{name}` as good after | of the session |"
@@ -79,10 +102,10 @@ def rows(sessions: list[Searched], name: str, seeds: set[int]) -> Iterator[str]:
     for one in sessions:
         if one.seed not in seeds:
             continue
-        first, whole = one.as_good_as(one.best), one.ended[-1]
+        first, whole = one.as_good_as(one.best), one.seconds
         assert first is not None
         facts = (
-            f"| {one.seed} | {one.optimizer} | {one.best:.2f} s "
+            f"| {one.seed} | {one.optimizer} | {one.best:.2f} {one.curve.objective.unit} "
             f"| {first[0]} trials, {first[1]:.0f} s "
             f"| {whole:.0f} s | {one.asks:.0f} s | {one.capped} "
         )
@@ -95,20 +118,17 @@ def rows(sessions: list[Searched], name: str, seeds: set[int]) -> Iterator[str]:
             yield facts + f"| {sooner[0]} trials, {sooner[1]:.0f} s | {sooner[1] / whole:.2f} |"
 
 
-def summary(sessions: list[Searched], name: str, seeds: set[int]) -> Iterator[str]:
+def summary(sessions: Sequence[Searched], name: str, seeds: set[int]) -> Iterator[str]:
     """Over the seeds: the median share of the others' median session; `inf` is never."""
     own = {one.seed: one for one in sessions if one.optimizer == name}
     shares: dict[str, list[float]] = {}
     for seed in sorted(seeds):
         others = [one for one in sessions if one.seed == seed and one.optimizer != name]
-        whole = median(one.ended[-1] for one in others)
-        for one in others:
-            reached = own[seed].as_good_as(one.best)
-            shares.setdefault(one.optimizer, []).append(
-                reached[1] / whole if reached else float("inf")
-            )
-        best = own[seed].as_good_as(min(one.best for one in others))
-        shares.setdefault("the best of them", []).append(best[1] / whole if best else float("inf"))
+        whole = median(one.seconds for one in others)
+        bests = {one.optimizer: one.best for one in others}
+        for who, best in {**bests, "the best of them": others[0].best}.items():
+            reached = own[seed].as_good_as(best)
+            shares.setdefault(who, []).append(reached[1] / whole if reached else float("inf"))
     yield f"Seconds until `{name}` was as good, over the others' median session, by seed:"
     yield ""
     for who, found in shares.items():
@@ -124,6 +144,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sessions = stored(arguments.folder)
     seeds = set(arguments.seed or (one.seed for one in sessions))
+    check(sessions, arguments.of, seeds)
     print("\n".join([*rows(sessions, arguments.of, seeds), ""]))
     print("\n".join(summary(sessions, arguments.of, seeds)))
 
