@@ -3,22 +3,25 @@
     llmtune compare --workload tpch --scale 0.3 --optimizer plan --optimizer tpe ... --out DIR
     python benchmarks/plan_model.py DIR --scale 0.3
 
-The complete trials of the comparison are planned again, with nothing run. From the first
-trials of each session the model learns, as `plan` does; those of the other sessions it ranks,
-or the later ones where there is one session only.
+The complete search trials of the comparison are planned again, with nothing run. From the
+first of them of each session the model learns; the other sessions' configurations that are not
+among these it ranks, or the later ones' where there is one session only, each of them once and
+the default never.
 Comparisons with `--spare warm,bounds,order` serve: a trial with reused times is left out.
 Printed, as means over the sessions: the share of the variance of the queries' log times that
 is foretold, the rank correlation of the totals, and where the five that look best really
 stand (0 is the best place, 0.5 is no better than chance). Without any trial the plans' effort
-alone decides. All is about the heaviest queries, as `plan` looks at no others.
+alone decides. There is a row for so many trials where each session has as many. All is about
+the heaviest queries, as far as `plan` looks at them.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,82 +34,106 @@ from llmtune.cli.bench import WorkloadRequest, open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
 from llmtune.cli.targets import TargetRequest
+from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
+from llmtune.tuning.record import Phase
 from llmtune.tuning.store import SessionStore
+from optimizers.plan import PLANNED_TABLES
 from optimizers.plan_model import PlanModel
 from workloads.options import WorkloadOptions
 
 Floats = NDArray[np.float64]
 Scores: TypeAlias = tuple[float, float, float]
-HEAVIEST = 20
 TRIALS = (0, 3, 5, 8, 12, 20, 40)
 LOOKS_BEST = 5
+DEFAULT = 0
+"""The number of the default configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The complete trials of a comparison.
+    """The complete search trials of a comparison.
 
     Attributes:
         tables: of each its features, shape (trials, queries, d).
         logs: of each its queries' log times over the default's, shape (trials, queries).
         shares: each query's share of the default's total, shape (queries,).
-        defaults: which of them are the default configuration, shape (trials,).
+        configurations: of each the number of its configuration, shape (trials,); that of the
+            default is 0.
         sessions: of each the number of its session, shape (trials,).
     """
 
     tables: Floats
     logs: Floats
     shares: Floats
-    defaults: NDArray[np.bool_]
+    configurations: NDArray[np.int_]
     sessions: NDArray[np.int_]
 
     def split(self, session: int, count: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
         """The first trials of a session, and those by which to judge what they teach."""
         own = np.flatnonzero(self.sessions == session)
-        others = np.flatnonzero((self.sessions != session) & ~self.defaults)
-        return own[:count], others if len(others) else own[count:]
+        others = np.flatnonzero(self.sessions != session)
+        learnt, rest = own[:count], others if len(others) else own[count:]
+        known = [DEFAULT, *self.configurations[learnt]]
+        rest = rest[~np.isin(self.configurations[rest], known)]
+        _, firsts = np.unique(self.configurations[rest], return_index=True)
+        return learnt, rest[np.sort(firsts)]
 
 
 def stored(folder: Path) -> list[list[Trial]]:
-    """Of each session the complete trials, in their order."""
+    """Of each session the complete search trials, in their order."""
     store = SessionStore(f"sqlite:///{folder / 'sessions.db'}")
     journals = [store.journal(summary.record.id) for summary in store.sessions()]
     store.close()
-    trials = [[entry.trial for entry in journal] for journal in journals]
-    return [[one for one in each if one.succeeded and not any_reused(one)] for each in trials]
+    searches = [[one.trial for one in each if one.phase is Phase.SEARCH] for each in journals]
+    return [[one for one in each if one.succeeded and not any_reused(one)] for each in searches]
 
 
 def any_reused(trial: Trial) -> bool:
     return any(time.reused for time in trial.query_times)
 
 
-def measured(journals: list[list[Trial]], workload: str, scale: float | None) -> Measured:
+def looked_at(tables: Mapping[str, int], amounts: Mapping[str, float]) -> list[str]:
+    """The queries that `plan` looks at, by how much of the total each takes: see `plan.Plan`."""
+    heaviest = sorted(amounts, key=lambda query: -amounts[query])
+    counts = accumulate(tables[query] for query in heaviest)
+    chosen = {one for one, count in zip(heaviest, counts, strict=True) if count <= PLANNED_TABLES}
+    return [query for query in amounts if query in chosen] or heaviest[:1]
+
+
+def numbered(trials: Iterable[Trial], default: Configuration) -> NDArray[np.int_]:
+    """Of each trial the number of its configuration."""
+    numbers = {default: DEFAULT}
+    return np.array([numbers.setdefault(one.configuration, len(numbers)) for one in trials])
+
+
+def measured(
+    journals: list[list[Trial]], target: TargetRequest, request: WorkloadRequest
+) -> Measured:
     trials = [trial for journal in journals for trial in journal]
+    times = [{time.query_id: time.seconds for time in trial.query_times} for trial in trials]
     sessions = np.repeat(np.arange(len(journals)), [len(journal) for journal in journals])
     reporter = Reporter(quiet=True)
-    request = WorkloadRequest(workload, WorkloadOptions(scale=scale))
-    with open_bench(
-        TargetRequest("embedded"), request, reporter, own_safety("plan_model", reporter, yes=True)
-    ) as bench:
+    safety = own_safety("plan_model", reporter, yes=True)
+    with open_bench(target, request, reporter, safety) as bench:
         plans = plans_of(bench.query_benchmark())
         assert plans is not None
-        queries = list(plans.weights)
+        ids, weights = list(plans.weights), np.array(list(plans.weights.values()))
+        configurations = numbered(trials, bench.space.baseline())
+        seconds = np.array([[one[query] for query in ids] for one in times])
+        reference = np.median(seconds[configurations == DEFAULT], axis=0)
+        amounts = reference * weights
+        queries = looked_at(plans.tables, dict(zip(ids, amounts.tolist(), strict=True)))
         tables = np.array(plans.features([trial.configuration for trial in trials], queries))
-        default = bench.space.baseline()
-    times = [{time.query_id: time.seconds for time in trial.query_times} for trial in trials]
-    seconds = np.array([[one[query] for query in queries] for one in times])
-    defaults = np.array([trial.configuration == default for trial in trials])
-    reference = np.median(seconds[defaults], axis=0)
-    heavy = np.sort(np.argsort(-reference)[:HEAVIEST])
-    logs, shares = np.log(seconds / reference)[:, heavy], reference[heavy] / reference[heavy].sum()
-    return Measured(tables[:, heavy], logs, shares, defaults, sessions)
+    heavy = [ids.index(query) for query in queries]
+    logs, shares = np.log(seconds / reference)[:, heavy], amounts[heavy] / amounts[heavy].sum()
+    return Measured(tables, logs, shares, configurations, sessions)
 
 
 def scores(facts: Measured, session: int, count: int) -> Scores:
     """Of the model after the first trials of a session; after none, of the effort alone."""
     learnt, unseen = facts.split(session, count)
-    default = facts.tables[np.flatnonzero(facts.defaults)[0]]
+    default = facts.tables[np.flatnonzero(facts.configurations == DEFAULT)[0]]
     model = PlanModel(facts.shares, default, session)
     every = list(range(len(facts.shares)))
     model.fit(list(facts.tables[learnt]), [(every, facts.logs[at]) for at in learnt])
@@ -127,7 +154,8 @@ def table(facts: Measured) -> Iterable[str]:
     yield "|---|---|---|---|"
     sessions = [int(one) for one in np.unique(facts.sessions)]
     for count in TRIALS:
-        if all(len(facts.split(one, count)[1]) >= LOOKS_BEST for one in sessions):
+        splits = [facts.split(one, count) for one in sessions]
+        if all(len(own) == count and len(rest) >= LOOKS_BEST for own, rest in splits):
             means = np.mean([scores(facts, one, count) for one in sessions], axis=0)
             yield f"| {count or 'none'} | {means[0]:.2f} | {means[1]:.2f} | {means[2]:.2f} |"
 
@@ -137,9 +165,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of a comparison")
     parser.add_argument("--workload", default="tpch", help="that it was made on")
     parser.add_argument("--scale", type=float, help="of its data set")
+    parser.add_argument("--memory", help="its servers' limit, such as 1GB")
     arguments = parser.parse_args()
-    facts = measured(stored(arguments.folder), arguments.workload, arguments.scale)
-    print(f"{len(facts.logs)} complete trials of {facts.sessions.max() + 1} sessions\n")
+    target = TargetRequest("embedded", memory=arguments.memory)
+    request = WorkloadRequest(arguments.workload, WorkloadOptions(scale=arguments.scale))
+    facts = measured(stored(arguments.folder), target, request)
+    count = len(np.unique(facts.sessions))
+    print(f"{len(facts.logs)} complete search trials of {count} sessions\n")
     print("\n".join(table(facts)))
 
 
