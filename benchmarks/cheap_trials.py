@@ -42,7 +42,7 @@ from llmtune.tuning.plan import Plan
 from optimizers.base import Optimizer, is_better
 from optimizers.projection import unchanged
 from optimizers.registry import optimizer
-from optimizers.restart_saving import KeptRestarts
+from optimizers.restart_saving import KeptRestarts, left_in_force
 from workloads.options import WorkloadOptions
 
 VARIANTS = {
@@ -56,6 +56,8 @@ VARIANTS = {
     "all": ALL_SAVINGS,
 }
 PLAN = Plan()
+UNBEATEN = Trial(-1, "pair", Configuration({}), TrialStatus.SUCCEEDED, 1e-6)
+"""Nothing is better, so that no run counts as one that may be the best and is timed twice."""
 
 
 @dataclass
@@ -80,7 +82,8 @@ class Variant:
     def take(self, trial: Trial, restart_s: float) -> None:
         self.trials.append(trial)
         self.restart_s.append(restart_s)
-        self.kept.in_force = trial.configuration
+        baseline = self.bench.space.baseline()
+        self.kept.in_force = left_in_force(trial, self.kept.in_force, baseline)
         if is_better(trial, self.best, self.benchmark.objective):
             self.best = trial
 
@@ -170,22 +173,28 @@ def ablate(variants: Mapping[str, Variant], journal: Journal, trials: int, seed:
             print(f"  proposal {number + 1} of {trials} done", flush=True)
 
 
+def warmed_in_full(benchmark: Benchmark, default: Configuration, number: int) -> Trial:
+    return benchmark.measure(default, number=number, source="pair")
+
+
+def warmed_as_needed(benchmark: Benchmark, default: Configuration, number: int) -> Trial:
+    only_warm = CheapTrials(skip_warm=True)
+    return benchmark.measure_cheaply(
+        default, number=number, source="pair", cheap=only_warm, earlier=[UNBEATEN]
+    )
+
+
 def pair_up(variant: Variant, journal: Journal, pairs: int) -> None:
     """Runs of the default, with a full warm pass and with what was read before left out."""
-    only_warm, default = CheapTrials(skip_warm=True), variant.bench.space.baseline()
+    default = variant.bench.space.baseline()
     for kind in ("warm", "restarted"):
         for number in range(len(journal.pairs(kind)), pairs):
             values = {}
             for way in ("full", "cheap") if number % 2 == 0 else ("cheap", "full"):
                 if kind == "restarted":
                     variant.bench.target.restart()
-                measure = (
-                    variant.benchmark.measure
-                    if way == "full"
-                    else partial(variant.benchmark.measure_cheaply, cheap=only_warm, earlier=())
-                )
-                trial = measure(default, number=number, source="pair")
-                values[way] = trial.value or 0.0
+                measure = warmed_as_needed if way == "cheap" else warmed_in_full
+                values[way] = measure(variant.benchmark, default, number).value or 0.0
             journal.keep_pair(kind, values["full"], values["cheap"])
 
 
@@ -229,6 +238,13 @@ def correlation(one: Sequence[Trial], other: Sequence[Trial]) -> float:
     return float(spearmanr(*ranks).statistic)
 
 
+def full_value(trial: Trial | None) -> str:
+    """A cap is no value: where a trial came to none, its status."""
+    if trial is None:
+        return ""
+    return f"{trial.value:.3f}" if trial.succeeded and trial.value else trial.status.value
+
+
 def rows(variants: Mapping[str, Variant]) -> Iterator[str]:
     full = variants["full"]
     wall = sum(trial.wall_s for trial in full.trials)
@@ -240,13 +256,13 @@ def rows(variants: Mapping[str, Variant]) -> Iterator[str]:
         took = sum(trial.wall_s for trial in trials)
         reused = sum(time.reused for trial in trials for time in trial.query_times)
         best = variant.best
-        truth = full.trials[best.number].value if best else None
+        truth = full.trials[best.number] if best else None
         yield (
             f"| {name} | {took:.1f} | {took / wall:.2f} | {sum(t.measured_s for t in trials):.1f} "
             f"| {sum(seconds > 0 for seconds in variant.restart_s)} "
             f"| {sum(t.status is TrialStatus.CAPPED for t in trials)} | {reused} "
             f"| {median(errors):.1%} | {max(errors):.1%} | {correlation(trials, full.trials):.2f} "
-            f"| {'' if best is None else best.number} | {0 if truth is None else truth:.3f} |"
+            f"| {'' if best is None else best.number} | {full_value(truth)} |"
         )
 
 
