@@ -5,7 +5,8 @@
 MATRIX is the `matrix` folder of a `llmtune datagen` run on TPC-H; give the same
 --scale, --seed and --memory as that run. Each mix is really run under each
 configuration (one warm pass, one timed pass), and its weighted total is held
-against the total composed from the matrix. Prints a Markdown section.
+against the total composed from the matrix, at the matrix's pace. Prints a Markdown
+section.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import numpy as np
 
 from datagen.matrix import Matrix, Run
 from datagen.matrix_files import read_matrix
+from llmtune.benchmark.evaluator import Evaluator
+from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.bench import Bench, WorkloadRequest, open_bench, query_workload
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
@@ -56,6 +59,13 @@ def composed(matrix: Matrix, run: Run, mix: Workload) -> float:
     return float(np.nanmean(matrix.totals(weights)[rows]))
 
 
+def at_its_pace(bench: Bench, mix: Workload, matrix: Matrix) -> Evaluator:
+    """What measures the mix, in seconds at the pace of the matrix's."""
+    benchmark = replace(bench, workload=mix).benchmark()
+    keep_pace(benchmark, (outcome for run in matrix.runs for outcome in run.outcomes))
+    return benchmark
+
+
 def measured(
     bench: Bench, matrix: Matrix, mixes: list[Workload], runs: list[Run], reporter: Reporter
 ) -> Iterator[Pair]:
@@ -64,11 +74,8 @@ def measured(
         for run in runs:
             configuration = bench.space.from_default(run.changes)
             for mix in mixes:
-                trial = (
-                    replace(bench, workload=mix)
-                    .benchmark()
-                    .measure(configuration, number=done, source=run.source)
-                )
+                benchmark = at_its_pace(bench, mix, matrix)
+                trial = benchmark.measure(configuration, number=done, source=run.source)
                 done += 1
                 advance(f"{run.source} {run.number}", done / (len(runs) * len(mixes)))
                 assert trial.value is not None, trial.message
