@@ -73,8 +73,9 @@ class Benchmark:
         return self.workload.objective
 
     def keep_pace(self, reference_s: float) -> None:
-        """See `Paced`."""
-        self._pace.keep(reference_s)
+        """See `Paced`; raw times have no pace to keep."""
+        if self._options.steady:
+            self._pace.keep(reference_s)
 
     def what_if(self) -> WhatIf:
         """See `Planned`."""
@@ -87,11 +88,11 @@ class Benchmark:
         """Apply, read back, warm up and time the workload once.
 
         Args:
-            cap: stop when the objective is sure to exceed this, in its unit; at the pace
-                that the machine had last.
+            cap: stop when the objective is sure to exceed this, in its unit; at the last pace.
         """
-        full = Savings(self.workload.queries, self._limits(cap))
-        return self._trial(configuration, number, source, lambda: full)
+        return self._trial(
+            configuration, number, source, lambda: Savings(self.workload.queries, self._limits(cap))
+        )
 
     def measure_cheaply(
         self,
@@ -110,14 +111,17 @@ class Benchmark:
         """
 
         def savings() -> Savings:
-            times = at_pace(earlier, self._pace.present)
+            times = at_pace(earlier, self._present())
             return self._savings(configuration, cheap, times, self._limits(cap))
 
         return self._trial(configuration, number, source, savings)
 
     def _limits(self, cap: float | None) -> Limits:
-        present = math.inf if cap is None else cap * self._pace.present
+        present = math.inf if cap is None else cap * self._present()
         return Limits(self._options.query_timeout_s, present)
+
+    def _present(self) -> float:
+        return self._pace.now(partial(self._target.connect, self._database))
 
     def _savings(
         self,
@@ -199,6 +203,7 @@ class Benchmark:
     ) -> tuple[QueryOutcome, ...]:
         outcomes: dict[str, QueryOutcome] = {}
         probe_s: float | None = None
+        present = self._present()
         for _ in range(self._options.warm_passes + 1):
             run, meter = metered(
                 partial(run_query, connection),
@@ -209,7 +214,7 @@ class Benchmark:
             for query in self.workload.queries:
                 last = outcomes.get(query.id)
                 if last is None or last.status is TrialStatus.SUCCEEDED:
-                    known = timeouts_s.get(query.id, math.inf) * self._pace.present
+                    known = timeouts_s.get(query.id, math.inf) * present
                     limit = self._options.query_timeout_s if known == math.inf else known
                     outcomes[query.id] = _survived(run(query, limit))
             probe_s = meter.mean if meter else None

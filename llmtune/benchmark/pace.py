@@ -9,6 +9,7 @@ total's noise remains (docs/measurements.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -20,6 +21,7 @@ import psycopg
 
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.benchmark.timed_pass import RunQuery
+from llmtune.errors import TargetError
 from llmtune.postgres.target import Connection
 from llmtune.trial import Pace, Trial, TrialStatus
 from workloads.workload import Query
@@ -41,6 +43,9 @@ FEWEST = 60
 
 MOST = 100
 """Probes in one gap between queries."""
+
+Connect = Callable[[], AbstractContextManager[Connection]]
+"""Opens a connection to the server that is measured."""
 
 
 def probe(connection: Connection, times: int) -> tuple[float, ...]:
@@ -125,15 +130,30 @@ def keep_pace(evaluator: object, measured: Iterable[Trial | QueryOutcome]) -> No
 
 
 class PaceKeeper:
-    """The reference of one evaluator's trials, and the machine's present pace.
-
-    Attributes:
-        present: how many times slower than at the reference queries were last.
-    """
+    """The reference of one evaluator's trials, and the machine's present pace."""
 
     def __init__(self) -> None:
-        self.present = 1.0
         self._reference_s: float | None = None
+        self._probe_s: float | None = None  # when it was probed last
+
+    @property
+    def present(self) -> float:
+        """How many times slower than at the reference queries were last; 1 if nothing is known."""
+        if self._probe_s is None or self._reference_s is None:
+            return 1.0
+        return Pace(self._probe_s, self._reference_s).ratio
+
+    def now(self, connect: Connect) -> float:
+        """`present`, probed first where a session goes on that knows the reference alone.
+
+        Nothing else tells how a trial's cap, which is of the reference, compares with the
+        seconds of today. Where no connection can be made it stays unknown: that the trial says.
+        """
+        if self._probe_s is None and self._reference_s is not None:
+            with suppress(TargetError), connect() as connection:
+                samples = probe(connection, FEWEST)
+                self._probe_s = fmean(samples) if samples else None
+        return self.present
 
     def keep(self, reference_s: float) -> None:
         """See `Paced.keep_pace`."""
@@ -145,9 +165,8 @@ class PaceKeeper:
             return None
         if self._reference_s is None:
             self._reference_s = probe_s
-        pace = Pace(probe_s, self._reference_s)
-        self.present = pace.ratio
-        return pace
+        self._probe_s = probe_s
+        return Pace(probe_s, self._reference_s)
 
 
 def steadied(trial: Trial, pace: Pace, *, spent: float, reused_at: float) -> Trial:

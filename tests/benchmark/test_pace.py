@@ -89,6 +89,13 @@ def test_the_first_trial_is_the_reference_unless_a_session_goes_on():
     assert later.take(0.003) == second
 
 
+def test_at_another_reference_the_machine_is_as_slow_as_it_was():
+    keeper = PaceKeeper()
+    keeper.take(0.002)
+    keeper.keep(0.001)
+    assert keeper.present == Pace(0.002, 0.001).ratio
+
+
 @given(seconds=SECONDS, ratio=RATIOS)
 def test_a_slower_machine_changes_no_steady_trial(seconds, ratio):
     calm, pace = trial(seconds), Pace(ratio, 1.0)
@@ -149,6 +156,40 @@ def test_a_trial_is_held_against_the_reference_of_the_session_that_goes_on(bench
     assert slow.value * 100 < slow.measured_s
 
 
+@pytest.fixture
+def sleeping(embedded, tpch_tiny):
+    """A benchmark of one query that takes a fifth of a second."""
+    asked = (Query("sleep", "SELECT pg_sleep(0.2)", "sleep"),)
+    workload = Workload("test", asked, tpch_workload(0.01, 1).data_set)
+    space = resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30), ["work_mem"])
+    return Benchmark(embedded, space, workload, tpch_tiny)
+
+
+def test_the_first_trial_of_a_session_that_goes_on_is_stopped_by_the_pace_of_today(sleeping):
+    """The reference's machine did the work in a microsecond, so there a cap of 50 ms is long."""
+    sleeping.keep_pace(1e-6)
+    base, cap = sleeping.space.baseline(), 0.05
+    trial = sleeping.measure(base, number=3, source="test", cap=cap)
+    assert trial.status is TrialStatus.SUCCEEDED, trial.message
+    assert trial.value < cap
+
+
+def test_the_first_trial_of_a_session_that_goes_on_is_the_best_by_the_pace_of_today(sleeping):
+    sleeping.keep_pace(1e-6)
+    base = sleeping.space.baseline()
+    best = replace(trial([0.05]), configuration=base, query_times=())
+    cheap = CheapTrials(bounds=True)
+    twice = sleeping.measure_cheaply(base, number=3, source="test", cheap=cheap, earlier=[best])
+    assert twice.value < best.value
+    assert twice.measured_s > 0.55, "one pass that warms, and two that are timed"
+
+
+def test_timeouts_of_a_matrix_that_grows_are_told_by_the_pace_of_today(sleeping):
+    sleeping.keep_pace(1e-6)
+    (outcome,) = sleeping.measure_queries(sleeping.space.baseline(), {"sleep": 0.05})
+    assert outcome.status is TrialStatus.SUCCEEDED, outcome.message
+
+
 def test_what_an_earlier_trial_measured_is_reused_at_its_own_value(benchmark):
     measuring, cheap = benchmark(), CheapTrials(reuse=True)
     base = measuring.space.baseline()
@@ -168,15 +209,17 @@ def test_what_only_seemed_the_best_is_wholly_at_its_own_pace(embedded, tpch_tiny
     made = tuple(Query(name, text, name) for name, text in texts.items())
     workload = Workload("test", made, tpch_workload(0.01, 1).data_set)
     space = resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30), ["work_mem"])
-    measuring = Benchmark(embedded, space, workload, tpch_tiny)
-    measuring.keep_pace(1e-6)
-    base, times = space.baseline(), (QueryTime("count", 10.0), QueryTime("sleep", 0.001))
+    measuring = Benchmark(embedded, space, workload, tpch_tiny, MeasureOptions(warm_passes=0))
+    base = space.baseline()
+    first = measuring.measure(base, number=0, source="test")
+    times = (QueryTime("count", 10.0), QueryTime("sleep", 0.001))
     # With the reused time 0.2 s is undercut, so the rest is run too; then it is not any more.
-    earlier = Trial(0, "test", base, TrialStatus.SUCCEEDED, 0.2, times)
+    lucky = replace(first, value=0.2, query_times=times)
     whole = measuring.measure_cheaply(
-        base, number=1, source="test", cheap=CheapTrials(reuse=True), earlier=[earlier]
+        base, number=1, source="test", cheap=CheapTrials(reuse=True), earlier=[lucky]
     )
     assert not any(one.reused for one in whole.query_times)
+    assert whole.pace.ratio != 1.0
     assert whole.value == pytest.approx(sum(one.seconds for one in whole.query_times))
 
 
