@@ -1,23 +1,27 @@
-"""Every backend keeps the promises of `Optimizer`, and none is worse than chance."""
+"""Every backend keeps the promises of `Optimizer`, and asks where it was told that it is better."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from statistics import fmean
 
+import numpy as np
 import pytest
 import torch
 
 from llmtune.benchmark.synthetic import SyntheticEvaluator
 from llmtune.benchmark.synthetic_plans import SyntheticPlans
+from llmtune.knobs.configuration import Configuration
 from optimizers import registry
 from optimizers.cmaes import CMAES
 from optimizers.gp import GP
 from optimizers.hebo import HEBO
 from optimizers.smac import SMAC
 from optimizers.sobol import SobolSearch
+from optimizers.space import UnitCube
 from optimizers.turbo import TuRBO
-from tests.optimizers.conformance import OptimizerConformance, knob_space, projected
-from workloads.objective import LATENCY
+from tests.optimizers.conformance import OptimizerConformance, knob_space, projected, succeeded
+from workloads.objective import LATENCY, THROUGHPUT, Objective
 
 MEMORY_AND_CHOICES = (
     "work_mem",
@@ -28,6 +32,13 @@ MEMORY_AND_CHOICES = (
     "wal_compression",
 )
 """Numbers, special values, a joint constraint and choices."""
+
+WITH_A_MODEL = (
+    "cmaes", "ddpg", "forest", "gp", "hebo", "llamatune+cmaes", "smac", "tpe", "turbo",
+)  # fmt: skip
+"""All but `plan`, which tests of its own look into, and the controls."""
+
+TOLD, ASKED = 12, 2
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +90,28 @@ class TestSMAC(SlowConformance):
 class TestTuRBO(SlowConformance):
     def build(self, space, objective, seed):
         return TuRBO(space, objective, seed, projected(space), startup_trials=5)
+
+
+def asked_place(name: str, objective: Objective) -> float:
+    """About where an optimizer asks for the first of two knobs, with which values rise."""
+    space = knob_space().subset(["random_page_cost", "cpu_tuple_cost"])
+    optimizer, cube = registry.optimizer(name, space, objective, 0), UnitCube(space)
+
+    def tell(number: int, configuration: Configuration) -> float:
+        place = float(cube.vector(configuration)[0])
+        optimizer.tell(succeeded(number, configuration, 4.0**place))
+        return place
+
+    for number in range(TOLD):
+        places = np.array([7 * number % TOLD, 5 * number % TOLD])
+        tell(number, cube.at((places + 0.5) / TOLD))
+    return fmean(tell(number, optimizer.ask()) for number in range(TOLD, TOLD + ASKED))
+
+
+@pytest.mark.parametrize("name", WITH_A_MODEL)
+def test_the_same_values_lead_it_one_way_as_seconds_and_the_other_as_rates(name):
+    low, high = (asked_place(name, objective) for objective in (LATENCY, THROUGHPUT))
+    assert high - low > 0.3, (low, high)
 
 
 @pytest.mark.parametrize("name", registry.names())
