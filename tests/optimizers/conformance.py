@@ -15,6 +15,7 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.trial import Trial, TrialStatus
 from optimizers.base import Optimizer
 from optimizers.projection import memory_projection
+from optimizers.random_search import RandomSearch
 from workloads.objective import LATENCY, THROUGHPUT, Objective
 
 WITHOUT_VALUE = [
@@ -39,9 +40,11 @@ class OptimizerConformance(ABC):
     Attributes:
         trials: how many trials a test drives; beyond the random start, but a slow
             backend may stop soon behind it.
+        learns: whether its asks follow from what trials were worth; the controls' do not.
     """
 
     trials = 14
+    learns = True
 
     @abstractmethod
     def build(self, space: KnobSpace, objective: Objective, seed: int) -> Optimizer:
@@ -121,6 +124,18 @@ class OptimizerConformance(ABC):
         told = succeeded(0, optimizer.ask(), 8.0)
         optimizer.tell(told)
         assert optimizer.best is told
+
+    def test_what_prior_data_were_worth_decides_what_it_asks(self, space):
+        """The same configurations with the values of two surfaces, where it has a model."""
+        drawn = RandomSearch(space, LATENCY, 9)
+        asked = [drawn.ask() for _ in range(self.trials)]
+        first = set()
+        for surface in range(2):
+            optimizer, evaluator = self.build(space, LATENCY, 6), SyntheticEvaluator(space, surface)
+            for number, one in enumerate(asked):
+                optimizer.learn(evaluator.measure(one, number=number, source="prior"))
+            first.add(optimizer.ask())
+        assert len(first) == 1 + self.learns
 
     @pytest.mark.parametrize(("objective", "best"), [(LATENCY, 1.0), (THROUGHPUT, 3.0)])
     def test_the_objective_alone_decides_the_direction(self, space, objective, best):

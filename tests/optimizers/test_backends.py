@@ -51,6 +51,8 @@ def one_thread() -> Iterator[None]:
 
 
 class TestSobol(OptimizerConformance):
+    learns = False
+
     def build(self, space, objective, seed):
         return SobolSearch(space, objective, seed, projected(space))
 

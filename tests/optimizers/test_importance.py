@@ -113,9 +113,10 @@ def test_too_few_configurations_say_nothing():
 
 
 class TestNarrowed(OptimizerConformance):
-    """Over a space of few knobs, of which it keeps two."""
+    """Over a space of few knobs, of which random search keeps two."""
 
     trials = 26
+    learns = False  # prior data alone do not bring narrowing on
 
     @pytest.fixture
     def space(self):

@@ -4,6 +4,8 @@ from workloads.objective import LATENCY
 
 
 class TestRandomSearch(OptimizerConformance):
+    learns = False
+
     def build(self, space, objective, seed):
         return RandomSearch(space, objective, seed, projected(space))
 

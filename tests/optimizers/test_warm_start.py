@@ -24,6 +24,8 @@ def warm(*proposals):
 
 
 class TestWarmStarted(OptimizerConformance):
+    learns = False
+
     def build(self, space, objective, seed):
         return WarmStarted(RandomSearch(space, objective, seed, projected(space)), [])
 

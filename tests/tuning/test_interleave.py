@@ -106,6 +106,10 @@ def earlier(store: SessionStore) -> str:
     return session.record.id
 
 
+def own(journal, optimizer: str):
+    return [e.trial.configuration for e in journal if e.trial.source == optimizer]
+
+
 @pytest.mark.parametrize("optimizer", ["tpe", "cmaes", "random"])
 def test_a_prior_is_learnt_from_and_never_counted(store, optimizer) -> None:
     prior = prior_of(store, earlier(store), evaluator(), request())
@@ -115,6 +119,8 @@ def test_a_prior_is_learnt_from_and_never_counted(store, optimizer) -> None:
     assert len(journal) == PLAN.trials
     assert PRIOR not in {entry.trial.source for entry in journal}
     assert store.summary(fresh.id).record.prior == prior
+    cold = TuningSession.start(evaluator(), store, record(3, optimizer)).explore()
+    assert own(journal, optimizer)[0] != own(cold, optimizer)[0], "asks follow from what was told"
 
 
 def test_the_best_of_a_prior_is_measured_again(store) -> None:
