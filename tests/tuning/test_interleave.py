@@ -123,6 +123,21 @@ def test_a_prior_is_learnt_from_and_never_counted(store, optimizer) -> None:
     assert own(journal, optimizer)[0] != own(cold, optimizer)[0], "asks follow from what was told"
 
 
+@pytest.mark.parametrize("optimizer", ["tpe", "cmaes"])
+def test_who_learnt_from_a_prior_goes_on_from_it(store, optimizer) -> None:
+    """Stopped where a model asks, of the prior's trials and its own."""
+    prior = prior_of(store, earlier(store), evaluator(), request())
+    whole, record_cut = record(3, optimizer, prior), record(3, optimizer, prior)
+    TuningSession.start(evaluator(), store, whole).explore()
+    cut = TuningSession.start(evaluator(), store, record_cut)
+    with cut.exploring():
+        for _ in range(PLAN.trials - 1):
+            cut.step()
+    store.mark(record_cut.id, SessionStatus.INTERRUPTED)
+    TuningSession.resume(evaluator(), store, record_cut.id).explore()
+    assert configurations(store, record_cut.id) == configurations(store, whole.id)
+
+
 def test_the_best_of_a_prior_is_measured_again(store) -> None:
     prior = prior_of(store, earlier(store), evaluator(), request())
     (proposal,) = prior_proposals(prior, evaluator())

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.errors import SessionError, TargetError, UnknownName, UsageError
 from llmtune.knobs.memory import fits
@@ -112,12 +113,24 @@ def test_a_configuration_beyond_the_memory_is_rejected_and_never_applied(
 
 
 @pytest.mark.parametrize("stop", [interrupt, terminate])
-@pytest.mark.parametrize("at", [0, 5, 11, 20])
-def test_an_interrupted_session_resumes_to_the_same_answer(space, store, make_record, stop, at):
-    """At 0 and 5 the search is under way, at 11 pruning, at 20 the final runs."""
+@pytest.mark.parametrize(
+    ("at", "phase"),
+    [
+        (0, Phase.SEARCH),
+        (5, Phase.SEARCH),
+        (12, Phase.SEARCH),
+        (17, Phase.PRUNE),
+        (26, Phase.CONFIRM),
+    ],
+)
+def test_an_interrupted_session_resumes_to_the_same_answer(
+    space, store, make_record, stop, at, phase
+):
+    """At 12 a model asks: what the trials before were worth decides what comes next."""
     quiet = Behaviour(active=3, optimum_gain=3.0, noise=0.0)
-    plan = {"trials": 10, "prune_trials": 4}
+    plan = {"trials": 16, "prune_trials": 4}
     whole = run(SyntheticEvaluator(space, 1, quiet), store, make_record(**plan))
+    assert whole.entries[at].phase is phase
     evaluator = SyntheticEvaluator(space, 1, quiet)
     record = make_record(**plan)
     with pytest.raises(KeyboardInterrupt):
@@ -128,6 +141,30 @@ def test_an_interrupted_session_resumes_to_the_same_answer(space, store, make_re
     assert [e.trial for e in resumed.entries] == [e.trial for e in whole.entries]
     assert resumed.confirmation == whole.confirmation
     assert store.summary(record.id).status is SessionStatus.FINISHED
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [{"cheap": CheapTrials(save_restarts=True)}, {"keep_knobs": 3, "narrow_after": 15}],
+    ids=["restarts saved", "few knobs kept"],
+)
+def test_what_is_in_force_and_which_knobs_are_left_are_found_again(space, store, make_record, plan):
+    quiet = Behaviour(active=3, optimum_gain=3.0, noise=0.0)
+
+    def explored(evaluator, record):
+        return TuningSession.start(evaluator, store, record).explore()
+
+    def fresh():
+        return SyntheticEvaluator(space, 1, quiet)
+
+    whole = explored(fresh(), make_record(trials=22, **plan))
+    record = make_record(trials=22, **plan)
+    with pytest.raises(KeyboardInterrupt):
+        explored(Stopping(fresh(), 18, interrupt), record)
+    resumed = TuningSession.resume(fresh(), store, record.id).explore()
+    assert [e.trial for e in resumed] == [e.trial for e in whole]
+    plain = explored(fresh(), make_record(trials=22))
+    assert [e.trial for e in plain[18:]] != [e.trial for e in whole[18:]], "they decide there"
 
 
 def test_another_optimizer_goes_on_with_a_session(evaluator, store, make_record):
