@@ -39,6 +39,11 @@ class TrustRegion:
     waits for as many failures as there are axes; a session of some sixty trials over
     forty knobs would then never shrink it, so a sixth of that has to do.
 
+    The paper discards a region that became too small, with its data, and begins another with
+    fresh draws. Here the box only has its first side again: the model keeps all trials, and
+    what it believes best is the centre. That comes after some twenty-eight failures, late in
+    a session, of which fresh draws would use up what is left.
+
     Attributes:
         length: side of the box in the unit cube, before the axes' own scales.
     """
