@@ -10,7 +10,7 @@ from math import log
 
 import numpy as np
 
-from llmtune.trial import Trial
+from llmtune.trial import Trial, TrialStatus
 from optimizers.space import Floats
 from workloads.objective import Direction, Objective
 
@@ -55,9 +55,25 @@ class Evidence:
         return np.array([self._worth(trial, measured, worst) for trial in self._trials])
 
     @property
+    def bounds(self) -> Floats:
+        """The bound of each CAPPED trial's loss, and the loss of any other, shape (n,)."""
+        told = zip(self._trials, self.capped, self.losses, strict=True)
+        return np.array([self._loss(trial) if capped else loss for trial, capped, loss in told])
+
+    @property
     def measured(self) -> Sequence[bool]:
         """For each trial whether its loss is a measurement."""
         return [trial.succeeded for trial in self._trials]
+
+    @property
+    def capped(self) -> Sequence[bool]:
+        """For each trial whether all that is known of its loss is a bound."""
+        return [trial.status is TrialStatus.CAPPED for trial in self._trials]
+
+    @property
+    def failed(self) -> Sequence[bool]:
+        """For each trial whether nothing is known of its loss."""
+        return [trial.value is None for trial in self._trials]
 
     def _worth(self, trial: Trial, measured: Floats, worst: float) -> float:
         if trial.value is None:

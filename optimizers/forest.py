@@ -6,20 +6,13 @@ Configuration" (LION 2011). scikit-learn and SciPy are loaded by the first ask.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from llmtune.knobs.space import KnobSpace
-from llmtune.trial import Trial, TrialStatus
-from optimizers.evidence import Evidence
 from optimizers.local_search import Worth, climb
-from optimizers.model_based import STARTUP_TRIALS, ModelBased
-from optimizers.projection import Projection, unchanged
+from optimizers.model_based import ModelBased
 from optimizers.space import Floats
 from optimizers.start import start_point
 from optimizers.trees import Trees, censored_trees
-from workloads.objective import Objective
 
 PARENTS = 10
 """The best trials, from which the candidates of an ask descend."""
@@ -41,28 +34,6 @@ class Forest(ModelBased):
 
     name = "forest"
 
-    def __init__(
-        self,
-        space: KnobSpace,
-        objective: Objective,
-        seed: int,
-        project: Projection = unchanged,
-        startup_trials: int = STARTUP_TRIALS,
-    ) -> None:
-        super().__init__(space, objective, seed, project, startup_trials)
-        self._bounds = Evidence(objective)
-        self._capped: list[bool] = []
-        self._failed: list[bool] = []
-
-    def learn(self, trial: Trial) -> None:
-        """Keep its status and a capped trial's bound too, which evidence makes one loss of."""
-        super().learn(trial)
-        capped = trial.status is TrialStatus.CAPPED
-        known = replace(trial, status=TrialStatus.SUCCEEDED) if capped else trial
-        self._bounds.add(self.cube.vector(trial.configuration), known)
-        self._capped.append(capped)
-        self._failed.append(trial.value is None)
-
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
         """Where local searches for the expected improvement end best."""
         rng = np.random.default_rng(seed)
@@ -81,10 +52,10 @@ class Forest(ModelBased):
         The improvement is over the best that the forest believes of a trial: what was
         measured best was also lucky, and where noise is large nothing would promise more.
         """
-        told = len(self._failed)
-        failed, capped = np.zeros((2, len(losses)), dtype=bool)
-        failed[:told], capped[:told] = self._failed, self._capped
-        bounds = np.append(self._bounds.losses, losses[told:])
+        told, bounds = len(self._evidence), losses.copy()
+        failed, capped = np.zeros((2, len(losses)), dtype=bool)  # no open ask is either
+        failed[:told], capped[:told] = self._evidence.failed, self._evidence.capped
+        bounds[:told] = self._evidence.bounds
         ran = ~failed
         trees = censored_trees(points[ran], losses[ran], bounds[ran], capped[ran], seed)
         best = float(trees.predict(points[ran])[0].min())

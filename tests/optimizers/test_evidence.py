@@ -61,3 +61,12 @@ def test_a_failure_counts_as_the_worst_that_is_known_bounds_included(objective, 
 
 def test_failures_alone_are_worth_nothing_in_particular(objective):
     assert evidence(objective, (TrialStatus.CRASHED, None)).losses == pytest.approx([0.0])
+
+
+def test_a_bound_itself_is_known_too_and_which_trials_are_bounds_or_failures(objective):
+    failed = (TrialStatus.FAILED, None)
+    gathered = evidence(objective, measured(1.0), capped(2.0), failed, measured(4.0))
+    assert gathered.losses == pytest.approx(np.log([1.0, 4.0, 4.0, 4.0]))
+    assert gathered.bounds == pytest.approx(np.log([1.0, 2.0, 4.0, 4.0]))
+    assert list(gathered.capped) == [False, True, False, False]
+    assert list(gathered.failed) == [False, False, True, False]
