@@ -23,8 +23,7 @@ class Optimizer(ABC):
       them becomes the incumbent or is in force on the server.
     - The same seed and the same tells give the same asks.
 
-    Subclasses implement `ask` and `learn`; `tell` keeps the incumbent. One that wraps another
-    passes both on as what they are.
+    Subclasses implement `ask` and `learn`; `tell` keeps the incumbent.
     """
 
     name: str
@@ -53,6 +52,35 @@ class Optimizer(ABC):
     def best(self) -> Trial | None:
         """The incumbent's trial: the best that succeeded, None before any did."""
         return self._best
+
+
+class Wrapping(Optimizer):
+    """Passes everything on as what it is; subclasses override what they change of that.
+
+    The incumbent is the wrapped optimizer's, which is told the same trials.
+    """
+
+    def __init__(self, inner: Optimizer) -> None:
+        super().__init__(inner.space, inner.objective, inner.seed)
+        self.name = inner.name
+        self._inner = inner
+
+    def ask(self) -> Configuration:
+        """The wrapped optimizer's."""
+        return self._inner.ask()
+
+    def tell(self, trial: Trial) -> None:
+        """To the wrapped optimizer, which learns it too."""
+        self._inner.tell(trial)
+
+    def learn(self, trial: Trial) -> None:
+        """To the wrapped optimizer; prior data are only learnt there too."""
+        self._inner.learn(trial)
+
+    @property
+    def best(self) -> Trial | None:
+        """The wrapped optimizer's."""
+        return self._inner.best
 
 
 def is_better(trial: Trial, incumbent: Trial | None, objective: Objective) -> bool:

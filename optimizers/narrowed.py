@@ -10,7 +10,7 @@ from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
-from optimizers.base import Optimizer, is_better
+from optimizers.base import Optimizer, Wrapping, is_better
 from optimizers.importance import LEAST_CONFIGURATIONS, importance
 from optimizers.projection import Projection
 
@@ -38,7 +38,7 @@ class Narrowing:
             )
 
 
-class Narrowed(Optimizer):
+class Narrowed(Wrapping):
     """Searches all knobs first, then the most important ones.
 
     The others stay as the incumbent has them when it decides. The optimizer of the
@@ -55,38 +55,42 @@ class Narrowed(Optimizer):
         Args:
             project: brings complete configurations into what may be applied.
         """
-        super().__init__(inner.space, inner.objective, inner.seed)
-        self.name = inner.name
+        super().__init__(inner)
         self.kept = inner.space.names
-        self._inner = inner
         self._rebuild = rebuild
         self._project = project
         self._narrowing = narrowing
         self._learnt: list[Trial] = []
         self._told: list[Trial] = []
+        self._narrowed = False
         self._fixed: Mapping[str, Value] = {}
 
     def ask(self) -> Configuration:
         """The optimizer's choice of the knobs that it still has, completed."""
-        return self._complete(self._inner.ask())
+        return self._complete(super().ask())
 
     def tell(self, trial: Trial) -> None:
         """Pass it on; after the last trial before narrowing decides, start anew with fewer."""
         if is_better(trial, self._best, self.objective):
             self._best = trial
         self._told.append(trial)
-        self._inner.tell(self._restricted(trial))
+        super().tell(self._restricted(trial))
         if self._due:
             self._narrow()
 
     def learn(self, trial: Trial) -> None:
         """Pass it on; prior data, which are only learnt, do not bring narrowing on."""
         self._learnt.append(trial)
-        self._inner.learn(self._restricted(trial))
+        super().learn(self._restricted(trial))
+
+    @property
+    def best(self) -> Trial | None:
+        """With all knobs; the wrapped optimizer's has only those that it still has."""
+        return self._best
 
     @property
     def _due(self) -> bool:
-        wide = not self._fixed and len(self.space.names) > self._narrowing.keep
+        wide = not self._narrowed and len(self.space.names) > self._narrowing.keep
         return wide and len(self._told) >= self._narrowing.after
 
     def _narrow(self) -> None:
@@ -98,6 +102,7 @@ class Narrowed(Optimizer):
         self.kept = tuple(name for name in self.space.names if name in kept)
         incumbent = self.best.configuration
         self._fixed = {name: value for name, value in incumbent.items() if name not in kept}
+        self._narrowed = True
         self._inner = self._rebuild(self.space.subset(self.kept), self._allowed)
         for trial in self._learnt:
             self._inner.learn(self._restricted(trial))
@@ -110,7 +115,7 @@ class Narrowed(Optimizer):
         return Configuration({name: whole[name] for name in self.kept})
 
     def _complete(self, few: Configuration) -> Configuration:
-        if not self._fixed:
+        if not self._narrowed:
             return few
         return self._project(self.space.configuration({**self._fixed, **few}))
 

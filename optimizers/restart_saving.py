@@ -9,7 +9,7 @@ from llmtune.knobs.knob import Effect
 from llmtune.knobs.resolved import ResolvedKnob
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial, TrialStatus
-from optimizers.base import Optimizer
+from optimizers.base import Optimizer, Wrapping
 from optimizers.projection import Projection
 
 Before = TypeVar("Before", Configuration, Configuration | None)
@@ -67,30 +67,18 @@ def left_in_force(trial: Trial, before: Before, baseline: Configuration) -> Befo
     return before if trial.status is TrialStatus.REJECTED else trial.configuration
 
 
-class RestartSaving(Optimizer):
-    """Tells a `KeptRestarts` what is in force, and leaves the rest to the optimizer it wraps."""
+class RestartSaving(Wrapping):
+    """Tells a `KeptRestarts` what is in force, and leaves the rest to the optimizer it wraps.
+
+    Prior data, which are only learnt, put nothing in force here.
+    """
 
     def __init__(self, inner: Optimizer, kept: KeptRestarts) -> None:
         """Wrap an optimizer whose asks `kept` projects."""
-        super().__init__(inner.space, inner.objective, inner.seed)
-        self.name = inner.name
-        self._inner = inner
+        super().__init__(inner)
         self._kept = kept
-
-    def ask(self) -> Configuration:
-        """The wrapped optimizer's, which is projected already."""
-        return self._inner.ask()
 
     def tell(self, trial: Trial) -> None:
         """Note what the server is left with, and pass the trial on."""
         self._kept.in_force = left_in_force(trial, self._kept.in_force, self.space.baseline())
-        self._inner.tell(trial)
-
-    def learn(self, trial: Trial) -> None:
-        """Pass it on; prior data, which are only learnt, put nothing in force here."""
-        self._inner.learn(trial)
-
-    @property
-    def best(self) -> Trial | None:
-        """The wrapped optimizer's, which is told the same trials."""
-        return self._inner.best
+        super().tell(trial)

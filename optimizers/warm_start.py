@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
-from optimizers.base import Optimizer
+from optimizers.base import Optimizer, Wrapping
 from optimizers.rules import rule_configuration
 
 
@@ -38,25 +38,23 @@ def portfolio(*proposals: Proposal) -> tuple[Proposal, ...]:
     return tuple(unique.values())
 
 
-class WarmStarted(Optimizer):
+class WarmStarted(Wrapping):
     """Asks its proposals first, each once, then the optimizer it wraps.
 
     Every trial goes to the wrapped optimizer, so it starts with the proposals'
     results. A proposal that was told already, as in a replayed journal, is not
-    asked again.
+    asked again; prior data, which are only learnt, answer no proposal.
     """
 
     def __init__(self, inner: Optimizer, proposals: Iterable[Proposal]) -> None:
-        super().__init__(inner.space, inner.objective, inner.seed)
-        self.name = inner.name
-        self._inner = inner
+        super().__init__(inner)
         self._waiting = list(proposals)
         self._asked: list[Proposal] = []
 
     def propose(self) -> Proposal:
         """The next configuration together with its source."""
         if not self._waiting:
-            return Proposal(self._inner.name, self._inner.ask())
+            return Proposal(self.name, super().ask())
         proposal = self._waiting.pop(0)
         self._asked.append(proposal)
         return proposal
@@ -72,13 +70,4 @@ class WarmStarted(Optimizer):
             if answered is not None:
                 proposals.remove(answered)
                 break
-        self._inner.tell(trial)
-
-    def learn(self, trial: Trial) -> None:
-        """Pass it on; prior data, which are only learnt, answer no proposal."""
-        self._inner.learn(trial)
-
-    @property
-    def best(self) -> Trial | None:
-        """The wrapped optimizer's, which is told the same trials."""
-        return self._inner.best
+        super().tell(trial)
