@@ -153,25 +153,23 @@ class Benchmark:
     ) -> Trial:
         with machine_lock():
             start = perf_counter()
-            saved, before = savings(), self._pace.present
-            passes = self._run(configuration, saved)
+            passes = self._run(configuration, savings())
             wall_s = perf_counter() - start
-        last, pace = passes.result, self._pace.take(passes.probe_s)
-        carries = last.status in (TrialStatus.SUCCEEDED, TrialStatus.CAPPED)
+        before, pace = self._pace.present, self._pace.take(passes.probe_s)
         trial = Trial(
             number=number,
             source=source,
             configuration=configuration,
-            status=last.status,
-            value=last.total if carries else None,
+            status=passes.status,
+            value=passes.value,
             query_times=passes.query_times,
             wall_s=wall_s,
             measured_s=passes.measured_s,
-            message=last.message,
+            message=passes.last.message,
         )
         if pace is None:
             return trial
-        return steadied(trial, pace, spent=passes.spent, reused_at=before)
+        return steadied(trial, pace, spent=passes.reused_s, reused_at=before)
 
     def measure_queries(
         self, configuration: Configuration, timeouts_s: Mapping[str, float]
@@ -237,7 +235,7 @@ class Benchmark:
 
 
 def _nothing_ran(status: TrialStatus, reason: str) -> Passes:
-    return Passes(PassResult(status, 0.0, (), reason), measured_s=0.0)
+    return Passes(last=PassResult(status, 0.0, (), reason))
 
 
 def _survived(outcome: QueryOutcome) -> QueryOutcome:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from statistics import fmean
+from typing import TypeAlias
 
 from llmtune.benchmark.pace import metered
 from llmtune.benchmark.queries import QueryOutcome, run_query
@@ -14,6 +14,7 @@ from llmtune.benchmark.timed_pass import (
     WARM_FACTOR,
     Limits,
     PassResult,
+    RunQuery,
     run_pass,
     warm_pass,
 )
@@ -22,73 +23,114 @@ from llmtune.postgres.target import Connection
 from llmtune.trial import QueryTime, TrialStatus
 from workloads.workload import Query
 
+OnePass: TypeAlias = Callable[[RunQuery, Sequence[Query], Limits, float], PassResult]
+"""`run_pass` or `warm_pass`."""
+
+BEGUN = PassResult(TrialStatus.SUCCEEDED, 0.0, ())
+
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """What the passes of one trial came to.
+    """What the passes of one trial have come to so far.
 
     Attributes:
-        result: the last one's, which decides; over all queries where those to be reused
-            were run after all, and the means where all were timed twice.
+        reused: seconds of the queries that none of them has run.
+        timed: seconds of those that were timed, in the order in which they ran; the means
+            where all were timed twice; none where the last pass was one that warms and failed.
+        last: how the last one ended, which decides.
         measured_s: unweighted seconds in which queries ran, in all passes.
-        timed: the last one is the timed pass, not one that warms.
-        reused: seconds of queries that no pass ran.
-        spent: what these have of the result's total, weighted seconds.
-        probe_s: mean seconds of the pace probe behind the result's queries; None where
-            there was none.
+        probe_s: mean seconds of the pace probe while they were timed; None: there was none.
     """
 
-    result: PassResult
-    measured_s: float
-    timed: bool = False
-    reused: Mapping[str, float] = field(default_factory=dict)
-    spent: float = 0.0
+    reused: Mapping[Query, float] = field(default_factory=dict)
+    timed: Mapping[Query, float] = field(default_factory=dict)
+    last: PassResult = BEGUN
+    measured_s: float = 0.0
     probe_s: float | None = None
 
     @property
     def status(self) -> TrialStatus:
         """The last one's."""
-        return self.result.status
+        return self.last.status
+
+    @property
+    def total(self) -> float:
+        """Weighted seconds of what was timed and of what was reused."""
+        return _weighted(self.timed) + self.reused_s
+
+    @property
+    def reused_s(self) -> float:
+        """What reused times have of it."""
+        return _weighted(self.reused)
+
+    @property
+    def value(self) -> float | None:
+        """The total, or the cap that stopped the last pass; None where it failed."""
+        if self.status is TrialStatus.CAPPED:
+            return self.last.total
+        return self.total if self.status is TrialStatus.SUCCEEDED else None
 
     @property
     def query_times(self) -> tuple[QueryTime, ...]:
-        """Those that were reused, then those of the timed pass."""
+        """Those that were reused, then those that were timed."""
         if not self.timed:
             return ()
-        reused = (QueryTime(name, seconds, reused=True) for name, seconds in self.reused.items())
-        outcomes = self.result.outcomes
-        return (*reused, *(QueryTime(one.query_id, one.seconds) for one in outcomes))
+        reused = (QueryTime(one.id, seconds, reused=True) for one, seconds in self.reused.items())
+        timed = (QueryTime(one.id, seconds) for one, seconds in self.timed.items())
+        return (*reused, *timed)
 
-    def followed_by(self, rest: Passes) -> Passes:
-        """With those over the other queries, whose total holds this one's times already.
+    def without(self, queries: Sequence[Query]) -> Passes:
+        """Nothing reused of these queries, which are to be run."""
+        left = {one: seconds for one, seconds in self.reused.items() if one not in queries}
+        return replace(self, reused=left)
 
-        Nothing is reused then: what counts beside the rest's times was measured too.
-        """
-        whole = replace(rest, measured_s=self.measured_s + rest.measured_s, spent=0.0)
-        if not rest.timed:
-            return whole
-        outcomes = (*self.result.outcomes, *rest.result.outcomes)
-        probe_s = _mean_probe(self, rest)
-        return replace(whole, result=replace(rest.result, outcomes=outcomes), probe_s=probe_s)
+    def warmed(self, warm: PassResult) -> Passes:
+        """With a pass that warms, which ends the trial unless it succeeds."""
+        passes = replace(self, measured_s=self.measured_s + warm.query_seconds)
+        if warm.status is TrialStatus.SUCCEEDED:
+            return passes
+        return replace(passes, timed={}, last=warm, probe_s=warm.probe_s)
 
-    def confirmed_by(self, again: Passes) -> Passes:
-        """With a second timed pass over the same queries; the means of both are what counts."""
-        both = replace(again, measured_s=self.measured_s + again.measured_s)
-        first, second = self.result, again.result
-        if second.status is not TrialStatus.SUCCEEDED:
-            return both
-        earlier = {one.query_id: one.seconds for one in first.outcomes}
-        outcomes = tuple(
-            replace(one, seconds=fmean([earlier[one.query_id], one.seconds]))
-            for one in second.outcomes
+    def with_timed(self, queries: Sequence[Query], timed: PassResult) -> Passes:
+        """With a timed pass over queries, as far as it came."""
+        return replace(
+            self,
+            timed={**self.timed, **_seconds(queries, timed)},
+            last=timed,
+            measured_s=self.measured_s + timed.query_seconds,
+            probe_s=self._mean_probe(timed),
         )
-        mean = replace(second, outcomes=outcomes, total=fmean([first.total, second.total]))
-        return replace(both, result=mean, probe_s=_mean_probe(self, again))
+
+    def timed_again(self, again: PassResult) -> Passes:
+        """With a second timed pass over all queries; the means of both are what counts.
+
+        One that does not succeed decides, and has no other times than its own.
+        """
+        queries = tuple(self.timed)
+        both, second = self.with_timed(queries, again), _seconds(queries, again)
+        if again.status is not TrialStatus.SUCCEEDED:
+            return replace(both, timed=second, probe_s=again.probe_s)
+        return replace(both, timed={q: fmean([self.timed[q], second[q]]) for q in queries})
 
     def explained(self, reason: str) -> Passes:
         """See `Run.explained`."""
-        message = f"{reason}; {self.result.message}"
-        return replace(self, result=replace(self.result, message=message))
+        return replace(self, last=replace(self.last, message=f"{reason}; {self.last.message}"))
+
+    def _mean_probe(self, timed: PassResult) -> float | None:
+        """Of all timed passes, each for as long as its queries ran."""
+        if self.probe_s is None or timed.probe_s is None:
+            return self.probe_s or timed.probe_s
+        seconds = [sum(self.timed.values()), timed.query_seconds]
+        return fmean([self.probe_s, timed.probe_s], seconds)
+
+
+def _weighted(times: Mapping[Query, float]) -> float:
+    return sum(query.weight * seconds for query, seconds in times.items())
+
+
+def _seconds(queries: Sequence[Query], result: PassResult) -> dict[Query, float]:
+    """Of the queries as far as the pass came."""
+    return {q: one.seconds for q, one in zip(queries, result.outcomes, strict=False)}
 
 
 def run_passes(
@@ -108,70 +150,85 @@ def run_passes(
         warmth: what the server has read so far; kept up where `savings` knows the plans.
         steady: probe the machine's pace between the queries.
     """
-    run = partial(_run_passes, connection, warmth=warmth, steady=steady)
-    passes = run(savings, warm_passes)
-    if savings.rest and _may_be_best(passes, savings):
-        measured_s = passes.result.total - savings.spent
-        passes = passes.followed_by(run(savings.for_the_rest(measured_s), warm_passes))
+    session = _Session(connection, savings, warm_passes, warmth, steady)
+    passes = session.run(savings.queries, Passes(savings.reused))
+    if passes.reused and _may_be_best(passes, savings):
+        passes = session.run(tuple(passes.reused), passes)
     if _may_be_best(passes, savings):
-        passes = passes.confirmed_by(run(savings.once_more(), warm_passes=0))
+        passes = session.run_again(passes)
     return passes
 
 
 def _may_be_best(passes: Passes, savings: Savings) -> bool:
-    return passes.status is TrialStatus.SUCCEEDED and passes.result.total < savings.to_beat
+    return passes.status is TrialStatus.SUCCEEDED and passes.total < savings.to_beat
 
 
-def _run_passes(
-    connection: Connection,
-    savings: Savings,
-    warm_passes: int,
-    *,
-    warmth: Warmth,
-    steady: bool,
-) -> Passes:
-    observed, limits = partial(_observed, connection, savings, warmth), savings.limits
-    run, meter = metered(observed, connection, steady, len(savings.queries))
-    measured_s = 0.0
-    for _ in range(warm_passes):
-        warm = warmth.on(connection) if savings.plans else frozenset()
-        chosen = savings.to_warm(warm)
-        rest = [query for query in savings.queries if query not in chosen]
-        warmed = warm_pass(run, chosen, limits, savings.spent + limits.least(rest))
-        measured_s += warmed.query_seconds
-        if warmed.status is not TrialStatus.SUCCEEDED:
-            return Passes(warmed, measured_s, probe_s=meter.mean if meter else None)
-        limits = _learned(limits, warmed)
-    if savings.plans:
-        _touch_catalog(connection, savings)
-    run, meter = metered(observed, connection, steady, len(savings.queries))
-    timed = run_pass(run, savings.queries, limits, savings.spent)
-    return Passes(
-        timed,
-        measured_s + timed.query_seconds,
-        timed=True,
-        reused=savings.reused,
-        spent=savings.spent,
-        probe_s=meter.mean if meter else None,
-    )
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One connection under the trial's configuration, and how the trial is measured on it."""
 
+    connection: Connection
+    savings: Savings
+    warm_passes: int
+    warmth: Warmth
+    steady: bool
 
-def _mean_probe(*passes: Passes) -> float | None:
-    """Of several passes, each for as long as its queries ran."""
-    known = [
-        (each.probe_s, each.result.query_seconds) for each in passes if each.probe_s is not None
-    ]
-    return fmean(*zip(*known, strict=True)) if known else None
+    def run(self, queries: Sequence[Query], passes: Passes) -> Passes:
+        """Warm for queries and time them; what else counts so far counts towards the cap."""
+        passes, limits = passes.without(queries), self.savings.limits
+        spent = passes.total
+        for _ in range(self.warm_passes):
+            chosen = self._to_warm(queries)
+            rest = limits.least(query for query in queries if query not in chosen)
+            warm = self._watched(warm_pass, chosen, limits, spent + rest, probes=len(queries))
+            passes = passes.warmed(warm)
+            if passes.status is not TrialStatus.SUCCEEDED:
+                return passes
+            limits = _learned(limits, warm)
+        return passes.with_timed(queries, self._timed(queries, limits, spent))
 
+    def run_again(self, passes: Passes) -> Passes:
+        """Time all queries once more: to their end, however long they take.
 
-def _observed(
-    connection: Connection, savings: Savings, warmth: Warmth, query: Query, timeout_s: float
-) -> QueryOutcome:
-    """Run the query, and note what the server has read for it."""
-    outcome = run_query(connection, query, timeout_s)
-    if outcome.status is TrialStatus.SUCCEEDED and savings.plans:
-        warmth.add(savings.plans[query.id])
-    return outcome
+        That the total stays below the cap is known from the first time. A cap would make of
+        a machine that stalls just then a bound that the real total does not lie beyond.
+        """
+        limits = Limits(self.savings.limits.query_timeout_s)
+        return passes.timed_again(self._timed(tuple(passes.timed), limits, spent=0.0))
+
+    def _to_warm(self, queries: Sequence[Query]) -> Sequence[Query]:
+        warm = self.warmth.on(self.connection) if self.savings.plans else frozenset()
+        return self.savings.to_warm(queries, warm)
+
+    def _timed(self, queries: Sequence[Query], limits: Limits, spent: float) -> PassResult:
+        if self.savings.plans:
+            self._touch_catalog(queries)
+        return self._watched(run_pass, queries, limits, spent, probes=len(queries))
+
+    def _watched(
+        self, one: OnePass, queries: Sequence[Query], limits: Limits, spent: float, *, probes: int
+    ) -> PassResult:
+        """A pass with probes behind its queries, as often as a pass over so many deserves."""
+        run, meter = metered(self._observed, self.connection, self.steady, probes)
+        result = one(run, queries, limits, spent)
+        return replace(result, probe_s=meter.mean if meter else None)
+
+    def _observed(self, query: Query, timeout_s: float) -> QueryOutcome:
+        """Run the query, and note what the server has read for it."""
+        outcome = run_query(self.connection, query, timeout_s)
+        if outcome.status is TrialStatus.SUCCEEDED and self.savings.plans:
+            self.warmth.add(self.savings.plans[query.id])
+        return outcome
+
+    def _touch_catalog(self, queries: Sequence[Query]) -> None:
+        """Plan a few queries, so that a new session knows all relations before it is timed.
+
+        A warm pass over all queries does so by the way. What goes wrong here goes wrong
+        again when the query is run.
+        """
+        for query in self.savings.to_warm(queries, frozenset()):
+            planned = replace(query, sql=f"EXPLAIN {query.sql}", writes=False)
+            run_query(self.connection, planned, self.savings.limits.query_timeout_s)
 
 
 def _learned(limits: Limits, warmed: PassResult) -> Limits:
@@ -179,14 +236,3 @@ def _learned(limits: Limits, warmed: PassResult) -> Limits:
     if not limits.bounds:
         return limits
     return limits.raised({one.query_id: one.seconds / WARM_FACTOR for one in warmed.outcomes})
-
-
-def _touch_catalog(connection: Connection, savings: Savings) -> None:
-    """Plan a few queries, so that a new session knows all relations before it is timed.
-
-    A warm pass over all queries does so by the way. What goes wrong here goes wrong
-    again when the query is run.
-    """
-    for query in savings.to_warm(frozenset()):
-        planned = replace(query, sql=f"EXPLAIN {query.sql}", writes=False)
-        run_query(connection, planned, savings.limits.query_timeout_s)

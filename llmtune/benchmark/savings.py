@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.history import History
@@ -40,54 +40,29 @@ class Savings:
     Attributes:
         queries: what is run, in this order.
         limits: where it stops.
-        reused: seconds of the queries that are not run.
-        rest: these queries.
-        spent: their share of the workload's total, weighted seconds.
+        reused: seconds of the queries that are not run, unless the trial may be the best.
         to_beat: a total, weighted seconds. A trial that undercuts it may be the best, and
             is measured whole and a second time: else the best would be what luck made
             of a single pass, or of those that its times were reused from.
-        plans: of the queries that are run; empty where every warm pass is a full one.
+        plans: of all queries; empty where every warm pass is a full one.
         typical: about how long queries take, seconds; empty where nothing is known.
         cached: the whole database stays in memory when the server restarts.
     """
 
     queries: tuple[Query, ...]
     limits: Limits
-    reused: Mapping[str, float] = field(default_factory=dict)
-    rest: tuple[Query, ...] = ()
-    spent: float = 0.0
+    reused: Mapping[Query, float] = field(default_factory=dict)
     to_beat: float = -math.inf
     plans: Mapping[str, PlanNode] = field(default_factory=dict)
     typical: Mapping[str, float] = field(default_factory=dict)
     cached: bool = False
 
-    def for_the_rest(self, measured_s: float) -> Savings:
-        """How to measure the queries that were to be reused.
-
-        Args:
-            measured_s: weighted seconds that the others took.
-        """
-        return replace(
-            self, queries=self.rest, reused={}, rest=(), spent=measured_s, to_beat=-math.inf
-        )
-
-    def once_more(self) -> Savings:
-        """How to measure all queries for a second time: to their end, however long they take.
-
-        That the total stays below the cap is known from the first time. A cap would make of
-        a machine that stalls just then a bound that the real total does not lie beyond.
-        """
-        queries, limits = (*self.queries, *self.rest), Limits(self.limits.query_timeout_s)
-        return replace(
-            self, queries=queries, limits=limits, reused={}, rest=(), spent=0.0, to_beat=-math.inf
-        )
-
-    def to_warm(self, warm: frozenset[str]) -> tuple[Query, ...]:
-        """What has to be run before the timed pass, where `warm` has been read already."""
+    def to_warm(self, queries: Sequence[Query], warm: frozenset[str]) -> Sequence[Query]:
+        """What has to be run before `queries` are timed, where `warm` has been read already."""
         if not self.plans:
-            return self.queries
+            return queries
         reading = scans if self.cached else reads
-        return cover(self.queries, self.plans, warm, self._seconds, reading)
+        return cover(queries, self.plans, warm, self._seconds, reading)
 
     def _seconds(self, query: Query) -> float:
         return self.typical.get(query.id, self.plans[query.id].total_cost)
@@ -123,7 +98,7 @@ class Saver:
         """
         history = History(earlier)
         reused = self._reused(configuration, history) if cheap.reuse else {}
-        queries = tuple(query for query in self._queries if query.id not in reused)
+        queries = tuple(query for query in self._queries if query not in reused)
         if cheap.order and limits.cap < math.inf:
             default = self._plans(self._space.baseline())
             queries = discriminating(queries, history, default, self._plans(configuration))
@@ -131,8 +106,6 @@ class Saver:
             queries,
             limits.raised(history.fastest()) if cheap.bounds else limits,
             reused,
-            tuple(query for query in self._queries if query.id in reused),
-            sum(query.weight * reused.get(query.id, 0.0) for query in self._queries),
             DOUBT
             * min((one.value for one in earlier if one.succeeded and one.value), default=math.inf),
             self._plans(configuration) if cheap.skip_warm else {},
@@ -140,8 +113,9 @@ class Saver:
             cached=self._database_bytes <= CACHED_SHARE * self._space.hardware.memory,
         )
 
-    def _reused(self, configuration: Configuration, history: History) -> dict[str, float]:
-        return reusable(self._queries, history, configuration, self._conditions_of)
+    def _reused(self, configuration: Configuration, history: History) -> dict[Query, float]:
+        known = reusable(self._queries, history, configuration, self._conditions_of)
+        return {query: known[query.id] for query in self._queries if query.id in known}
 
     def _conditions_of(self, query_id: str, configuration: Configuration) -> Conditions:
         key = (query_id, configuration)

@@ -26,12 +26,14 @@ class PassResult:
         status: SUCCEEDED, CAPPED, or that of the query which ended the pass.
         total: weighted seconds; of a CAPPED pass the cap, a lower bound.
         outcomes: of the queries as far as the pass came.
+        probe_s: mean seconds of the pace probe behind them; None where there was none.
     """
 
     status: TrialStatus
     total: float
     outcomes: tuple[QueryOutcome, ...]
     message: str = ""
+    probe_s: float | None = None
 
     @property
     def query_seconds(self) -> float:

@@ -14,67 +14,108 @@ from llmtune.benchmark.queries import QueryOutcome
 from llmtune.benchmark.timed_pass import PassResult
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Pace, Trial, TrialStatus
+from workloads.workload import Query
 
 some_seconds = st.lists(st.floats(0.001, 100.0), min_size=1, max_size=5)
 ratios = st.floats(0.2, 5.0)
 
 
+def queries(prefix: str, count: int) -> tuple[Query, ...]:
+    """They weigh as much as their place says."""
+    names = [f"{prefix}{number}" for number in range(count)]
+    return tuple(Query(name, "SELECT 1", name, 1.0 + at) for at, name in enumerate(names))
+
+
 def result(
-    prefix: str,
+    asked: Sequence[Query],
     seconds: Sequence[float],
-    before: float = 0.0,
     status: TrialStatus = TrialStatus.SUCCEEDED,
+    total: float = 0.0,
+    probe_s: float | None = None,
 ) -> PassResult:
-    """Of a pass over queries of weight 1 whose total began with `before`."""
-    outcomes = [QueryOutcome(f"{prefix}{n}", s, status) for n, s in enumerate(seconds)]
-    return PassResult(status, before + sum(seconds), tuple(outcomes))
+    outcomes = (QueryOutcome(q.id, s, status) for q, s in zip(asked, seconds, strict=False))
+    return PassResult(status, total, tuple(outcomes), "", probe_s)
+
+
+def timed(asked: Sequence[Query], seconds: Sequence[float], probe_s: float | None = None) -> Passes:
+    return Passes().with_timed(asked, result(asked, seconds, probe_s=probe_s))
 
 
 def reusing(ran: Sequence[float], known: float) -> Passes:
     """A timed pass and the warm one before it, which took as long; one query was reused."""
-    first = result("ran", ran, known)
-    return Passes(first, 2 * sum(ran), timed=True, reused={"known": known}, spent=known)
+    asked = queries("ran", len(ran))
+    first = Passes(dict.fromkeys(queries("known", 1), known))
+    return first.warmed(result(asked, ran)).with_timed(asked, result(asked, ran))
 
 
-def rest(first: Passes, seconds: Sequence[float]) -> Passes:
-    """A timed pass over what `first` reused, which goes on from what that one measured."""
-    measured_s = first.result.query_seconds
-    timed = result("rest", seconds, measured_s)
-    return Passes(timed, sum(seconds), timed=True, spent=measured_s)
+def weighted(asked: Sequence[Query], seconds: Sequence[float]) -> float:
+    return sum(q.weight * s for q, s in zip(asked, seconds, strict=True))
 
 
-@given(some_seconds, st.floats(0.001, 100.0), some_seconds, ratios, ratios)
+@given(some_seconds, st.floats(0.001, 100.0))
+def test_what_was_not_run_counts_as_it_was_known(ran, known):
+    passes = reusing(ran, known)
+    assert passes.measured_s == pytest.approx(2 * sum(ran))
+    assert passes.reused_s == known
+    assert passes.total == pytest.approx(known + weighted(queries("ran", len(ran)), ran))
+    assert [one.reused for one in passes.query_times] == [True] + [False] * len(ran)
+
+
+@given(some_seconds, st.floats(0.001, 100.0), st.floats(0.001, 100.0), ratios, ratios)
 def test_what_was_measured_whole_reuses_nothing_and_is_all_at_its_own_pace(
-    ran, known, others, ratio, before
+    ran, known, really, ratio, before
 ):
-    first = reusing(ran, known)
-    whole = first.followed_by(rest(first, others))
-    assert (whole.spent, whole.reused) == (0.0, {})
-    assert whole.measured_s == pytest.approx(2 * sum(ran) + sum(others))
+    rest = queries("known", 1)
+    whole = reusing(ran, known).without(rest).with_timed(rest, result(rest, [really]))
+    assert (whole.reused_s, dict(whole.reused)) == (0.0, {})
+    assert whole.measured_s == pytest.approx(2 * sum(ran) + really)
     trial = Trial(
-        0,
-        "test",
-        Configuration({}),
-        TrialStatus.SUCCEEDED,
-        whole.result.total,
-        whole.query_times,
+        0, "test", Configuration({}), TrialStatus.SUCCEEDED, whole.value, whole.query_times
     )
-    steady = steadied(trial, Pace(ratio, 1.0), spent=whole.spent, reused_at=before)
-    assert steady.value == pytest.approx(sum(one.seconds for one in steady.query_times))
+    steady = steadied(trial, Pace(ratio, 1.0), spent=whole.reused_s, reused_at=before)
+    weights = {q.id: q.weight for q in (*queries("ran", len(ran)), *rest)}
+    total = sum(weights[one.query_id] * one.seconds for one in steady.query_times)
+    assert steady.value == pytest.approx(total)
 
 
 @given(some_seconds, st.floats(0.1, 10.0))
 def test_a_trial_that_was_timed_twice_counts_both_passes_and_is_worth_their_mean(ran, slower):
-    first = Passes(result("q", ran), sum(ran), timed=True)
+    asked = queries("q", len(ran))
     second = [one * slower for one in ran]
-    both = first.confirmed_by(Passes(result("q", second), sum(second), timed=True))
+    both = timed(asked, ran).timed_again(result(asked, second))
     assert both.measured_s == pytest.approx(sum(ran) + sum(second))
-    assert both.result.total == pytest.approx((sum(ran) + sum(second)) / 2)
-    assert sum(one.seconds for one in both.query_times) == pytest.approx(both.result.total)
+    assert both.value == pytest.approx((weighted(asked, ran) + weighted(asked, second)) / 2)
+    assert [one.query_id for one in both.query_times] == [q.id for q in asked]
 
 
 def test_a_second_pass_that_fails_decides_and_its_seconds_count_too():
-    first = Passes(result("q", [1.0, 2.0]), 3.0, timed=True)
-    failed = result("q", [0.5], status=TrialStatus.FAILED)
-    both = first.confirmed_by(Passes(failed, 0.5, timed=True))
-    assert (both.result, both.measured_s) == (failed, 3.5)
+    asked = queries("q", 2)
+    failed = result(asked, [0.5], TrialStatus.FAILED, probe_s=0.003)
+    both = timed(asked, [1.0, 2.0], probe_s=0.002).timed_again(failed)
+    assert (both.status, both.value, both.measured_s) == (TrialStatus.FAILED, None, 3.5)
+    assert [(one.query_id, one.seconds) for one in both.query_times] == [("q0", 0.5)]
+    assert both.probe_s == 0.003
+
+
+def test_a_capped_trial_is_worth_its_cap_and_tells_times_as_far_as_it_came():
+    asked = queries("q", 3)
+    capped = Passes().with_timed(asked, result(asked, [1.0, 2.0], TrialStatus.CAPPED, total=4.5))
+    assert (capped.value, len(capped.query_times)) == (4.5, 2)
+
+
+def test_a_pass_that_warms_ends_the_trial_without_times():
+    rest = queries("known", 1)
+    stopped = result(rest, [3.0], TrialStatus.CAPPED, total=9.0, probe_s=0.004)
+    passes = reusing([1.0, 2.0], 0.1).without(rest).warmed(stopped)
+    assert (passes.status, passes.value, passes.query_times) == (TrialStatus.CAPPED, 9.0, ())
+    assert (passes.measured_s, passes.probe_s) == (9.0, 0.004)
+
+
+def test_passes_share_a_pace_by_how_long_they_ran():
+    asked, rest = queries("q", 1), queries("rest", 1)
+    first = timed(asked, [3.0], probe_s=0.002)
+    both = first.with_timed(rest, result(rest, [1.0], probe_s=0.006))
+    assert both.probe_s == pytest.approx(0.003)
+    assert first.with_timed(rest, result(rest, [1.0])).probe_s == 0.002
+    nothing = timed(asked, [0.0], probe_s=0.002)
+    assert nothing.probe_s == 0.002, "a query that the server refused took no time"
