@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Self
 
-from llmtune.errors import (
-    ConnectionFailed,
-    LoginRefused,
-    ServerDidNotStart,
-    TargetError,
-    UsageError,
-)
+from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.live.address import parse_address
-from llmtune.postgres.live.auto_conf_file import FolderFile
-from llmtune.postgres.live.entries import OwnersEntries
+from llmtune.postgres.live.auto_conf_file import AutoConfFile, FolderFile
+from llmtune.postgres.live.control import ServerControl
 from llmtune.postgres.live.login import Login
 from llmtune.postgres.live.machine import (
     Stated,
@@ -31,8 +24,6 @@ from llmtune.postgres.live.pooler import refuse_pooler
 from llmtune.postgres.live.preflight import read_report
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.restarter import Restarter
-from llmtune.postgres.live.waiting import await_start, connect_patiently, start_of
-from llmtune.postgres.originals import read_entries
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, ExplainsLoss, check_version
 
@@ -75,18 +66,12 @@ class DsnTarget:
         self._login = Login(self._address)
         self._stated = hardware
         self._restarter = restarter
-        self._start_patience_s = start_patience_s
-        self._recovery_patience_s = recovery_patience_s
+        self._control = ServerControl(
+            self.connect, restarter, start_patience_s, recovery_patience_s
+        )
         self._everyone = everyone
         self._report: ServerReport | None = None
-        self._entries: OwnersEntries | None = None
-        self._ours: dict[str, Collection[str | None]] = {}
-        self._last: dict[str, str] = {}
         self._folder: Path | None = None
-        self._started = 0.0
-        self._down = False
-        self._gone = False
-        self._restart_seconds = 0.0
 
     @property
     def name(self) -> str:
@@ -120,7 +105,7 @@ class DsnTarget:
     @property
     def restart_seconds(self) -> float:
         """See `Target.restart_seconds`."""
-        return self._restart_seconds
+        return self._control.restart_seconds
 
     @property
     def data_folder(self) -> Path | None:
@@ -142,7 +127,7 @@ class DsnTarget:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if not (self._ours or self._down):
+        if not self._control.has_work:
             return
         try:
             self.recover()
@@ -168,7 +153,7 @@ class DsnTarget:
             self._report = read_report(
                 connection, name, hardware, process, way, everyone=self._everyone
             )
-        self._started = self._report.started
+        self._control.saw_start(self._report.started)
         return self._report
 
     def check_restarter(self) -> None:
@@ -203,14 +188,11 @@ class DsnTarget:
         For whoever changed them to stay: an answer that is applied for good, or
         settings that were put back after another run. The report is made anew.
         """
-        self.inspect()
-        with self.connect() as connection, loss_is_failure():
-            self._entries = OwnersEntries.read(connection, self.report.reachable)
-        self._ours = {}
+        self._control.settle(self.inspect().reachable)
 
     def note_entries(self, ours: Mapping[str, Collection[str | None]]) -> None:
         """See `NotesEntries.note_entries`."""
-        self._ours |= ours
+        self._control.note_entries(ours)
 
     def connect(
         self, database: str | None = None, settings: Mapping[str, str] | None = None
@@ -233,18 +215,7 @@ class DsnTarget:
                 f"{self.name} cannot be restarted by LLMTune: give --allow-restart "
                 "and a way, such as --restart-unit"
             )
-        self._look_once_more()
-        begin = time.monotonic()
-        try:
-            self._restarter.restart()
-            self._started = await_start(
-                self.connect, self._started, self._restarter, self._start_patience_s
-            )
-        except ServerDidNotStart:
-            self._down = True
-            raise
-        finally:
-            self._restart_seconds += time.monotonic() - begin
+        self._control.restart(self._restarter)
 
     def recover(self) -> None:
         """See `Target.recover`; without a way to restart, a server that is down is waited for.
@@ -256,42 +227,15 @@ class DsnTarget:
                 message has the lines to take out of them.
             TargetError: it refuses to have its settings put back.
         """
-        with self._reconnect() as connection, loss_is_failure():
-            if self._entries is None:
-                return
-            waiting = self._entries.put_back(connection, self._ours)
-        if waiting and self._restarter is not None:
-            self.restart()
+        self._control.recover(self._settings_file)
 
     def explain_loss(self) -> str:
         """See `ExplainsLoss`: where the way to restart leads to somebody who can tell."""
         return self._restarter.explain_loss() if isinstance(self._restarter, ExplainsLoss) else ""
 
-    def _reconnect(self) -> Connection:
-        """A connection to the server, which is brought up for it if that takes undoing."""
-        patience_s = 0.0 if self._down or self._gone else self._recovery_patience_s
-        try:
-            connection = connect_patiently(self.connect, patience_s)
-        except LoginRefused:
-            self._gone = True
-            raise  # it runs, and others may work on it
-        except ConnectionFailed:
-            self._gone = True
-            if self._restarter is None or self._entries is None:
-                raise
-            folder = self.data_folder
-            file = self._restarter.settings_file or (FolderFile(folder) if folder else None)
-            self._entries.undo_outside(file, self._last, self._ours)
-            self.restart()
-            self._down = False
-            connection = self.connect()
-        self._gone = False
-        return connection
-
-    def _look_once_more(self) -> None:
-        """While it still answers: since when it runs, and what it may refuse to start with."""
-        if self._entries is None or self._down:
-            return
-        with self.connect() as connection, loss_is_failure():
-            self._started = start_of(connection)
-            self._last = read_entries(connection, self._ours)
+    @property
+    def _settings_file(self) -> AutoConfFile | None:
+        """ALTER SYSTEM's file, where it is in reach of us while the server is down."""
+        file = None if self._restarter is None else self._restarter.settings_file
+        folder = self.data_folder
+        return file or (None if folder is None else FolderFile(folder))
