@@ -12,7 +12,8 @@ exits with `exit_code`; a traceback always means a defect in LLMTune.
     |-- TargetError                  the server cannot be reached or controlled
     |   |-- ServerDidNotStart        start or restart failed; `log` holds the tail
     |   |-- ConnectionFailed         nothing answers at the address
-    |   |   `-- LoginRefused         a server answers, but does not let us in
+    |   |   |-- LoginRefused         a server answers, but does not let us in
+    |   |   `-- ServerNotReady       a server answers, but starts or shuts down just now
     |   |-- UnsupportedServer        a server version outside the catalogue's
     |   `-- ReadBackMismatch         the server runs other values than applied
     |-- LoadError                    a data set could not be loaded
@@ -81,6 +82,14 @@ class LoginRefused(ConnectionFailed):
     """A server answers and does not let us in, or the address cannot be right.
 
     So it is not down: to restart it, or to mend its files, would not help.
+    """
+
+
+class ServerNotReady(ConnectionFailed):
+    """A server answers that it starts, replays its WAL or shuts down just now.
+
+    So it is waited for, however long that takes: to restart it would only make it
+    begin anew.
     """
 
 

@@ -149,14 +149,15 @@ def _restore(
 ) -> Restored:
     """Through the server; where it does not come up, through its file first."""
     from llmtune.cli.targets import live_target
-    from llmtune.errors import ConnectionFailed, LoginRefused
+    from llmtune.errors import ConnectionFailed, LoginRefused, ServerNotReady
+    from llmtune.postgres.live.waiting import connect_patiently
     from llmtune.postgres.tuner_lock import TunerLock
     from llmtune.tuning.restore import restore as put_back
 
     try:
         target = live_target(request)
-        target.connect().close()
-    except LoginRefused:
+        connect_patiently(target.connect, 0.0, tell=_tell_waiting).close()
+    except (LoginRefused, ServerNotReady):
         raise  # it runs: a restart would only disturb it
     except ConnectionFailed as error:
         _bring_up(request, point, error, force=force)
@@ -164,6 +165,10 @@ def _restore(
         done = put_back(target, points, point, force=force)
         target.settle()
     return done
+
+
+def _tell_waiting(text: str) -> None:
+    typer.secho(f"llmtune: {text}", fg="yellow", err=True)
 
 
 def _bring_up(

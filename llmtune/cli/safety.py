@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import typer
+from rich.markup import escape
 
 from llmtune.cli.progress import Reporter
 from llmtune.errors import LLMTuneError, SessionError, TargetError
@@ -68,6 +69,7 @@ class Safety:
             self.warn(target)
             yield None
             return
+        target.tell(lambda text: self.reporter.say(escape(text)))
         if target.report.standby and not self.risks.standby:
             raise TargetError(f"{target.name} is a standby; --allow-standby tunes it nevertheless")
         with TunerLock(target) as lock:

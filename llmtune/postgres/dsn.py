@@ -24,10 +24,9 @@ from llmtune.postgres.live.pooler import refuse_pooler
 from llmtune.postgres.live.preflight import read_report
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.restarter import Restarter
+from llmtune.postgres.live.waiting import Notice, Patience
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, ExplainsLoss, check_version
-
-RECOVERY_PATIENCE_S = START_PATIENCE_S = 60.0
 
 
 class DsnTarget:
@@ -44,8 +43,7 @@ class DsnTarget:
         hardware: StatedHardware = Stated(),  # noqa: B008  it is immutable
         restarter: Restarter | None = None,
         *,
-        start_patience_s: float = START_PATIENCE_S,
-        recovery_patience_s: float = RECOVERY_PATIENCE_S,
+        patience: Patience = Patience(),  # noqa: B008  as this
         everyone: bool = False,
     ) -> None:
         """Read the address; nothing is connected yet.
@@ -55,8 +53,7 @@ class DsnTarget:
                 `service=...`; the PG* variables and pgpass give what it leaves open.
             hardware: what the server may use, as far as the user says it.
             restarter: how it may be restarted; None: not at all.
-            start_patience_s: how long it may take to answer after a restart.
-            recovery_patience_s: how long one that went away is waited for.
+            patience: how long it is waited for.
             everyone: knobs are changed for all sessions, not for our own alone.
 
         Raises:
@@ -66,9 +63,7 @@ class DsnTarget:
         self._login = Login(self._address)
         self._stated = hardware
         self._restarter = restarter
-        self._control = ServerControl(
-            self.connect, restarter, start_patience_s, recovery_patience_s
-        )
+        self._control = ServerControl(self.connect, restarter, patience)
         self._everyone = everyone
         self._report: ServerReport | None = None
         self._folder: Path | None = None
@@ -190,6 +185,10 @@ class DsnTarget:
         """
         self._control.settle(self.inspect().reachable)
 
+    def tell(self, notice: Notice) -> None:
+        """Have somebody told, from now on, while the server is waited for."""
+        self._control.tell = notice
+
     def note_entries(self, ours: Mapping[str, Collection[str | None]]) -> None:
         """See `NotesEntries.note_entries`."""
         self._control.note_entries(ours)
@@ -209,6 +208,7 @@ class DsnTarget:
 
         Raises:
             TargetError: there is no way to.
+            ServerNotReady: it still starts after hours.
         """
         if self._restarter is None:
             raise TargetError(
@@ -222,7 +222,7 @@ class DsnTarget:
 
         Raises:
             ConnectionFailed: it does not come back within a minute, or does not let us
-                in; the next call does not wait for it again.
+                in, or is not ready after hours; the next call does not wait for it again.
             ServerDidNotStart: it does not start, and its files are out of reach; the
                 message has the lines to take out of them.
             TargetError: it refuses to have its settings put back.

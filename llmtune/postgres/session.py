@@ -9,7 +9,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo, PGconn, Ping
 
-from llmtune.errors import ConnectionFailed, LoginRefused, TargetError
+from llmtune.errors import ConnectionFailed, LoginRefused, ServerNotReady, TargetError
 from llmtune.postgres.target import Connection
 
 LOST = ("08", "57P")
@@ -28,6 +28,13 @@ https://www.postgresql.org/docs/current/runtime-config-client.html#RUNTIME-CONFI
 ENCODING = "UTF8"
 """Of the statements that we send, whatever the database's own encoding is: the server
 translates."""
+
+FAILURES = {
+    Ping.OK: LoginRefused,
+    Ping.NO_ATTEMPT: LoginRefused,  # the address cannot be right
+    Ping.REJECT: ServerNotReady,
+}
+"""What a failed login is by the answer to libpq's ping; nothing answers where there is none."""
 
 SET_ALL = """
     SELECT set_config(name, value, false)
@@ -52,7 +59,8 @@ def open_session(
         unlimited: lift the limits of the role and database that `settings` leave.
 
     Raises:
-        ConnectionFailed: nothing answers, or the server starts or ends just now.
+        ConnectionFailed: nothing answers.
+        ServerNotReady: the server starts, replays its WAL or shuts down just now.
         LoginRefused: a server answers, but refuses the login.
         TargetError: the server refuses a setting.
     """
@@ -60,7 +68,7 @@ def open_session(
         where = make_conninfo(**_as_ours(parameters))
         connection = psycopg.connect(where, autocommit=True)
     except psycopg.Error as error:
-        kind = LoginRefused if _not_down(parameters) else ConnectionFailed
+        kind = FAILURES.get(_ping(parameters), ConnectionFailed)
         raise kind(f"cannot connect to the server: {_one_line(error)}") from error
     if unlimited:
         settings = {**no_limits(connection.info.server_version // 10000), **settings}
@@ -92,8 +100,8 @@ def _as_ours(parameters: Mapping[str, str]) -> dict[str, str]:
     return {"application_name": "llmtune", **parameters, "client_encoding": ENCODING}
 
 
-def _not_down(parameters: Mapping[str, str]) -> bool:
-    """Whether it is no server's absence that keeps us from connecting.
+def _ping(parameters: Mapping[str, str]) -> Ping:
+    """What a server that we could not log in to answers, if there is one.
 
     A refusal to log in carries no SQL state that could be asked for. libpq's ping
     tells it from a server that is starting or shutting down, and needs no password:
@@ -104,8 +112,8 @@ def _not_down(parameters: Mapping[str, str]) -> bool:
     try:
         where = make_conninfo(**{**plain, "sslmode": "disable"})
     except psycopg.ProgrammingError:
-        return True
-    return PGconn.ping(where.encode()) in (Ping.OK, Ping.NO_ATTEMPT)
+        return Ping.NO_ATTEMPT
+    return Ping(PGconn.ping(where.encode()))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pytest
 from llmtune.errors import ConnectionFailed
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.live.waiting import Patience
 from llmtune.tuning.record import SessionStatus
 from tests.faults.scene import Scene
 from tests.faults.wire import Line, Point
@@ -172,7 +173,7 @@ def test_rights_are_taken_away(scene: Scene) -> None:
 
 
 def test_a_server_that_stays_away_is_waited_for_once(scene: Scene) -> None:
-    target = DsnTarget(scene.address, Hardware(2, 1 << 30), recovery_patience_s=1.0)
+    target = DsnTarget(scene.address, Hardware(2, 1 << 30), patience=Patience(recovery_s=1.0))
 
     def lose_it() -> None:
         with target:

@@ -1,8 +1,9 @@
-"""For tests: a server's address for a role, and a standby that follows it."""
+"""For tests: a server's address for a role, a standby that follows it, a start that takes long."""
 
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,37 @@ def grant_alter_system(server: EmbeddedTarget, role: str, names: Iterable[str]) 
     with server.connect() as connection:
         for name in names:
             connection.execute(granted.format(sql.Identifier(name), sql.Identifier(role)))
+
+
+class SlowStart:
+    """Restarts a server that then replays WAL, and lets nobody in until it is let go."""
+
+    def __init__(self, server: EmbeddedTarget, cache: Path) -> None:
+        self._server = server
+        self._account = server_account()
+        binaries = runnable_binaries(find_binaries(), self._account, cache)
+        self._program = binaries.program("pg_ctl")
+        self._gate = server.data_folder / "gate"
+        self._gate.unlink(missing_ok=True)
+        wait = f"while [ ! -e {self._gate} ]; do sleep 0.05; done; false"
+        with server.connect() as connection:
+            asks = sql.SQL("ALTER SYSTEM SET restore_command = {}").format(sql.Literal(wait))
+            connection.execute(asks)
+
+    def restart(self) -> None:
+        folder = self._server.data_folder
+        (folder / "recovery.signal").touch()
+        give(self._account, folder / "recovery.signal")
+        where = ["-D", str(folder), "-l", str(folder.parent / "log")]
+        done = run_as(self._account, [self._program, "restart", *where, "-m", "fast", "--no-wait"])
+        assert done.returncode == 0, done.stderr
+
+    def let_go(self) -> None:
+        """For good: later restarts are not held either."""
+        self._gate.touch()
+
+    def let_go_after(self, seconds: float) -> None:
+        threading.Timer(seconds, self.let_go).start()
 
 
 @contextmanager

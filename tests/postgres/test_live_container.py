@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -56,17 +56,24 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(postgres_image: str) -> Iterator[Served]:
+    with serving(postgres_image) as served:
+        yield served
+
+
+@contextmanager
+def serving(image: str, **options: str) -> Iterator[Served]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with closing(connect_engine()) as engine:
         container = engine.containers.run(
-            postgres_image,
+            image,
             detach=True,
             environment={"POSTGRES_PASSWORD": "hunter2"},
             ports={"5432/tcp": ("127.0.0.1", port)},
             mem_limit=MEMORY,
             nano_cpus=10**9,
+            **options,
         )
         dsn = f"postgresql://postgres:hunter2@127.0.0.1:{port}/postgres"
         try:
@@ -111,6 +118,19 @@ def test_a_container_that_does_not_start_is_mended_from_outside(served: Served) 
         assert "FATAL" in failure.value.log
         target.recover()
         assert shared_buffers(served) == "128MB"
+
+
+def test_a_restart_waits_for_no_session_whatever_the_images_stop_signal(
+    postgres_image: str,
+) -> None:
+    with serving(postgres_image, stop_signal="SIGTERM") as served:
+        restarter = ContainerRestarter(served.name)
+        session = DsnTarget(served.dsn).connect()
+        restarter.restart()
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+        connect_patiently(DsnTarget(served.dsn).connect, 60.0).close()
+        assert "database system was shut down" in restarter.log_tail()
 
 
 def test_a_session_out_of_memory_is_explained(served: Served) -> None:

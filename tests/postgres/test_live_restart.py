@@ -33,6 +33,7 @@ from llmtune.postgres.live.restarter import (
     run_command,
     unit_restarter,
 )
+from llmtune.postgres.live.waiting import Patience
 from llmtune.postgres.settings import SettingsApplier
 from tests.postgres.live_server import address, entries, run, shown
 
@@ -128,7 +129,7 @@ def test_a_refused_login_is_no_reason_to_restart(server: EmbeddedTarget) -> None
     fake = FakeRestarter(lambda: None, FolderFile(server.data_folder))
     dsn = address(server, "boss")
     try:
-        with DsnTarget(dsn, HARDWARE, fake, recovery_patience_s=0.0) as target:
+        with DsnTarget(dsn, HARDWARE, fake, patience=Patience(recovery_s=0.0)) as target:
             space = whole(target)
             SettingsApplier(target, space).apply(space.configuration({"max_wal_size": 2048}))
             left = entries(server)
@@ -159,7 +160,7 @@ def connect_until_refused(target: DsnTarget) -> None:
 
 def test_a_restart_that_restarts_nothing_is_noticed(server: EmbeddedTarget) -> None:
     with DsnTarget(
-        address(server), HARDWARE, FakeRestarter(lambda: None), start_patience_s=0.2
+        address(server), HARDWARE, FakeRestarter(lambda: None), patience=Patience(start_s=0.2)
     ) as target:
         with pytest.raises(ServerDidNotStart, match="runs on as before") as failure:
             target.restart()

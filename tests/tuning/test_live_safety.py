@@ -26,6 +26,7 @@ from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.restore_points import PointState, RestorePoints
 from llmtune.tuning.store import SessionStore
+from tests.postgres.live_server import SlowStart
 from tests.tuning.test_restore import ROOT, Place
 
 SMALL = ("--cores", "2", "--memory", "1GB", "--warm-start", "rules", "--trials", "3")
@@ -239,6 +240,19 @@ def test_a_refused_login_neither_restarts_nor_mends_a_server_that_runs(live):
     assert (live.entries(), started(live)) == (left, since)
     assert live.restore("killed", *way).exit_code == 0
     assert live.entries() == live.before
+
+
+def test_a_server_that_replays_wal_is_neither_mended_nor_restarted(live, embedded, cache):
+    leave_behind(live)
+    slow = SlowStart(embedded, cache)
+    slow.restart()
+    number = (live.data / "postmaster.pid").read_text().split()[0]
+    slow.let_go_after(3.0)
+    done = live.restore("killed", "--allow-restart", "--restart-pgdata", live.data)
+    assert done.exit_code == 0, done.stderr
+    assert "waiting until it is ready" in done.stderr
+    assert (live.data / "postmaster.pid").read_text().split()[0] == number
+    assert [one for one in live.entries() if "restore_command" not in one] == live.before
 
 
 def other_cluster(live):

@@ -38,8 +38,12 @@ START_NOTED_WITHIN_S = 0.5
 QUOTA_PERIOD_US = 100_000
 """The kernel's, in which a container may use its quota, where none is given."""
 
-STOP_PATIENCE_S = 60
-"""Seconds that the server has to shut down before its container kills it."""
+FAST_SHUTDOWN = "SIGINT"
+"""What makes a server end its sessions; the stop signal of some images lets it wait for them."""
+
+STOP_PATIENCE_S = 3600
+"""Seconds that the server has to shut down before its container kills it. It writes all of
+its shared buffers then, and one that was killed replays its WAL, which takes longer."""
 
 
 class ContainerSettings:
@@ -129,6 +133,8 @@ class ContainerRestarter:
             container = find_container(engine, self._name)
             try:
                 with engine_errors(f"restart the container {self._name}"):
+                    if _stop_signal(container) != FAST_SHUTDOWN and container.status == "running":
+                        container.kill(signal=FAST_SHUTDOWN)
                     container.restart(timeout=STOP_PATIENCE_S)
             except TargetError as error:
                 raise ServerDidNotStart(str(error)) from error
@@ -180,6 +186,11 @@ def _data_folder(container: Container) -> PurePosixPath:
     words = (word.partition("=") for word in container.attrs["Config"].get("Env") or ())
     variables = {name: value for name, _, value in words}
     return PurePosixPath(variables.get("PGDATA") or DATA_FOLDER)
+
+
+def _stop_signal(container: Container) -> str:
+    """What the engine sends it to stop it."""
+    return str(container.attrs["Config"].get("StopSignal") or "SIGTERM")
 
 
 def _port_changes(container: Container) -> bool:

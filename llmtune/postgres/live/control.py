@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
-from llmtune.errors import ConnectionFailed, LoginRefused, ServerDidNotStart
+import psycopg
+
+from llmtune.errors import ConnectionFailed, LoginRefused, ServerDidNotStart, ServerNotReady
 from llmtune.postgres.live.auto_conf_file import AutoConfFile
 from llmtune.postgres.live.entries import OwnersEntries
 from llmtune.postgres.live.restarter import Restarter
-from llmtune.postgres.live.waiting import Connect, await_start, connect_patiently, start_of
+from llmtune.postgres.live.waiting import (
+    Connect,
+    Notice,
+    Patience,
+    Wait,
+    await_start,
+    connect_patiently,
+    silent,
+    start_of,
+)
 from llmtune.postgres.originals import read_entries
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection
@@ -19,34 +32,26 @@ class ServerControl:
     """Restarts one server, and takes out of it what is ours, by whatever way is open.
 
     Attributes:
+        tell: told in words while the server is waited for.
         restart_seconds: see `Target.restart_seconds`.
     """
 
-    def __init__(
-        self,
-        connect: Connect,
-        restarter: Restarter | None,
-        start_patience_s: float,
-        recovery_patience_s: float,
-    ) -> None:
+    def __init__(self, connect: Connect, restarter: Restarter | None, patience: Patience) -> None:
         """Nothing is connected yet.
 
         Args:
             connect: opens a connection to the server.
             restarter: how it may be restarted; None: not at all.
-            start_patience_s: how long it may take to answer after a restart.
-            recovery_patience_s: how long one that went away is waited for.
         """
+        self.tell: Notice = silent
         self._connect = connect
         self._restarter = restarter
-        self._start_patience_s = start_patience_s
-        self._recovery_patience_s = recovery_patience_s
+        self._patience = self._left = patience
         self._entries: OwnersEntries | None = None
         self._ours: dict[str, Collection[str | None]] = {}
         self._last: dict[str, str] = {}
         self._started = 0.0
         self._down = False
-        self._gone = False
         self.restart_seconds = 0.0
 
     @property
@@ -77,16 +82,19 @@ class ServerControl:
 
         Raises:
             ServerDidNotStart: it does not come up.
+            ServerNotReady: it comes up, but takes longer than it is waited for.
         """
         self._look_once_more()
         begin = time.monotonic()
         try:
             restarter.restart()
-            self._started = await_start(
-                self._connect, self._started, restarter, self._start_patience_s
-            )
+            wait = Wait(self._patience.start_s, self._left.not_ready_s, self.tell)
+            self._started = await_start(self._connect, self._started, restarter, wait)
         except ServerDidNotStart:
             self._down = True
+            raise
+        except ServerNotReady:
+            self._left = replace(self._left, not_ready_s=0.0)
             raise
         finally:
             self.restart_seconds += time.monotonic() - begin
@@ -109,22 +117,32 @@ class ServerControl:
 
     def _reconnect(self, file: AutoConfFile | None) -> Connection:
         """A connection to the server, which is brought up for it if that takes undoing."""
-        patience_s = 0.0 if self._down or self._gone else self._recovery_patience_s
         try:
-            connection = connect_patiently(self._connect, patience_s)
-        except LoginRefused:
-            self._gone = True
-            raise  # it runs, and others may work on it
+            connection = self._await_answer()
+        except (LoginRefused, ServerNotReady):
+            raise  # it runs, and others may work on it; or it would have to begin anew
         except ConnectionFailed:
-            self._gone = True
             if self._restarter is None or self._entries is None:
                 raise
             self._entries.undo_outside(file, self._last, self._ours)
             self.restart(self._restarter)
             self._down = False
             connection = self._connect()
-        self._gone = False
+        self._left = self._patience
         return connection
+
+    def _await_answer(self) -> Connection:
+        """The first connection; what was waited for in vain is not waited for again."""
+        left = self._left
+        recovery_s = 0.0 if self._down else left.recovery_s
+        try:
+            return connect_patiently(self._connect, recovery_s, left.not_ready_s, self.tell)
+        except ServerNotReady:
+            self._left = replace(left, not_ready_s=0.0)
+            raise
+        except ConnectionFailed:
+            self._left = replace(left, recovery_s=0.0)
+            raise
 
     def _look_once_more(self) -> None:
         """While it still answers: since when it runs, and what it may refuse to start with."""
@@ -133,3 +151,10 @@ class ServerControl:
         with self._connect() as connection, loss_is_failure():
             self._started = start_of(connection)
             self._last = read_entries(connection, self._ours)
+            _write_out(connection)
+
+
+def _write_out(connection: Connection) -> None:
+    """Let the server write while it serves what its shutdown would, while nobody is served."""
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute("CHECKPOINT")

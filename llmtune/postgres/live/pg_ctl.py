@@ -11,9 +11,11 @@ from llmtune.errors import UsageError
 from llmtune.postgres.account import Account
 from llmtune.postgres.auto_conf import system_identifier
 from llmtune.postgres.live.auto_conf_file import FolderFile
-from llmtune.postgres.live.restarter import failed_restart, run_command, tail
+from llmtune.postgres.live.restarter import COMMAND_PATIENCE_S, failed_restart, run_command, tail
 
-PATIENCE_S = 120
+PATIENCE_S = int(COMMAND_PATIENCE_S)
+"""For the shutdown, and again for the start; `pg_ctl` ends at once when a start fails."""
+
 TAIL_BYTES = 64 << 10
 STARTS_AGREE_S = 5.0
 """How far `postmaster.pid` and the server may differ on when it started."""
@@ -70,7 +72,8 @@ class PgCtlRestarter:
         begin = self._log.stat().st_size if self._log.exists() else 0
         command = [str(self._program), "restart", "-D", str(self._folder), "--mode=fast", "--wait"]
         options = [f"--timeout={PATIENCE_S}", f"--log={self._log}"]
-        code, said = run_command([*command, *options], PATIENCE_S + 10.0, _owner(self._folder))
+        patience_s = 2 * PATIENCE_S + 10.0
+        code, said = run_command([*command, *options], patience_s, _owner(self._folder))
         if code != 0:
             raise failed_restart(self.description, code, f"{said}\n{self._tail(begin)}".strip())
 

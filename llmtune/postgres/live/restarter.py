@@ -13,7 +13,10 @@ from llmtune.errors import ServerDidNotStart, UsageError
 from llmtune.postgres.account import Account
 from llmtune.postgres.live.auto_conf_file import AutoConfFile
 
-COMMAND_PATIENCE_S = 300.0
+COMMAND_PATIENCE_S = 3600.0
+"""A shutdown writes all of the shared buffers, and a start may have WAL to replay: a command
+that is ended in the middle leaves the server down, or lets it begin anew."""
+
 TAIL_LINES = 20
 SECRETS = ("PGPASSWORD", "PGPASSFILE")
 """Of our environment; a command that restarts a server has no use for them."""
