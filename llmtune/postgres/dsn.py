@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -189,7 +189,7 @@ class DsnTarget:
         """Have somebody told, from now on, while the server is waited for."""
         self._control.tell = notice
 
-    def note_entries(self, ours: Mapping[str, Collection[str | None]]) -> None:
+    def note_entries(self, ours: Mapping[str, Sequence[str | None]]) -> None:
         """See `NotesEntries.note_entries`."""
         self._control.note_entries(ours)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import psycopg
@@ -103,13 +103,14 @@ class ExplainsLoss(Protocol):
 class NotesEntries(Protocol):
     """A target that outlives us: of its settings it puts back what we changed, and no others."""
 
-    def note_entries(self, ours: Mapping[str, Collection[str | None]]) -> None:
+    def note_entries(self, ours: Mapping[str, Sequence[str | None]]) -> None:
         """Which ALTER SYSTEM entries these knobs may have from us from now on.
 
         To be told before they are changed.
 
         Args:
-            ours: for each knob the texts; None among them: no entry.
+            ours: for each knob the texts, the one that it is about to get the last; None
+                among them: no entry.
         """
         ...
 

@@ -100,14 +100,63 @@ def test_a_command_is_enough_where_the_data_folder_is_on_this_machine(
     assert shown(server, "shared_buffers") == "128MB"
 
 
+def go_away(server: EmbeddedTarget) -> None:
+    """As when it is killed: nobody tells us, and nobody starts it again."""
+    running = server.data_folder / "postmaster.pid"
+    os.kill(int(running.read_text().split()[0]), signal.SIGQUIT)
+    while running.exists():
+        time.sleep(0.01)
+
+
+def test_a_server_that_went_away_by_itself_is_mended_and_started(server: EmbeddedTarget) -> None:
+    way, impatient = PgCtlRestarter(server.data_folder), Patience(recovery_s=0.2)
+    with DsnTarget(address(server), HARDWARE, way, patience=impatient) as target:
+        space = whole(target)
+        SettingsApplier(target, space).apply(space.configuration({"max_wal_size": 2048}))
+        go_away(server)
+        target.recover()
+        assert shown(server, "max_wal_size") == "1GB"
+    assert entries(server) == ["checkpoint_timeout = '7min'"]
+
+
+class Remote(DsnTarget):
+    """Its folder cannot be looked into, as on another machine."""
+
+    data_folder = None
+
+
+def test_out_of_reach_the_lines_of_a_server_that_went_away_are_named(
+    server: EmbeddedTarget,
+) -> None:
+    inner, impatient = PgCtlRestarter(server.data_folder), Patience(recovery_s=0.2)
+    way = FakeRestarter(inner.restart)
+    target = Remote(address(server), HARDWARE, way, patience=impatient).__enter__()
+    space = whole(target)
+    applier = SettingsApplier(target, space)
+    for megabytes in (3072, 2048):
+        applier.apply(space.configuration({"max_wal_size": megabytes}))
+    go_away(server)
+    with pytest.raises(ServerDidNotStart, match=r"remove the lines max_wal_size = '2048',"):
+        target.recover()
+    assert way.restarts == 0
+    FolderFile(server.data_folder).write(b"checkpoint_timeout = '7min'\n")
+    inner.restart()
+    target.recover()
+
+
+def test_out_of_reach_a_server_with_nothing_of_ours_is_just_started(
+    server: EmbeddedTarget,
+) -> None:
+    way = FakeRestarter(PgCtlRestarter(server.data_folder).restart)
+    with Remote(address(server), HARDWARE, way, patience=Patience(recovery_s=0.2)) as target:
+        go_away(server)
+        target.recover()
+    assert way.restarts == 1
+    assert entries(server) == ["checkpoint_timeout = '7min'"]
+
+
 def test_out_of_reach_the_lines_to_remove_are_named(server: EmbeddedTarget) -> None:
     inner = PgCtlRestarter(server.data_folder)
-
-    class Remote(DsnTarget):
-        """Its folder cannot be looked into, as on another machine."""
-
-        data_folder = None
-
     target = Remote(address(server), HARDWARE, FakeRestarter(inner.restart)).__enter__()
     target.note_entries({"max_wal_size": (None, "3GB")})
     run(server, "ALTER SYSTEM SET max_wal_size = '3GB'", "ALTER SYSTEM SET min_wal_size = '1GB'")

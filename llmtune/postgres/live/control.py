@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -48,8 +48,8 @@ class ServerControl:
         self._restarter = restarter
         self._patience = self._left = patience
         self._entries: OwnersEntries | None = None
-        self._ours: dict[str, Collection[str | None]] = {}
-        self._last: dict[str, str] = {}
+        self._ours: dict[str, Sequence[str | None]] = {}
+        self._last: dict[str, str | None] = {}
         self._started = 0.0
         self._down = False
         self.restart_seconds = 0.0
@@ -71,11 +71,12 @@ class ServerControl:
         """
         with self._connect() as connection, loss_is_failure():
             self._entries = OwnersEntries.read(connection, names)
-        self._ours = {}
+        self._ours, self._last = {}, {}
 
-    def note_entries(self, ours: Mapping[str, Collection[str | None]]) -> None:
+    def note_entries(self, ours: Mapping[str, Sequence[str | None]]) -> None:
         """See `NotesEntries.note_entries`."""
         self._ours |= ours
+        self._last |= {name: texts[-1] for name, texts in ours.items()}
 
     def restart(self, restarter: Restarter) -> None:
         """Restart the server and wait until it answers.
@@ -112,6 +113,7 @@ class ServerControl:
             if self._entries is None:
                 return
             waiting = self._entries.put_back(connection, self._ours)
+            self._note_last(connection)
         if waiting and self._restarter is not None:
             self.restart(self._restarter)
 
@@ -124,10 +126,11 @@ class ServerControl:
         except ConnectionFailed:
             if self._restarter is None or self._entries is None:
                 raise
+            self._down = True
             self._entries.undo_outside(file, self._last, self._ours)
             self.restart(self._restarter)
-            self._down = False
             connection = self._connect()
+        self._down = False
         self._left = self._patience
         return connection
 
@@ -150,8 +153,13 @@ class ServerControl:
             return
         with self._connect() as connection, loss_is_failure():
             self._started = start_of(connection)
-            self._last = read_entries(connection, self._ours)
+            self._note_last(connection)
             _write_out(connection)
+
+    def _note_last(self, connection: Connection) -> None:
+        """The entries of our knobs now: what is named where the file is out of reach."""
+        found = read_entries(connection, self._ours)
+        self._last = {name: found.get(name) for name in self._ours}
 
 
 def _write_out(connection: Connection) -> None:

@@ -77,27 +77,32 @@ class OwnersEntries:
         now = read_settings(connection, names)
         return tuple(n for n in names if not same_value(now[n].asked, self.values[n]))
 
-    def undo_outside(self, file: AutoConfFile | None, last: Mapping[str, str], ours: Ours) -> None:
+    def undo_outside(
+        self, file: AutoConfFile | None, last: Mapping[str, str | None], ours: Ours
+    ) -> None:
         """The same in the file of a server that is down.
 
         Args:
             file: None: it is out of reach.
-            last: the entries when the server was last asked.
+            last: the entries as we last saw or made them; None: there was none.
 
         Raises:
-            ServerDidNotStart: it is out of reach; the message says what to do by hand.
+            ServerDidNotStart: it is out of reach and has ours; the message says what to do
+                by hand.
             TargetError: it cannot be read or written.
         """
         if file is None:
-            raise ServerDidNotStart(self._by_hand(last, ours))
+            if self._changes(last, ours):
+                raise ServerDidNotStart(self._by_hand(last, ours))
+            return
         content = file.read()
         changes = self._changes(entries(content, ours), ours)
         if changes:
             file.write(edited(content, changes))
 
-    def _by_hand(self, last: Mapping[str, str], ours: Ours) -> str:
+    def _by_hand(self, last: Mapping[str, str | None], ours: Ours) -> str:
         changes = self._changes(last, ours)
-        remove = [f"{name} = '{last[name]}'" for name in changes if name in last]
+        remove = [f"{name} = '{last[name]}'" for name in changes if last.get(name) is not None]
         add = [f"{name} = '{text}'" for name, text in changes.items() if text is not None]
         return (
             "the server does not start and its data folder is out of reach; "
@@ -105,10 +110,10 @@ class OwnersEntries:
             f"{', put in ' if add else ''}{'; '.join(add)}, and start it"
         )
 
-    def _changes(self, now: Mapping[str, str], ours: Ours) -> dict[str, str | None]:
+    def _changes(self, now: Mapping[str, str | None], ours: Ours) -> dict[str, str | None]:
         return {name: self.texts.get(name) for name in self._of(Standing.OURS, now, ours)}
 
-    def _of(self, standing: Standing, now: Mapping[str, str], ours: Ours) -> list[str]:
+    def _of(self, standing: Standing, now: Mapping[str, str | None], ours: Ours) -> list[str]:
         """The knobs whose entries stand so."""
         return [
             name
