@@ -71,6 +71,27 @@ def test_pg_ctl_restarts_and_leaving_restarts_back(server: EmbeddedTarget) -> No
     assert entries(server) == ["checkpoint_timeout = '7min'"]
 
 
+def environment(server: EmbeddedTarget) -> set[str]:
+    """Of the server's own, as a program that it starts has it."""
+    with server.connect() as connection:
+        connection.execute("CREATE TEMP TABLE said (line text)")
+        plain = "(FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')"
+        connection.execute(f"COPY said FROM PROGRAM 'env' {plain}".encode())
+        lines = {row[0] for row in connection.execute("SELECT line FROM said")}
+    return {line for line in lines if not line.startswith("PG_GRANDPARENT_PID=")}
+
+
+def test_a_server_is_started_with_its_own_environment_and_not_with_ours(
+    server: EmbeddedTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = environment(server)
+    for name, text in {"PGPORT": "5433", "PGCLIENTENCODING": "LATIN1", "HOME": "/nowhere"}.items():
+        monkeypatch.setenv(name, text)
+    with DsnTarget(address(server), HARDWARE, PgCtlRestarter(server.data_folder)) as target:
+        target.restart()
+    assert environment(server) == before
+
+
 def unstartable(server: EmbeddedTarget, target: DsnTarget) -> None:
     """What no guard of ours would let through: the server refuses to start with it."""
     target.note_entries({"shared_buffers": (None, IMPOSSIBLE)})
@@ -229,14 +250,15 @@ def test_a_folder_without_a_server_is_refused(tmp_path: Path) -> None:
         PgCtlRestarter(tmp_path)
 
 
-def test_a_command_runs_without_a_shell_and_without_passwords(
+def test_a_command_runs_without_a_shell_and_without_our_logins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PGPASSWORD", "hunter2")
-    program = "import os, sys; print(sys.argv[1:], os.environ.get('PGPASSWORD'))"
+    for name in ("PGPASSWORD", "PGPORT", "PGCLIENTENCODING", "PGDATA"):
+        monkeypatch.setenv(name, "hunter2")
+    program = "import os, sys; print(sys.argv[1:], [n for n in os.environ if n[:2] == 'PG'])"
     assert run_command([sys.executable, "-c", program, "a; b", "$HOME"], 30.0) == (
         0,
-        "['a; b', '$HOME'] None",
+        "['a; b', '$HOME'] ['PGDATA']",
     )
 
 

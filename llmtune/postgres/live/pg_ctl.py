@@ -24,9 +24,10 @@ STARTS_AGREE_S = 5.0
 class PgCtlRestarter:
     """Restarts the server of one data folder, under the account that owns the folder.
 
-    The server starts with the command line that it had. Where its log went to a
-    file it goes there again; a journal's or a terminal's is not taken up, which is
-    why a server that a service manager runs should be restarted by that.
+    The server starts with the command line that it had, and the environment, where
+    it runs and may be looked into: ours would change what it does. Where its log went
+    to a file it goes there again; a journal's or a terminal's is not taken up, which
+    is why a server that a service manager runs should be restarted by that.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,7 +46,9 @@ class PgCtlRestarter:
                 f"cannot read postmaster.opts ({reason}); run as its owner or as root"
             ) from error
         self._program = Path(words[0]).with_name("pg_ctl")
-        self._log = _log_file(folder)
+        process = _process(folder)
+        self._log = _log_file(process)
+        self._environment = _environment_of(process)
 
     @property
     def description(self) -> str:
@@ -73,7 +76,9 @@ class PgCtlRestarter:
         command = [str(self._program), "restart", "-D", str(self._folder), "--mode=fast", "--wait"]
         options = [f"--timeout={PATIENCE_S}", f"--log={self._log}"]
         patience_s = 2 * PATIENCE_S + 10.0
-        code, said = run_command([*command, *options], patience_s, _owner(self._folder))
+        code, said = run_command(
+            [*command, *options], patience_s, _owner(self._folder), self._environment
+        )
         if code != 0:
             raise failed_restart(self.description, code, f"{said}\n{self._tail(begin)}".strip())
 
@@ -102,14 +107,36 @@ def _owner(folder: Path) -> Account | None:
     return Account(pwd.getpwuid(status.st_uid).pw_name, status.st_uid, status.st_gid)
 
 
-def _log_file(folder: Path) -> Path:
-    """The file that the running server's standard error goes to; the null device if to none."""
-    lines = _pid_file(folder)
+def _process(folder: Path) -> Path | None:
+    """What the kernel tells of the running server; None: it is down, or out of our sight.
+
+    Another process may have its number by now, or one of another container. But a
+    server works in its data folder, so that names its process surely.
+    """
     try:
-        target = Path(f"/proc/{int(lines[0])}/fd/2").resolve(strict=True)
+        process = Path(f"/proc/{int(_pid_file(folder)[0])}")
+        return process if (process / "cwd").samefile(folder) else None
     except (OSError, ValueError, IndexError):
+        return None
+
+
+def _log_file(process: Path | None) -> Path:
+    """The file that the server's standard error goes to; the null device if to none."""
+    try:
+        target = (process / "fd" / "2").resolve(strict=True) if process else Path(os.devnull)
+    except OSError:
         return Path(os.devnull)
     return target if target.is_file() else Path(os.devnull)
+
+
+def _environment_of(process: Path | None) -> dict[str, str] | None:
+    """The variables that the server was started with; None: they cannot be seen."""
+    try:
+        content = b"" if process is None else (process / "environ").read_bytes()
+    except OSError:
+        return None
+    pairs = (os.fsdecode(one).partition("=") for one in content.split(b"\0"))
+    return {name: text for name, _, text in pairs if name} or None
 
 
 def _pid_file(folder: Path) -> list[str]:

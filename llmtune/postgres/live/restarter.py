@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from llmtune.errors import ServerDidNotStart, UsageError
@@ -18,8 +18,6 @@ COMMAND_PATIENCE_S = 3600.0
 that is ended in the middle leaves the server down, or lets it begin anew."""
 
 TAIL_LINES = 20
-SECRETS = ("PGPASSWORD", "PGPASSFILE")
-"""Of our environment; a command that restarts a server has no use for them."""
 
 
 class Restarter(Protocol):
@@ -173,14 +171,19 @@ class FakeRestarter:
 
 
 def run_command(
-    command: Sequence[str], patience_s: float, account: Account | None = None
+    command: Sequence[str],
+    patience_s: float,
+    account: Account | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run a command without a shell; its exit code, and the end of what it said.
 
     What it says goes to a file: a server that it starts keeps its output open, and
     a pipe would be waited for as long as that server runs.
+
+    Args:
+        environment: its variables; None: ours, without those that are about our own logins.
     """
-    environment = {name: text for name, text in os.environ.items() if name not in SECRETS}
     with tempfile.TemporaryFile() as said:
         try:
             code = subprocess.run(
@@ -190,7 +193,7 @@ def run_command(
                 stderr=subprocess.STDOUT,
                 timeout=patience_s,
                 check=False,
-                env=environment,
+                env=_environment() if environment is None else environment,
                 cwd="/",
                 start_new_session=True,
                 user=account.uid if account else None,
@@ -203,6 +206,19 @@ def run_command(
             return 127, f"{command[0]}: {error.strerror}"
         said.seek(0)
         return code, tail(said.read())
+
+
+def _environment() -> dict[str, str]:
+    """Ours without the `PG*` of libpq, but for the data folder, which `pg_ctl` needs.
+
+    Passwords are none of a command's business, and a server that it starts would take
+    PGPORT, PGCLIENTENCODING and others for its own.
+    """
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("PG") or name.startswith("PG_") or name == "PGDATA"
+    }
 
 
 def failed_restart(description: str, code: int, said: str) -> ServerDidNotStart:
