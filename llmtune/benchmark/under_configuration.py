@@ -10,7 +10,7 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
 from llmtune.postgres.settings import SettingsApplier
-from llmtune.postgres.target import Target, why_lost
+from llmtune.postgres.target import Target, hold, why_lost
 from llmtune.trial import TrialStatus
 
 
@@ -54,8 +54,10 @@ class UnderConfiguration:
 
         Raises:
             ServerDidNotStart, ReadBackMismatch: it cannot be applied.
+            TargetError: another tuner works on the server by now.
         """
         try:
+            hold(self._target)
             return self._applier.apply(configuration).session
         except ConnectionFailed:
             self._target.recover()

@@ -73,6 +73,7 @@ class Safety:
         if target.report.standby and not self.risks.standby:
             raise TargetError(f"{target.name} is a standby; --allow-standby tunes it nevertheless")
         with TunerLock(target) as lock:
+            target.keep(lock)
             self._clear_leftovers(target)
             with self._putting_back(target):
                 yield TargetJournal(self.points, self.run_id, lock)

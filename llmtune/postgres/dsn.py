@@ -27,6 +27,7 @@ from llmtune.postgres.live.restarter import Restarter
 from llmtune.postgres.live.waiting import Notice, Patience
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection, ExplainsLoss, check_version
+from llmtune.postgres.tuner_lock import TunerLock
 
 
 class DsnTarget:
@@ -130,6 +131,8 @@ class DsnTarget:
             if error is None:
                 raise
             error.add_note(f"The original settings could not be put back: {failure}")
+        finally:
+            self._control.let_go()
 
     def inspect(self) -> ServerReport:
         """Connect and find out what is possible; nothing is noted and nothing changed.
@@ -189,6 +192,15 @@ class DsnTarget:
         """Have somebody told, from now on, while the server is waited for."""
         self._control.tell = notice
 
+    def keep(self, lock: TunerLock) -> None:
+        """Take this target's lock again after each restart and lost connection, until leaving."""
+        self._control.lock = lock
+
+    def hold(self) -> None:
+        """See `Exclusive.hold`; without a lock there is nothing to do."""
+        if self._control.lock is not None:
+            self._control.lock.hold()
+
     def note_entries(self, ours: Mapping[str, Sequence[str | None]]) -> None:
         """See `NotesEntries.note_entries`."""
         self._control.note_entries(ours)
@@ -207,7 +219,7 @@ class DsnTarget:
         """See `Target.restart`.
 
         Raises:
-            TargetError: there is no way to.
+            TargetError: there is no way to, or another tuner came in between.
             ServerNotReady: it still starts after hours.
         """
         if self._restarter is None:
@@ -225,7 +237,7 @@ class DsnTarget:
                 in, or is not ready after hours; the next call does not wait for it again.
             ServerDidNotStart: it does not start, and its files are out of reach; the
                 message has the lines to take out of them.
-            TargetError: it refuses to have its settings put back.
+            TargetError: it refuses to have its settings put back, or another tuner works on it.
         """
         self._control.recover(self._settings_file)
 

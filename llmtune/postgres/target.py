@@ -115,6 +115,28 @@ class NotesEntries(Protocol):
         ...
 
 
+@runtime_checkable
+class Exclusive(Protocol):
+    """A target that others can reach too: one tuner at a time, by a lock."""
+
+    def hold(self) -> None:
+        """Make sure that no other tuner works on it.
+
+        A restart lets go of the lock, and so does the loss of the connection that has it.
+
+        Raises:
+            TargetError: another one does.
+            ConnectionFailed: the server does not answer.
+        """
+        ...
+
+
+def hold(target: Target) -> None:
+    """Make sure that no other tuner works on the target; see `Exclusive.hold`."""
+    if isinstance(target, Exclusive):
+        target.hold()
+
+
 def why_lost(target: Target) -> str:
     """Why the target's server went away, as far as it can be seen from outside."""
     return target.explain_loss() if isinstance(target, ExplainsLoss) else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self
 
 import psycopg
@@ -24,6 +24,11 @@ HOLDERS = """
     WHERE held.locktype = 'advisory' AND held.granted AND held.pid <> pg_backend_pid()
       AND (held.classid, held.objid, held.objsubid) = (%s, %s, 2)
 """
+WHO = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+END = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE (pid, backend_start) = (%s, %s)
+"""
 NOTICE_DEATH = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10"}
 """So that the server lets go of the lock of a machine that is gone, within minutes."""
 
@@ -38,40 +43,54 @@ class TunerLock:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._connection: Connection | None = None
+        self._process: tuple[object, ...] | None = None
 
     def __enter__(self) -> Self:
         self.hold()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._let_go()
+        self.let_go()
 
-    def hold(self) -> None:
-        """Take the lock, or take it again after the server restarted.
+    def hold(self) -> Connection:
+        """Take the lock, or take it again after it was lost; the connection that has it.
 
         Raises:
             TargetError: another tuner has it.
             ConnectionFailed: the server does not answer.
         """
-        if self._connection is not None and self._alive(self._connection):
-            return
-        self._let_go()
-        with loss_is_failure():
-            self._connection = self._target.connect(settings=NOTICE_DEATH)
-            taken = self._connection.execute(TAKE, [CLASS, NUMBER]).fetchone() == (True,)
-            others = self._connection.execute(HOLDERS, [CLASS, NUMBER]).fetchall()
+        held = self.held()
+        if held is not None:
+            return held
+        self.let_go()
+        with loss_is_failure(), ExitStack() as opened:
+            connection = opened.enter_context(self._target.connect(settings=NOTICE_DEATH))
+            self._take(connection)
+            opened.pop_all()
+        self._connection = connection
+        return connection
+
+    def held(self) -> Connection | None:
+        """The connection that has the lock, if it still answers."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.execute("SELECT 1")
+                return self._connection
+        return None
+
+    def _take(self, connection: Connection) -> None:
+        if self._process is not None:
+            # Of a connection that was lost, the server may hear only after minutes.
+            connection.execute(END, self._process)
+        taken = connection.execute(TAKE, [CLASS, NUMBER]).fetchone() == (True,)
+        others = connection.execute(HOLDERS, [CLASS, NUMBER]).fetchall()
         if others or not taken:
-            self._let_go()
+            connection.execute(FREE, [CLASS, NUMBER])
             raise TargetError(_refusal(self._target.name, others))
+        self._process = connection.execute(WHO).fetchone()
 
-    def _alive(self, connection: Connection) -> bool:
-        try:
-            connection.execute("SELECT 1")
-        except psycopg.Error:
-            return False
-        return True
-
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Give the lock free, if we have it."""
         if self._connection is not None:
             # Closing alone returns before the server has let go of the lock.
             with suppress(psycopg.Error), self._connection:

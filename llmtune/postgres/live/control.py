@@ -26,12 +26,14 @@ from llmtune.postgres.live.waiting import (
 from llmtune.postgres.originals import read_entries
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection
+from llmtune.postgres.tuner_lock import TunerLock
 
 
 class ServerControl:
     """Restarts one server, and takes out of it what is ours, by whatever way is open.
 
     Attributes:
+        lock: keeps other tuners away, and is taken again as soon as it is lost.
         tell: told in words while the server is waited for.
         restart_seconds: see `Target.restart_seconds`.
     """
@@ -43,6 +45,7 @@ class ServerControl:
             connect: opens a connection to the server.
             restarter: how it may be restarted; None: not at all.
         """
+        self.lock: TunerLock | None = None
         self.tell: Notice = silent
         self._connect = connect
         self._restarter = restarter
@@ -78,12 +81,18 @@ class ServerControl:
         self._ours |= ours
         self._last |= {name: texts[-1] for name, texts in ours.items()}
 
+    def let_go(self) -> None:
+        """Let other tuners work on the server."""
+        if self.lock is not None:
+            self.lock.let_go()
+
     def restart(self, restarter: Restarter) -> None:
         """Restart the server and wait until it answers.
 
         Raises:
             ServerDidNotStart: it does not come up.
             ServerNotReady: it comes up, but takes longer than it is waited for.
+            TargetError: another tuner came in between.
         """
         self._look_once_more()
         begin = time.monotonic()
@@ -99,6 +108,8 @@ class ServerControl:
             raise
         finally:
             self.restart_seconds += time.monotonic() - begin
+        self._came_up()
+        self._hold_again()
 
     def recover(self, file: AutoConfFile | None) -> None:
         """Bring the server up, if it is down, and put the owner's settings back.
@@ -112,6 +123,7 @@ class ServerControl:
         with self._reconnect(file) as connection, loss_is_failure():
             if self._entries is None:
                 return
+            self._hold_again()
             waiting = self._entries.put_back(connection, self._ours)
             self._note_last(connection)
         if waiting and self._restarter is not None:
@@ -120,7 +132,7 @@ class ServerControl:
     def _reconnect(self, file: AutoConfFile | None) -> Connection:
         """A connection to the server, which is brought up for it if that takes undoing."""
         try:
-            connection = self._await_answer()
+            connection = self._await(self._connect)
         except (LoginRefused, ServerNotReady):
             raise  # it runs, and others may work on it; or it would have to begin anew
         except ConnectionFailed:
@@ -130,16 +142,26 @@ class ServerControl:
             self._entries.undo_outside(file, self._last, self._ours)
             self.restart(self._restarter)
             connection = self._connect()
-        self._down = False
-        self._left = self._patience
+        self._came_up()
         return connection
 
-    def _await_answer(self) -> Connection:
+    def _came_up(self) -> None:
+        self._down, self._left = False, self._patience
+
+    def _hold_again(self) -> None:
+        """Before anybody else does; where there is no place for the connection, wait for one."""
+        if self.lock is not None:
+            self._await(self.lock.hold)
+
+    def _await(self, connect: Connect) -> Connection:
         """The first connection; what was waited for in vain is not waited for again."""
         left = self._left
         recovery_s = 0.0 if self._down else left.recovery_s
+        # Where a session of ours lives on, the server does not start: it waits for our end.
+        shuts_down = self.lock is not None and self.lock.held() is not None
+        not_ready_s = min(recovery_s, left.not_ready_s) if shuts_down else left.not_ready_s
         try:
-            return connect_patiently(self._connect, recovery_s, left.not_ready_s, self.tell)
+            return connect_patiently(connect, recovery_s, not_ready_s, self.tell)
         except ServerNotReady:
             self._left = replace(left, not_ready_s=0.0)
             raise

@@ -1,0 +1,142 @@
+"""The tuner's lock outlives restarts and lost connections: no other tuner comes in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from llmtune.benchmark.under_configuration import UnderConfiguration
+from llmtune.cli.progress import Reporter
+from llmtune.cli.safety import Safety
+from llmtune.errors import ServerNotReady, SessionError, TargetError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.space import resolve_space
+from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.live.pg_ctl import PgCtlRestarter
+from llmtune.postgres.live.waiting import Patience
+from llmtune.postgres.settings import SettingsApplier
+from llmtune.postgres.tuner_lock import TunerLock
+from llmtune.tuning.restore_points import RestorePoints
+from llmtune.tuning.store import SessionStore
+from tests.tuning.test_restore import Place
+
+KNOBS = ["shared_buffers", "max_wal_size", "work_mem"]
+END_SESSIONS = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE application_name = 'llmtune' AND pid <> pg_backend_pid()
+"""
+
+
+class Held(Place):
+    """A server, one tuner that holds it, and another one at its door."""
+
+    def __init__(self, server, cache, folder):
+        super().__init__(server, cache, f"sqlite:///{folder / 'sessions.db'}")
+        self.safety = Safety(RestorePoints(SessionStore(self.url)), "run", Reporter(quiet=True))
+        self.address = f"postgresql://postgres@/postgres?host={self.arguments[1]}"
+        self.patience = Patience()
+
+    @contextmanager
+    def tuning(self):
+        """The target, the knobs that can be changed and the journal, behind all safety."""
+        way, hardware = PgCtlRestarter(self.data), self.target.hardware
+        with DsnTarget(self.address, hardware, way, patience=self.patience) as target:
+            space = target.tunable(resolve_space(load_catalogue(), 18, hardware, KNOBS))
+            with self.safety.guard(target) as journal:
+                yield target, space, journal
+
+    def check_held(self):
+        with pytest.raises(TargetError, match="another llmtune"):
+            TunerLock(self.stiff).hold()
+
+
+@pytest.fixture(scope="module")
+def server(cache):
+    with EmbeddedTarget(cache=cache) as target:
+        yield target
+
+
+@pytest.fixture
+def held(server, cache, tmp_path):
+    held = Held(server, cache, tmp_path)
+    held.before = held.entries()
+    yield held
+    server.recover()
+
+
+def test_through_a_restart_of_ours(held):
+    with held.tuning() as (target, space, journal):
+        applier = SettingsApplier(target, space, journal)
+        assert applier.apply(space.configuration({"shared_buffers": 8192})).restarted
+        held.check_held()
+    assert held.entries() == held.before
+
+
+def test_through_a_restart_of_somebody_elses(held):
+    with held.tuning() as (target, _, _):
+        held.target.restart()
+        target.recover()
+        held.check_held()
+
+
+def test_where_its_connection_alone_is_lost(held):
+    with held.tuning() as (target, space, journal):
+        under = UnderConfiguration(target, space, journal)
+        held.execute(END_SESSIONS)
+        under.apply(space.configuration({"work_mem": 8192}))
+        held.check_held()
+
+
+def test_where_the_server_has_not_heard_of_the_loss(held):
+    with TunerLock(held.target) as lock:
+        unheard, lock._connection = lock._connection, None
+        lock.hold()
+        held.check_held()
+        unheard.close()
+    TunerLock(held.target).hold()
+
+
+def lose_it_and_fail(held, rival):
+    with held.tuning() as (target, space, journal):
+        SettingsApplier(target, space, journal).apply(space.configuration({"max_wal_size": 2048}))
+        held.execute(END_SESSIONS)
+        rival.hold()
+        raise SessionError("in the middle")
+
+
+def test_nothing_is_put_back_while_another_tuner_works(held):
+    with TunerLock(held.stiff) as rival:
+        rival.let_go()
+        with pytest.raises(SessionError, match="in the middle") as failure:
+            lose_it_and_fail(held, rival)
+        notes = "".join(failure.value.__notes__)
+        assert "another llmtune works on" in notes
+        assert "llmtune restore run" in notes
+        assert "max_wal_size = '2048'" in held.entries()
+        assert [one.id for one in held.points.due()] == ["run"]
+    assert held.restore("run").complete
+    assert held.entries() == held.before
+
+
+def test_a_shutdown_that_waits_for_our_sessions_does_not_wait_long(held):
+    running = held.data / "postmaster.pid"
+    held.patience = Patience(recovery_s=0.3)
+    with held.tuning() as (target, _, _):
+        os.kill(int(running.read_text().split()[0]), signal.SIGTERM)
+        with pytest.raises(ServerNotReady):
+            connect_for_ever(target)
+        with pytest.raises(ServerNotReady):
+            target.recover()
+    while running.exists():
+        time.sleep(0.01)
+
+
+def connect_for_ever(target):
+    while True:
+        target.connect().close()
+        time.sleep(0.01)
