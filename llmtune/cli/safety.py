@@ -133,7 +133,7 @@ class Safety:
             except TargetError:
                 target.recover()
                 done = restore(target, self.points, point)
-            target.settle()
+            target.settle(anew=False)
             if done.foreign or not done.complete:
                 self.reporter.say(restored_notice(done))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +11,6 @@ from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.live.address import parse_address
-from llmtune.postgres.live.auto_conf_file import AutoConfFile, FolderFile
 from llmtune.postgres.live.control import ServerControl
 from llmtune.postgres.live.login import Login
 from llmtune.postgres.live.machine import (
@@ -180,13 +180,17 @@ class DsnTarget:
         here = space.subset(names).running(self.report.present)
         return here.for_everyone() if self._everyone else here
 
-    def settle(self) -> None:
+    def settle(self, *, anew: bool = True) -> None:
         """Take the settings as they are now for the owner's: leaving keeps them.
 
         For whoever changed them to stay: an answer that is applied for good, or
-        settings that were put back after another run. The report is made anew.
+        settings that were put back.
+
+        Args:
+            anew: make the report anew, which takes more connections than the one that is open.
         """
-        self._control.settle(self.inspect().reachable)
+        report = self.inspect() if anew else self.report
+        self._control.settle(report.reachable)
 
     def tell(self, notice: Notice) -> None:
         """Have somebody told, from now on, while the server is waited for."""
@@ -198,8 +202,11 @@ class DsnTarget:
 
     def hold(self) -> None:
         """See `Exclusive.hold`; without a lock there is nothing to do."""
-        if self._control.lock is not None:
-            self._control.lock.hold()
+        self._control.hold()
+
+    def kept(self) -> AbstractContextManager[Connection]:
+        """See `Exclusive.kept`; without a lock, a new connection."""
+        return self._control.kept()
 
     def note_entries(self, ours: Mapping[str, Sequence[str | None]]) -> None:
         """See `NotesEntries.note_entries`."""
@@ -239,15 +246,8 @@ class DsnTarget:
                 message has the lines to take out of them.
             TargetError: it refuses to have its settings put back, or another tuner works on it.
         """
-        self._control.recover(self._settings_file)
+        self._control.recover(self.data_folder)
 
     def explain_loss(self) -> str:
         """See `ExplainsLoss`: where the way to restart leads to somebody who can tell."""
         return self._restarter.explain_loss() if isinstance(self._restarter, ExplainsLoss) else ""
-
-    @property
-    def _settings_file(self) -> AutoConfFile | None:
-        """ALTER SYSTEM's file, where it is in reach of us while the server is down."""
-        file = None if self._restarter is None else self._restarter.settings_file
-        folder = self.data_folder
-        return file or (None if folder is None else FolderFile(folder))

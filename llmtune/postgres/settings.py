@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
 import psycopg
 
@@ -32,7 +33,7 @@ from llmtune.postgres.server_settings import (
     setting_text,
 )
 from llmtune.postgres.session import loss_is_failure
-from llmtune.postgres.target import Connection, NotesEntries, Target
+from llmtune.postgres.target import Connection, NotesEntries, Target, kept
 
 
 class SettingsApplier:
@@ -144,7 +145,7 @@ class SettingsApplier:
         """Alter, then reload or restart as it takes; True after a restart."""
         if not wanted:
             return False
-        with loss_is_failure(), self._target.connect() as connection:
+        with loss_is_failure(), self._way_to(wanted) as connection:
             restart = self._needing_restart(read_settings(connection, wanted), wanted)
             if restart and not self._target.can_restart:
                 raise TargetError(
@@ -156,6 +157,12 @@ class SettingsApplier:
         if restart:
             self._restart()
         return bool(restart)
+
+    def _way_to(self, wanted: dict[str, Value]) -> AbstractContextManager[Connection]:
+        """What is put back does not wait for a place among the server's connections."""
+        originals = self._originals.settings
+        back = all(same_value(value, originals[name].value) for name, value in wanted.items())
+        return kept(self._target) if back else self._target.connect()
 
     def _needing_restart(
         self, now: dict[str, ServerSetting], wanted: dict[str, Value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import psycopg
@@ -129,6 +130,23 @@ class Exclusive(Protocol):
             ConnectionFailed: the server does not answer.
         """
         ...
+
+    def kept(self) -> AbstractContextManager[Connection]:
+        """The connection that has the lock, which stays open; held again if it was lost.
+
+        Raises:
+            As `hold`.
+        """
+        ...
+
+
+def kept(target: Target) -> AbstractContextManager[Connection]:
+    """A connection for what must not wait until the server has a place for another one.
+
+    Sessions pile up under settings that harm, and so take all places just when those
+    are to be taken back.
+    """
+    return target.kept() if isinstance(target, Exclusive) else target.connect()
 
 
 def hold(target: Target) -> None:

@@ -27,7 +27,7 @@ from llmtune.postgres.server_settings import (
     same_value,
 )
 from llmtune.postgres.session import loss_is_failure
-from llmtune.postgres.target import Connection, Target, hold
+from llmtune.postgres.target import Connection, Target, kept
 from llmtune.tuning.restore_points import PointState, RestorePoint, RestorePoints
 
 PID_FILE = "postmaster.pid"
@@ -73,8 +73,7 @@ def restore(
         TargetError: the server refuses, or is lost, or another tuner works on it; nothing
             is marked then, and the next call goes on.
     """
-    hold(target)
-    with loss_is_failure(), target.connect() as connection:
+    with loss_is_failure(), kept(target) as connection:
         here = _check_identity(connection, target, point)
         done = _put_back(connection, point, force=force)
         waiting = _waiting(connection, point, done)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
 from llmtune.benchmark.observe import ObserveBenchmark
 from llmtune.benchmark.observe_window import WindowOptions
-from llmtune.errors import SessionError, UsageError
+from llmtune.errors import ConnectionFailed, SessionError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.traffic import Lost, between
 from llmtune.postgres.traffic_reader import TrafficReader
+from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.trial import TrialStatus
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
@@ -85,6 +88,42 @@ def test_harm_is_taken_back_within_the_window(shop, traffic, observed):
     assert harmful.measured_s < 3.0
     assert "the original settings are in force again" in harmful.message
     assert observed.said == [harmful.message]
+    assert shop.entries == []
+    assert shop.show("enable_nestloop") == "on"
+
+
+class Crowd:
+    """Clients that pile up while settings are changed: they take every place and wait for more."""
+
+    def __init__(self, shop):
+        self.shop, self.thread = shop, threading.Thread(target=self.come)
+        self.no_place = threading.Event()
+
+    def come(self):
+        with ExitStack() as taken:
+            while self.shop.entries:
+                try:
+                    taken.enter_context(self.shop.server.connect())
+                except ConnectionFailed:
+                    self.no_place.set()
+                    time.sleep(0.01)
+
+    def pause(self, seconds):
+        time.sleep(seconds)
+        if self.shop.entries and not self.no_place.is_set():
+            self.thread.start()
+            self.no_place.wait()
+
+
+def test_harm_is_taken_back_while_no_connection_is_free(shop, traffic, observed):
+    crowd = Crowd(shop)
+    with TunerLock(observed.target) as lock:
+        observed.target.keep(lock)
+        benchmark = observed.benchmark(pause=crowd.pause)
+        assert observed.measure(benchmark).succeeded
+        harmful = observed.measure(benchmark, enable_nestloop=False)
+        crowd.thread.join()
+    assert harmful.status is TrialStatus.CAPPED
     assert shop.entries == []
     assert shop.show("enable_nestloop") == "on"
 

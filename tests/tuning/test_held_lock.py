@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.errors import ServerNotReady, SessionError, TargetError
+from llmtune.errors import ConnectionFailed, ServerNotReady, SessionError, TargetError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
@@ -121,6 +121,22 @@ def test_nothing_is_put_back_while_another_tuner_works(held):
         assert [one.id for one in held.points.due()] == ["run"]
     assert held.restore("run").complete
     assert held.entries() == held.before
+
+
+def take_all_places(held, taken):
+    with suppress(ConnectionFailed):
+        while True:
+            taken.enter_context(held.target.connect())
+
+
+def test_what_holds_it_puts_back_while_no_connection_is_free(held):
+    held.patience = Patience(recovery_s=1.0)
+    with ExitStack() as taken, held.tuning() as (target, space, journal):
+        under = UnderConfiguration(target, space, journal)
+        under.apply(space.configuration({"max_wal_size": 2048}))
+        take_all_places(held, taken)
+    assert held.entries() == held.before
+    assert held.points.due() == ()
 
 
 def test_a_shutdown_that_waits_for_our_sessions_does_not_wait_long(held):

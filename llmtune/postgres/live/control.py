@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 
 from llmtune.errors import ConnectionFailed, LoginRefused, ServerDidNotStart, ServerNotReady
-from llmtune.postgres.live.auto_conf_file import AutoConfFile
+from llmtune.postgres.live.auto_conf_file import AutoConfFile, FolderFile
 from llmtune.postgres.live.entries import OwnersEntries
 from llmtune.postgres.live.restarter import Restarter
 from llmtune.postgres.live.waiting import (
@@ -72,7 +73,7 @@ class ServerControl:
         Raises:
             ConnectionFailed: the server does not answer.
         """
-        with self._connect() as connection, loss_is_failure():
+        with self.kept() as connection, loss_is_failure():
             self._entries = OwnersEntries.read(connection, names)
         self._ours, self._last = {}, {}
 
@@ -80,6 +81,20 @@ class ServerControl:
         """See `NotesEntries.note_entries`."""
         self._ours |= ours
         self._last |= {name: texts[-1] for name, texts in ours.items()}
+
+    @contextmanager
+    def kept(self) -> Iterator[Connection]:
+        """See `Exclusive.kept`; without a lock, a new connection."""
+        if self.lock is not None:
+            yield self.lock.hold()
+            return
+        with self._connect() as connection:
+            yield connection
+
+    def hold(self) -> None:
+        """See `Exclusive.hold`; without a lock there is nothing to do."""
+        if self.lock is not None:
+            self.lock.hold()
 
     def let_go(self) -> None:
         """Let other tuners work on the server."""
@@ -111,25 +126,35 @@ class ServerControl:
         self._came_up()
         self._hold_again()
 
-    def recover(self, file: AutoConfFile | None) -> None:
+    def recover(self, folder: Path | None) -> None:
         """Bring the server up, if it is down, and put the owner's settings back.
 
         Args:
-            file: its settings, where they are in reach while it is down.
+            folder: its data folder, where that is in reach.
 
         Raises:
             As `DsnTarget.recover`.
         """
-        with self._reconnect(file) as connection, loss_is_failure():
-            if self._entries is None:
-                return
+        held = None if self.lock is None else self.lock.held()
+        if held is not None:
+            with suppress(ConnectionFailed):  # then it is brought up first
+                self._put_back(held)
+        with self._reconnect(folder) as connection:
             self._hold_again()
-            waiting = self._entries.put_back(connection, self._ours)
-            self._note_last(connection)
+            waiting = self._put_back(connection)
         if waiting and self._restarter is not None:
             self.restart(self._restarter)
 
-    def _reconnect(self, file: AutoConfFile | None) -> Connection:
+    def _put_back(self, connection: Connection) -> tuple[str, ...]:
+        """Take out what is ours; the knobs that have their value back after a restart."""
+        if self._entries is None:
+            return ()
+        with loss_is_failure():
+            waiting = self._entries.put_back(connection, self._ours)
+            self._note_last(connection)
+        return waiting
+
+    def _reconnect(self, folder: Path | None) -> Connection:
         """A connection to the server, which is brought up for it if that takes undoing."""
         try:
             connection = self._await(self._connect)
@@ -139,6 +164,7 @@ class ServerControl:
             if self._restarter is None or self._entries is None:
                 raise
             self._down = True
+            file = _settings_file(self._restarter, folder)
             self._entries.undo_outside(file, self._last, self._ours)
             self.restart(self._restarter)
             connection = self._connect()
@@ -173,7 +199,7 @@ class ServerControl:
         """While it still answers: since when it runs, and what it may refuse to start with."""
         if self._entries is None or self._down:
             return
-        with self._connect() as connection, loss_is_failure():
+        with self.kept() as connection, loss_is_failure():
             self._started = start_of(connection)
             self._note_last(connection)
             _write_out(connection)
@@ -182,6 +208,11 @@ class ServerControl:
         """The entries of our knobs now: what is named where the file is out of reach."""
         found = read_entries(connection, self._ours)
         self._last = {name: found.get(name) for name in self._ours}
+
+
+def _settings_file(restarter: Restarter, folder: Path | None) -> AutoConfFile | None:
+    """ALTER SYSTEM's file, where it is in reach of us while the server is down."""
+    return restarter.settings_file or (None if folder is None else FolderFile(folder))
 
 
 def _write_out(connection: Connection) -> None:
