@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from llmtune.cli.targets import RestartRequest, TargetRequest, live_target
+from llmtune.cli.targets import TargetRequest, live_target
 from llmtune.errors import (
     ConnectionFailed,
     LoginRefused,
@@ -26,13 +25,7 @@ from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.auto_conf_file import FolderFile
 from llmtune.postgres.live.pg_ctl import PgCtlRestarter
-from llmtune.postgres.live.restarter import (
-    CommandRestarter,
-    FakeRestarter,
-    parse_command,
-    run_command,
-    unit_restarter,
-)
+from llmtune.postgres.live.restarter import FakeRestarter
 from llmtune.postgres.live.waiting import Patience
 from llmtune.postgres.settings import SettingsApplier
 from tests.postgres.live_server import address, entries, run, shown
@@ -248,67 +241,6 @@ def test_another_servers_folder_is_refused(
 def test_a_folder_without_a_server_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not the data folder of a server that ran"):
         PgCtlRestarter(tmp_path)
-
-
-def test_a_command_runs_without_a_shell_and_without_our_logins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("PGPASSWORD", "PGPORT", "PGCLIENTENCODING", "PGDATA"):
-        monkeypatch.setenv(name, "hunter2")
-    program = "import os, sys; print(sys.argv[1:], [n for n in os.environ if n[:2] == 'PG'])"
-    assert run_command([sys.executable, "-c", program, "a; b", "$HOME"], 30.0) == (
-        0,
-        "['a; b', '$HOME'] ['PGDATA']",
-    )
-
-
-def test_a_command_that_fails_says_why() -> None:
-    program = [sys.executable, "-c", "import sys; print('no such unit'); sys.exit(5)"]
-    with pytest.raises(ServerDidNotStart, match="ended with code 5") as failure:
-        CommandRestarter(program, [sys.executable, "-c", "print('too many starts')"]).restart()
-    assert "no such unit" in failure.value.log
-
-
-def test_the_servers_own_reason_leads() -> None:
-    program = [sys.executable, "-c", "print('FATAL:  no space left'); raise SystemExit(1)"]
-    with pytest.raises(ServerDidNotStart, match="did not restart: no space left"):
-        CommandRestarter(program).restart()
-
-
-def test_a_command_that_does_not_end_is_ended() -> None:
-    program = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with pytest.raises(ServerDidNotStart, match="did not end within"):
-        CommandRestarter(program, patience_s=0.2).restart()
-
-
-def test_a_command_that_is_not_there_is_named() -> None:
-    with pytest.raises(ServerDidNotStart, match="No such file"):
-        parse_command("/nowhere/restart --now").restart()
-
-
-@pytest.mark.parametrize("text", ["", "'unclosed"])
-def test_a_command_must_be_readable(text: str) -> None:
-    with pytest.raises(UsageError, match="restart command"):
-        parse_command(text)
-
-
-def test_a_units_name_is_checked() -> None:
-    assert unit_restarter("postgresql@15-main").description.endswith("postgresql@15-main")
-    with pytest.raises(UsageError, match="systemd unit"):
-        unit_restarter("--help")
-
-
-@pytest.mark.parametrize(
-    ("request_", "says"),
-    [
-        ({"unit": "postgresql"}, "--allow-restart"),
-        ({"allow": True}, "needs a way"),
-        ({"allow": True, "unit": "a", "command": "b"}, "one way"),
-    ],
-)
-def test_ways_to_restart_are_asked_for_in_full(request_: dict[str, object], says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        RestartRequest(**request_)  # type: ignore[arg-type]
 
 
 def test_without_a_way_nothing_is_restarted(server: EmbeddedTarget) -> None:

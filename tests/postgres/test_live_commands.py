@@ -1,0 +1,78 @@
+"""Restarting by a command: what it is run with, and what is told of one that fails."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from llmtune.cli.targets import RestartRequest
+from llmtune.errors import ServerDidNotStart, UsageError
+from llmtune.postgres.live.restarter import (
+    CommandRestarter,
+    parse_command,
+    run_command,
+    unit_restarter,
+)
+
+
+def test_a_command_runs_without_a_shell_and_without_our_logins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("PGPASSWORD", "PGPORT", "PGCLIENTENCODING", "PGDATA")
+    for name in names:
+        monkeypatch.setenv(name, "hunter2")
+    program = f"import os, sys; print(sys.argv[1:], [n for n in {names} if n in os.environ])"
+    assert run_command([sys.executable, "-c", program, "a; b", "$HOME"], 30.0) == (
+        0,
+        "['a; b', '$HOME'] ['PGDATA']",
+    )
+
+
+def test_a_command_that_fails_says_why() -> None:
+    program = [sys.executable, "-c", "import sys; print('no such unit'); sys.exit(5)"]
+    with pytest.raises(ServerDidNotStart, match="ended with code 5") as failure:
+        CommandRestarter(program, [sys.executable, "-c", "print('too many starts')"]).restart()
+    assert "no such unit" in failure.value.log
+
+
+def test_the_servers_own_reason_leads() -> None:
+    program = [sys.executable, "-c", "print('FATAL:  no space left'); raise SystemExit(1)"]
+    with pytest.raises(ServerDidNotStart, match="did not restart: no space left"):
+        CommandRestarter(program).restart()
+
+
+def test_a_command_that_does_not_end_is_ended() -> None:
+    program = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(ServerDidNotStart, match="did not end within"):
+        CommandRestarter(program, patience_s=0.2).restart()
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    with pytest.raises(ServerDidNotStart, match="No such file"):
+        parse_command("/nowhere/restart --now").restart()
+
+
+@pytest.mark.parametrize("text", ["", "'unclosed"])
+def test_a_command_must_be_readable(text: str) -> None:
+    with pytest.raises(UsageError, match="restart command"):
+        parse_command(text)
+
+
+def test_a_units_name_is_checked() -> None:
+    assert unit_restarter("postgresql@15-main").description.endswith("postgresql@15-main")
+    with pytest.raises(UsageError, match="systemd unit"):
+        unit_restarter("--help")
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"unit": "postgresql"}, "--allow-restart"),
+        ({"allow": True}, "needs a way"),
+        ({"allow": True, "unit": "a", "command": "b"}, "one way"),
+    ],
+)
+def test_ways_to_restart_are_asked_for_in_full(request_: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        RestartRequest(**request_)  # type: ignore[arg-type]
