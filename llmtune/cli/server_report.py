@@ -32,6 +32,8 @@ def summary(report: ServerReport) -> Iterator[str]:
     yield f"Knobs that can be tuned: {len(report.reachable)} of {len(report.reaches)} ({counts})"
     for obstacle, names in _obstacles(report).items():
         yield f"Left out: {_named(names)}: {obstacle}"
+    for reason, names in _leeways(report).items():
+        yield f"Kept within less than their range: {_named(names)}: {reason}"
     for override in report.masked:
         yield f"Hides a tuned knob from some sessions: {override.statement}; end: {override.mend}"
     if report.pending:
@@ -99,6 +101,15 @@ def _obstacles(report: ServerReport) -> dict[str, list[str]]:
         if one.obstacle:
             reason = one.obstacle.replace(f" {one.name} ", " <knob> ")
             found.setdefault(reason, []).append(one.name)
+    return found
+
+
+def _leeways(report: ServerReport) -> dict[str, list[str]]:
+    """The knobs that are tuned within less than the catalogue's range, by reason."""
+    found: dict[str, list[str]] = {}
+    for name, leeway in report.leeways.items():
+        if name in report.reachable:
+            found.setdefault(leeway.why, []).append(name)
     return found
 
 

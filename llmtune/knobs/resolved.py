@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from llmtune.errors import InvalidConfiguration, UsageError
@@ -83,6 +83,27 @@ class ResolvedKnob:
         if not self.contains(value):
             raise InvalidConfiguration(f"{self.name}: {value!r} is not allowed; {self.legal}")
         return value
+
+    def within(self, low: float | None, high: float | None) -> ResolvedKnob:
+        """The knob with a scale that ends at `low` and `high`, where those are narrower.
+
+        The default moves inside too: beside special values, only what the server has
+        already may lie outside.
+
+        Args:
+            low, high: in the knob's unit; None: as far as the scale goes.
+
+        Raises:
+            ValueError: nothing is left between the ends.
+        """
+        lowest = -math.inf if low is None else low
+        highest = math.inf if high is None else high
+        ends, default = (max(self.low, lowest), min(self.high, highest)), self.default
+        if not ends[0] < ends[1]:
+            raise ValueError(f"knob {self.name}: nothing is left between {low} and {high}")
+        if not isinstance(default, str) and default not in self.specials:
+            default = type(default)(min(max(default, lowest), highest))
+        return replace(self, low=ends[0], high=ends[1], default=default)
 
     def fraction(self, value: Value) -> float:
         """Where on its own scale, 0 to 1, an ordinary value lies; the nearer end if outside."""

@@ -81,6 +81,15 @@ class KnobSpace:
             present=Configuration({**self.server_defaults, **known}),
         )
 
+    def within(self, ends: Mapping[str, tuple[float | None, float | None]]) -> KnobSpace:
+        """The same space, with the scales of these knobs ended where one server wants it.
+
+        Args:
+            ends: see `ResolvedKnob.within`; those of a knob outside the space mean nothing.
+        """
+        knobs = (k.within(*ends[k.name]) if k.name in ends else k for k in self.knobs)
+        return replace(self, knobs=tuple(knobs))
+
     def for_everyone(self) -> KnobSpace:
         """The part that a reload can change for all sessions, those of others included.
 

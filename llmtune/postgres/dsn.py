@@ -177,7 +177,7 @@ class DsnTarget:
                 f"the role {self.report.rights.role} can change none of the knobs on {self.name}; "
                 "`llmtune doctor` tells what is in the way of each"
             )
-        here = space.subset(names).running(self.report.present)
+        here = space.subset(names).running(self.report.present).within(self.report.ends)
         return here.for_everyone() if self._everyone else here
 
     def settle(self, *, anew: bool = True) -> None:

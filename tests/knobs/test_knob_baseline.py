@@ -108,6 +108,28 @@ def test_an_optimizer_learns_from_a_baseline_off_the_scale(name: str) -> None:
 
 
 @settings(max_examples=50)
+@given(low=st.integers(5000, 100_000), more=st.integers(1, 300_000), at=st.floats(0, 1))
+def test_no_source_names_a_value_outside_narrower_ends(low: int, more: int, at: float) -> None:
+    space = live(work_mem=65).within({"work_mem": (low, low + more), "jit_above_cost": (1, 2)})
+    knob, codec = space["work_mem"], LevelCodec(space)
+    named = [codec.value("work_mem", label) for label in codec.labels("work_mem")]
+    for value in (*named, knob.default, knob.at(at), knob.at_fraction(at)):
+        assert low <= float(value) <= low + more
+    assert space.baseline()["work_mem"] == knob.normalise(65)
+    for outside in (4096, low - 1, low + more + 1):
+        with pytest.raises(InvalidConfiguration, match="is not allowed"):
+            knob.normalise(outside)
+    assert space.from_default({})["work_mem"] == knob.default
+
+
+def test_ends_that_are_wider_change_nothing_and_some_leave_nothing() -> None:
+    space = live()
+    assert space.within({"work_mem": (None, HUGE), "random_page_cost": (0, None)}) == space
+    with pytest.raises(ValueError, match="nothing is left"):
+        space.within({"work_mem": (HUGE, None)})
+
+
+@settings(max_examples=50)
 @given(present=st.integers(64, 2_147_483_647))
 def test_any_present_value_survives_and_has_a_place(present: int) -> None:
     space = live(work_mem=present)

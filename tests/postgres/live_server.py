@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import sql
 
-from llmtune.postgres.account import give, run_as, server_account
+from llmtune.postgres.account import Account, give, run_as, server_account
 from llmtune.postgres.binaries import find_binaries, runnable_binaries
 from llmtune.postgres.embedded import EmbeddedTarget
 
@@ -88,6 +89,49 @@ class SlowStart:
 
     def let_go_after(self, seconds: float) -> None:
         threading.Timer(seconds, self.let_go).start()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster made with options of initdb, whose server a test starts and stops."""
+
+    folder: Path
+    account: Account | None
+    programs: Callable[[str], str]
+
+    @property
+    def address(self) -> str:
+        return f"host={self.folder} port=5434 user=postgres dbname=postgres"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def control(self, *words: str) -> bool:
+        """Whether pg_ctl says that it worked."""
+        command = [self.programs("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "30"]
+        options = f"-c port=5434 -c listen_addresses= -c unix_socket_directories={self.folder}"
+        more = ["-l", str(self.folder / "log"), "-o", options, *words]
+        return run_as(self.account, [*command, *more]).returncode == 0
+
+
+@contextmanager
+def cluster(cache: Path, *options: str) -> Iterator[Cluster]:
+    """A running server of a new cluster that is there while the block runs."""
+    account = server_account()
+    program = runnable_binaries(find_binaries(), account, cache).program
+    with tempfile.TemporaryDirectory(prefix="own-") as name:
+        made = Cluster(Path(name), account, program)
+        give(account, made.folder)
+        fixed = ["-D", str(made.folder / "data"), "-U", "postgres", "--auth=trust"]
+        fixed += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+        done = run_as(account, [program("initdb"), *fixed, *options])
+        assert done.returncode == 0, done.stderr
+        assert made.control("start"), made.log
+        try:
+            yield made
+        finally:
+            made.control("-m", "immediate", "stop")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.live.in_use import read_in_use
+from llmtune.postgres.live.leeway import read_leeways
 from llmtune.postgres.live.present import read_overrides, read_present
 from llmtune.postgres.live.provider import read_provider
 from llmtune.postgres.live.reach import Means, reach
@@ -22,7 +23,7 @@ ABOUT = """
            pg_is_in_recovery()
 """
 ANY_HARDWARE = Hardware(cores=1, memory=1 << 30)
-"""Reach does not depend on it; only the scales do."""
+"""Where it is not known, tuning is refused, and a report is for people."""
 
 
 def read_report(
@@ -51,6 +52,8 @@ def read_report(
     present = read_present(connection, names)
     version = connection.info.server_version // 10000
     in_use = read_in_use(connection)
+    space = _space(version, hardware or ANY_HARDWARE)
+    leeways = read_leeways(connection, space)
     means = Means(
         version,
         rights,
@@ -59,8 +62,8 @@ def read_report(
         provider=provider,
         restarts=restarter is not None,
         everyone=everyone,
+        leeways=leeways,
     )
-    space = _space(version)
     return ServerReport(
         name=name,
         system=read_identity(connection, name).system,
@@ -76,8 +79,9 @@ def read_report(
         overrides=read_overrides(connection, names),
         in_use=in_use,
         reaches=tuple(reach(knob, present[knob.name], means) for knob in space.knobs),
+        leeways=leeways,
     )
 
 
-def _space(version: int) -> KnobSpace:
-    return resolve_space(load_catalogue(), version, ANY_HARDWARE, durability=True)
+def _space(version: int, hardware: Hardware) -> KnobSpace:
+    return resolve_space(load_catalogue(), version, hardware, durability=True)

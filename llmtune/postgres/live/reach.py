@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.resolved import ResolvedKnob
+from llmtune.postgres.live.leeway import Leeway
 from llmtune.postgres.live.present import OUTRANKING, PresentSetting, quoted
 from llmtune.postgres.live.provider import Provider
 from llmtune.postgres.live.rights import PARAMETER_GRANTS, Rights
@@ -26,6 +28,7 @@ class Means:
         restarts: a way to restart is given and allowed.
         everyone: changes are for all sessions, so none is made in ours alone, and
             the server is not restarted under them.
+        leeways: by knob, where the server leaves it less than its scale.
     """
 
     version: int
@@ -35,6 +38,7 @@ class Means:
     provider: Provider | None = None
     restarts: bool = False
     everyone: bool = False
+    leeways: Mapping[str, Leeway] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,11 @@ class KnobReach:
 def reach(knob: ResolvedKnob, now: PresentSetting, means: Means) -> KnobReach:
     """Whether we can change `knob`, which stands as `now` says."""
     unknown = _unknown(knob, now)
-    lasting = unknown or _by_system(knob, now, means)
+    confined = _confined(knob, means)
+    lasting = unknown or _by_system(knob, now, means) or confined
     if knob.effect is Effect.SESSION and not means.everyone:
-        return KnobReach(knob.name, Effect.SESSION, unknown or _in_session(now, means), lasting)
+        obstacle = unknown or _in_session(now, means) or confined
+        return KnobReach(knob.name, Effect.SESSION, obstacle, lasting)
     effect = Effect.RELOAD if knob.effect is Effect.SESSION else knob.effect
     return KnobReach(knob.name, effect, lasting, lasting)
 
@@ -72,6 +78,13 @@ def _unknown(knob: ResolvedKnob, now: PresentSetting) -> str:
     if knob.knob.choices and now.value not in knob.knob.choices:
         return f"its value {now.value} is none that LLMTune knows, so it is left alone"
     return ""
+
+
+def _confined(knob: ResolvedKnob, means: Means) -> str:
+    leeway = means.leeways.get(knob.name)
+    if leeway is None or leeway.leaves(knob):
+        return ""
+    return f"nothing is left of its scale: {leeway.why}"
 
 
 def _in_session(now: PresentSetting, means: Means) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from llmtune.knobs.configuration import Value
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.live.in_use import InUse
+from llmtune.postgres.live.leeway import Leeway
 from llmtune.postgres.live.present import Override, PresentSetting
 from llmtune.postgres.live.provider import Provider
 from llmtune.postgres.live.reach import KnobReach
@@ -29,6 +31,7 @@ class ServerReport:
         settings: of the catalogue's knobs, in its order.
         overrides: of roles and databases, for the catalogue's knobs.
         reaches: one for each knob that may be tuned at all.
+        leeways: by knob, where the server leaves it less than its scale.
     """
 
     name: str
@@ -45,6 +48,7 @@ class ServerReport:
     overrides: tuple[Override, ...]
     in_use: InUse
     reaches: tuple[KnobReach, ...]
+    leeways: Mapping[str, Leeway] = field(default_factory=dict)
 
     @property
     def version(self) -> int:
@@ -66,6 +70,11 @@ class ServerReport:
     def present(self) -> dict[str, Value]:
         """The present value of each knob."""
         return {one.name: one.value for one in self.settings}
+
+    @property
+    def ends(self) -> dict[str, tuple[int | None, int | None]]:
+        """Where the server ends the scales of knobs; see `KnobSpace.within`."""
+        return {name: (one.low, one.high) for name, one in self.leeways.items()}
 
     @property
     def pending(self) -> tuple[str, ...]:

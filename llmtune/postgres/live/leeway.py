@@ -1,0 +1,61 @@
+"""How far a knob may go on one server, where that is less than its scale in the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmtune.knobs.resolved import ResolvedKnob
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.target import Connection
+from llmtune.units import format_setting
+
+WAL_SIZES = ("max_wal_size", "min_wal_size")
+MB = 1 << 20
+"""Bytes of the unit in which both count."""
+
+SEGMENT = "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'"
+SEGMENTS = 2
+"""With less than these of its WAL segments a server does not start, though ALTER SYSTEM and
+a reload take it. Source: `ReadControlFile` in `src/backend/access/transam/xlog.c`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """The ends between which one server leaves a knob.
+
+    Attributes:
+        low, high: in the knob's unit; None: as far as its scale goes.
+        why: what sets them, for people.
+    """
+
+    low: int | None
+    high: int | None
+    why: str
+
+    def narrows(self, knob: ResolvedKnob) -> bool:
+        """Whether it leaves less than the knob's scale."""
+        return self._ends(knob) != (knob.low, knob.high)
+
+    def leaves(self, knob: ResolvedKnob) -> bool:
+        """Whether it leaves anything of the knob's scale."""
+        low, high = self._ends(knob)
+        return low < high
+
+    def _ends(self, knob: ResolvedKnob) -> tuple[float, float]:
+        low = knob.low if self.low is None else max(knob.low, self.low)
+        return low, knob.high if self.high is None else min(knob.high, self.high)
+
+
+def read_leeways(connection: Connection, space: KnobSpace) -> dict[str, Leeway]:
+    """By knob, what the server leaves of those of `space` whose scale it narrows."""
+    row = connection.execute(SEGMENT).fetchone()
+    wal = wal_leeway((row[0] if row else 0) // MB)
+    found = dict.fromkeys(WAL_SIZES, wal)
+    return {name: one for name, one in found.items() if one.narrows(space[name])}
+
+
+def wal_leeway(segment: int) -> Leeway:
+    """How small the sizes of the WAL may be where a segment has so many megabytes."""
+    least = SEGMENTS * segment
+    why = f"at least {format_setting(least, 'MB')}, {SEGMENTS} WAL segments, or it would not start"
+    return Leeway(least, None, why)
