@@ -10,16 +10,6 @@ from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.memory import BUDGET_SHARE, memory_demand
 from llmtune.knobs.space import KnobSpace
 
-STANDBY_FLOORS = (
-    "max_connections",
-    "max_worker_processes",
-    "max_wal_senders",
-    "max_prepared_transactions",
-    "max_locks_per_transaction",
-)
-"""A standby does not start with one of these below its primary's:
-https://www.postgresql.org/docs/current/hot-standby.html"""
-
 PRIMARY_GROUPS = ("wal", "writer")
 """Groups of knobs that do little on a server that writes no WAL of its own."""
 
@@ -31,7 +21,6 @@ class ServerFacts:
     Attributes:
         clients: sessions that work at once: the workload's, or as many as are in
             use if those are more.
-        floors: knob to the least value that what is in use leaves it.
         others: values in force of settings outside the knob space that memory
             depends on, such as `autovacuum_work_mem`.
         standby: it replays another server's WAL.
@@ -39,7 +28,6 @@ class ServerFacts:
     """
 
     clients: int = 1
-    floors: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, Value] = field(default_factory=dict)
     standby: bool = False
     allow_durability: bool = False
@@ -55,7 +43,7 @@ class Violation:
     """One reason not to apply a configuration.
 
     Attributes:
-        guard: `range`, `memory`, `durability`, `in use` or `standby`.
+        guard: `range`, `memory`, `durability` or `standby`.
     """
 
     guard: str
@@ -69,7 +57,7 @@ def violations(
     wrong = tuple(_out_of_range(configuration, space))
     if wrong:
         return wrong  # the other guards count on legal values
-    checks = (_too_hungry, _risky, _in_use, _standby)
+    checks = (_too_hungry, _risky, _standby)
     return tuple(one for check in checks for one in check(configuration, space, facts))
 
 
@@ -124,13 +112,6 @@ def _risky(
                 "durability",
                 f"{name} = {value} risks committed data, which --allow-durability-risk allows",
             )
-
-
-def _in_use(configuration: Configuration, _: KnobSpace, facts: ServerFacts) -> Iterator[Violation]:
-    for name, least in facts.floors.items():
-        value = configuration.get(name)
-        if isinstance(value, int) and 0 <= value < least:
-            yield Violation("in use", f"{name} = {value} is below the {least} that are in use")
 
 
 def _standby(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llmtune.postgres.live.in_use import InUse
 from llmtune.postgres.server_settings import read_settings
 from llmtune.postgres.target import Connection
-from llmtune.tuning.guards import STANDBY_FLOORS, ServerFacts
+from llmtune.tuning.guards import ServerFacts
 
 OTHERS = ("autovacuum_work_mem",)
 """Settings that no knob space has and that memory depends on."""
@@ -32,18 +32,9 @@ def server_facts(
     Args:
         clients: sessions of the workload; those that are open count if they are more.
     """
-    floors = {
-        "max_connections": in_use.connections,
-        "max_replication_slots": in_use.replication_slots,
-        "max_wal_senders": in_use.wal_senders,
-        "max_prepared_transactions": in_use.prepared_transactions,
-    }
-    now = read_settings(connection, [*STANDBY_FLOORS, *OTHERS])
-    if standby:  # which of them is the primary's is not told: none may go down
-        floors |= {name: int(now[name].value) for name in STANDBY_FLOORS if name in now}
+    now = read_settings(connection, OTHERS)
     return ServerFacts(
         clients=max(clients, in_use.connections, 1),
-        floors=floors,
         others={name: now[name].value for name in OTHERS if name in now},
         standby=standby,
         allow_durability=risks.durability,

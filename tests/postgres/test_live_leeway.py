@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,9 +15,11 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.dsn import DsnTarget
-from llmtune.postgres.live.leeway import WAL_SIZES, wal_leeway
+from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.live.leeway import WAL_SIZES, WORKERS, wal_leeway
+from llmtune.postgres.live.restarter import FakeRestarter
 from llmtune.postgres.settings import SettingsApplier
-from tests.postgres.live_server import Cluster, cluster
+from tests.postgres.live_server import Cluster, address, cluster, run
 
 HARDWARE = Hardware(cores=2, memory=1 << 30)
 
@@ -41,6 +44,29 @@ def test_a_server_of_large_wal_segments_starts_with_all_that_it_may_be_given(cac
             SettingsApplier(target, space).apply(least)
             assert own.control("restart"), own.log
         assert refused(own, "80MB"), "the reason for all this"
+
+
+@pytest.fixture
+def workers(embedded: EmbeddedTarget) -> Iterator[str]:
+    """The address of a server whose owner gave it more background workers."""
+    run(embedded, "ALTER SYSTEM SET max_worker_processes = 12")
+    embedded.restart()
+    yield address(embedded)
+    embedded.recover()
+
+
+def test_workers_that_others_may_count_on_are_not_taken_away(workers: str) -> None:
+    target = DsnTarget(workers, Hardware(8, 1 << 30), FakeRestarter(lambda: None))
+    target.inspect()
+    knob = target.tunable(resolve_space(load_catalogue(), 18, target.hardware))[WORKERS]
+    assert (knob.low, knob.high, knob.default, knob.baseline) == (12, 16, 12, 12)
+
+
+def test_workers_are_left_alone_where_no_more_of_them_would_help(workers: str) -> None:
+    report = DsnTarget(workers, HARDWARE, FakeRestarter(lambda: None)).inspect()
+    left = {one.name: one.obstacle for one in report.reaches if not one.reachable}
+    assert list(left) == [WORKERS]
+    assert "nothing is left of its scale: at least the present 12" in left[WORKERS]
 
 
 def refused(own: Cluster, size: str) -> bool:

@@ -22,7 +22,6 @@ SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 1 << 30), durability=Tru
 FACTS = st.builds(
     ServerFacts,
     clients=st.integers(1, 300),
-    floors=st.dictionaries(st.just("max_worker_processes"), st.integers(0, 32)),
     others=st.dictionaries(st.just("autovacuum_work_mem"), st.integers(-1, 1 << 20)),
     standby=st.booleans(),
     allow_durability=st.booleans(),
@@ -79,7 +78,6 @@ def test_what_is_applied_is_safe(configuration, facts):
         return
     SPACE.validate(configuration)
     assert server_demand(configuration, SPACE, facts) <= server_budget(SPACE, facts)
-    assert configuration["max_worker_processes"] >= facts.floors.get("max_worker_processes", 0)
     if not facts.allow_durability:
         assert (configuration["fsync"], configuration["full_page_writes"]) == (True, True)
         assert configuration["synchronous_commit"] == "on"
@@ -94,7 +92,6 @@ def guards(facts, **changes):
     [
         (ServerFacts(clients=200), {"work_mem": 65536}, "memory"),
         (ServerFacts(), {"fsync": False}, "durability"),
-        (ServerFacts(floors={"max_worker_processes": 8}), {"max_worker_processes": 4}, "in use"),
         (ServerFacts(standby=True), {}, "standby"),
         (ServerFacts(standby=True, allow_standby=True), {"wal_buffers": 64}, "standby"),
     ],

@@ -1,4 +1,4 @@
-"""How much of a server is in use: what no knob may be set below."""
+"""How much of a server is in use."""
 
 from __future__ import annotations
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmtune.knobs.resolved import ResolvedKnob
 from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.live.present import PresentSetting
 from llmtune.postgres.target import Connection
 from llmtune.units import format_setting
 
+WORKERS = "max_worker_processes"
 WAL_SIZES = ("max_wal_size", "min_wal_size")
 MB = 1 << 20
 """Bytes of the unit in which both count."""
@@ -46,11 +49,13 @@ class Leeway:
         return low, knob.high if self.high is None else min(knob.high, self.high)
 
 
-def read_leeways(connection: Connection, space: KnobSpace) -> dict[str, Leeway]:
+def read_leeways(
+    connection: Connection, space: KnobSpace, present: Mapping[str, PresentSetting]
+) -> dict[str, Leeway]:
     """By knob, what the server leaves of those of `space` whose scale it narrows."""
     row = connection.execute(SEGMENT).fetchone()
     wal = wal_leeway((row[0] if row else 0) // MB)
-    found = dict.fromkeys(WAL_SIZES, wal)
+    found = {**dict.fromkeys(WAL_SIZES, wal), WORKERS: workers_leeway(int(present[WORKERS].value))}
     return {name: one for name, one in found.items() if one.narrows(space[name])}
 
 
@@ -59,3 +64,13 @@ def wal_leeway(segment: int) -> Leeway:
     least = SEGMENTS * segment
     why = f"at least {format_setting(least, 'MB')}, {SEGMENTS} WAL segments, or it would not start"
     return Leeway(least, None, why)
+
+
+def workers_leeway(present: int) -> Leeway:
+    """How few background workers there may be where there may be so many now.
+
+    Those of extensions and of logical replication come and go, and one that finds no
+    place fails: its owner knows how many there are, and one look at them does not tell.
+    """
+    why = f"at least the present {present}, on which other background workers may count"
+    return Leeway(present, None, why)

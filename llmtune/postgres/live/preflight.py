@@ -53,7 +53,7 @@ def read_report(
     version = connection.info.server_version // 10000
     in_use = read_in_use(connection)
     space = _space(version, hardware or ANY_HARDWARE)
-    leeways = read_leeways(connection, space)
+    leeways = read_leeways(connection, space, present)
     means = Means(
         version,
         rights,
