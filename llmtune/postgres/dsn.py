@@ -25,7 +25,7 @@ from llmtune.postgres.live.preflight import read_report
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.restarter import Restarter
 from llmtune.postgres.live.waiting import Notice, Patience
-from llmtune.postgres.session import loss_is_failure
+from llmtune.postgres.session import lift_limits, loss_is_failure
 from llmtune.postgres.target import Connection, ExplainsLoss, check_version
 from llmtune.postgres.tuner_lock import TunerLock
 
@@ -140,10 +140,11 @@ class DsnTarget:
         Raises:
             As `__enter__`, but hardware that is not known is only reported.
         """
-        with self.connect() as connection, loss_is_failure():
+        with self._login.connect_bare() as connection, loss_is_failure():
             check_version(connection.info.server_version // 10000)
             name = self._login.pin(connection)
-            refuse_pooler(connection, self.connect, name)
+            refuse_pooler(connection, self._login.connect_bare, name)
+            lift_limits(connection)
             process = process_here(connection)
             self._folder = data_folder(connection, process)
             hardware = seen_hardware(process, self._stated)

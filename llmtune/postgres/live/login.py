@@ -15,7 +15,7 @@ class Login:
     """An address that stays with the server that answered first.
 
     A role's own limits would cut measurements short, so they hold for none of its
-    connections; LLMTune has its own.
+    connections but bare ones; LLMTune has its own.
     """
 
     def __init__(self, address: Address) -> None:
@@ -29,6 +29,13 @@ class Login:
         """See `Target.connect`; the default database is the address's own."""
         parts = {**self._parameters, "dbname": database} if database else self._parameters
         return open_session(settings or {}, parts, unlimited=True)
+
+    def connect_bare(self) -> Connection:
+        """A connection to the address's own database on which nothing was set.
+
+        Behind a pooler, what we set may stay with a server process that goes on to others.
+        """
+        return open_session({}, self._parameters)
 
     def libpq_environment(self, database: str) -> dict[str, str]:
         """See `Target.libpq_environment`."""
