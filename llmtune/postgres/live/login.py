@@ -8,7 +8,19 @@ from llmtune.postgres.live.address import Address, place
 from llmtune.postgres.session import environment, no_limits, open_session
 from llmtune.postgres.target import Connection
 
-CONNECT_TIMEOUT_S = 10
+DEFAULTS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""libpq's parameters where the address says nothing else: seconds, and milliseconds the last.
+
+A session that waits for an answer sends nothing, so only keepalives tell it that the network
+went silent; left to the kernel, that takes two hours, with a trial's settings in force.
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
+"""
 
 
 class Login:
@@ -20,7 +32,7 @@ class Login:
 
     def __init__(self, address: Address) -> None:
         """Take the address; nothing is connected yet."""
-        self._parameters = {"connect_timeout": str(CONNECT_TIMEOUT_S), **address.parameters}
+        self._parameters = {**DEFAULTS, **address.parameters}
         self._options: str | None = None  # of libpq's programs; known once connected
 
     def connect(
