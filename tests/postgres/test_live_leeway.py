@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmtune.cli.server_report import summary
 from llmtune.errors import InvalidConfiguration
@@ -14,11 +16,14 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.account import give, server_account
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.leeway import WAL_SIZES, WORKERS, wal_leeway
+from llmtune.postgres.live.machine import wal_room
 from llmtune.postgres.live.restarter import FakeRestarter
 from llmtune.postgres.settings import SettingsApplier
+from tests.faults.test_no_room import Disk
 from tests.postgres.live_server import Cluster, address, cluster, run
 
 HARDWARE = Hardware(cores=2, memory=1 << 30)
@@ -40,10 +45,39 @@ def test_a_server_of_large_wal_segments_starts_with_all_that_it_may_be_given(cac
             named = [codec.value("min_wal_size", one) for one in codec.labels("min_wal_size")]
             assert min(map(float, named)) == 128
             told = "\n".join(summary(target.report))
-            assert "min_wal_size: at least 128MB, 2 WAL segments" in told
+            assert "min_wal_size: 128MB (2 WAL segments, or it would not start) to" in told
             SettingsApplier(target, space).apply(least)
             assert own.control("restart"), own.log
         assert refused(own, "80MB"), "the reason for all this"
+
+
+@pytest.fixture
+def disk(cache: Path) -> Iterator[Disk]:
+    disk = Disk(cache / "wal-disk", 5000)
+    yield disk
+    disk.unmount()
+
+
+def test_the_wal_is_kept_within_half_of_its_disk(cache: Path, disk: Disk) -> None:
+    give(server_account(), disk.folder)
+    with cluster(cache, f"--waldir={disk.folder / 'wal'}") as own:
+        report = DsnTarget(own.address, HARDWARE).inspect()
+    assert {name: report.leeways[name].high for name in WAL_SIZES} == dict.fromkeys(WAL_SIZES, 2048)
+    assert "to 2GB (within half of what its disk has for it" in "\n".join(summary(report))
+
+
+@given(st.integers(1, 1 << 40), st.integers(32, 1 << 30))
+def test_the_wal_may_never_grow_over_half_of_its_room_by_us(room: int, present: int) -> None:
+    high = wal_leeway(16, present, room).high
+    assert high is not None
+    assert high == present or present < high <= room // 2
+    assert high == present or high == wal_leeway(16, present, high * 2).high
+
+
+def test_on_a_disk_that_cannot_be_seen_the_wal_grows_by_a_measure(tmp_path: Path) -> None:
+    assert wal_leeway(16, 1024, None).high == 4096
+    assert wal_room(None) is None
+    assert wal_room(tmp_path) is None, "no data folder"
 
 
 @pytest.fixture
@@ -77,7 +111,7 @@ def refused(own: Cluster, size: str) -> bool:
 
 
 def test_larger_segments_leave_less_of_both_sizes() -> None:
-    usual, largest = wal_leeway(16), wal_leeway(1024)
+    usual, largest = (wal_leeway(each, 8192, None) for each in (16, 1024))
     assert not [name for name in WAL_SIZES if usual.narrows(whole(18)[name])]
     assert all(largest.narrows(whole(18)[name]) for name in WAL_SIZES)
     space = whole(18).within(dict.fromkeys(WAL_SIZES, (largest.low, largest.high)))

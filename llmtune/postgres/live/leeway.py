@@ -21,6 +21,9 @@ SEGMENTS = 2
 """With less than these of its WAL segments a server does not start, though ALTER SYSTEM and
 a reload take it. Source: `ReadControlFile` in `src/backend/access/transam/xlog.c`."""
 
+UNSEEN_GROWTH = 4
+"""How many times the present `max_wal_size` the WAL may grow to on a disk that we cannot see."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leeway:
@@ -50,20 +53,43 @@ class Leeway:
 
 
 def read_leeways(
-    connection: Connection, space: KnobSpace, present: Mapping[str, PresentSetting]
+    connection: Connection,
+    space: KnobSpace,
+    present: Mapping[str, PresentSetting],
+    room: int | None,
 ) -> dict[str, Leeway]:
-    """By knob, what the server leaves of those of `space` whose scale it narrows."""
+    """By knob, what the server leaves of those of `space` whose scale it narrows.
+
+    Args:
+        room: bytes that the WAL has on its disk; None: not known.
+    """
     row = connection.execute(SEGMENT).fetchone()
-    wal = wal_leeway((row[0] if row else 0) // MB)
+    segment, now = (row[0] if row else 0) // MB, int(present["max_wal_size"].value)
+    wal = wal_leeway(segment, now, None if room is None else room // MB)
     found = {**dict.fromkeys(WAL_SIZES, wal), WORKERS: workers_leeway(int(present[WORKERS].value))}
     return {name: one for name, one in found.items() if one.narrows(space[name])}
 
 
-def wal_leeway(segment: int) -> Leeway:
-    """How small the sizes of the WAL may be where a segment has so many megabytes."""
-    least = SEGMENTS * segment
-    why = f"at least {format_setting(least, 'MB')}, {SEGMENTS} WAL segments, or it would not start"
-    return Leeway(least, None, why)
+def wal_leeway(segment: int, present: int, room: int | None) -> Leeway:
+    """How small and how large the sizes of the WAL may be; all in megabytes.
+
+    A server whose WAL fills its disk stops, and needs room to recover. So half of the room
+    is left, for what the disk holds besides and for WAL beyond the limit, which is a soft
+    one. A power of two is the same tomorrow, when a little less may be free.
+
+    Args:
+        segment: of one of its files.
+        present: `max_wal_size`, which it may grow to in any case.
+        room: see `read_leeways`.
+    """
+    least, most = SEGMENTS * segment, UNSEEN_GROWTH * present
+    reason = f"{UNSEEN_GROWTH} times the present max_wal_size, as its disk cannot be seen"
+    if room is not None:
+        most = max(present, (1 << (room // 2).bit_length()) >> 1)
+        reason = "within half of what its disk has for it, or max_wal_size as it is"
+    ends = format_setting(least, "MB"), format_setting(most, "MB")
+    why = f"{ends[0]} ({SEGMENTS} WAL segments, or it would not start) to {ends[1]} ({reason})"
+    return Leeway(least, most, why)
 
 
 def workers_leeway(present: int) -> Leeway:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -98,6 +99,27 @@ def data_folder(connection: Connection, process: psutil.Process | None) -> Path 
         return folder if folder is not None and (folder / "PG_VERSION").is_file() else None
     except PermissionError:
         return None
+
+
+def wal_room(folder: Path | None) -> int | None:
+    """Bytes that the WAL in this data folder has on its disk: what it takes, and what is free.
+
+    None: the folder is not on this machine, or closed to us.
+    """
+    if folder is None:
+        return None
+    wal = folder / "pg_wal"  # which may lead to another disk
+    try:
+        return shutil.disk_usage(wal).free + sum(_size(file) for file in wal.iterdir())
+    except OSError:
+        return None
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # the server removes files that it needs no more
+        return 0
 
 
 def _is_local(connection: Connection) -> bool:

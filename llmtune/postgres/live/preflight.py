@@ -9,6 +9,7 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.live.in_use import read_in_use
 from llmtune.postgres.live.leeway import read_leeways
+from llmtune.postgres.live.machine import data_folder, wal_room
 from llmtune.postgres.live.present import read_overrides, read_present
 from llmtune.postgres.live.provider import read_provider
 from llmtune.postgres.live.reach import Means, reach
@@ -53,7 +54,8 @@ def read_report(
     version = connection.info.server_version // 10000
     in_use = read_in_use(connection)
     space = _space(version, hardware or ANY_HARDWARE)
-    leeways = read_leeways(connection, space, present)
+    room = wal_room(data_folder(connection, process))
+    leeways = read_leeways(connection, space, present, room)
     means = Means(
         version,
         rights,
