@@ -20,6 +20,7 @@ from llmtune.cli.synthesized import live_data, synthesized
 from llmtune.cli.targets import TargetRequest, open_target
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import check, load_catalogue
+from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.databases import exists
@@ -30,7 +31,7 @@ from llmtune.postgres.planners import USUAL_TABLES, planners
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Target
-from llmtune.tuning.guards import ServerFacts
+from llmtune.tuning.guards import ServerFacts, violations
 from llmtune.tuning.server_facts import Risks, server_facts
 from workloads.options import WorkloadOptions
 from workloads.registry import is_live, workload
@@ -69,7 +70,7 @@ class Bench:
 
     @property
     def busy(self) -> int:
-        """Sessions that may work at once: the workload's, or those that are open anyway."""
+        """Sessions for which the guards count the memory."""
         return self.facts.clients
 
     def restart_clock(self) -> float:
@@ -175,12 +176,16 @@ def _live(target: Target, request: WorkloadRequest, reporter: Reporter) -> Workl
 def facts_of(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts:
     """What the guards must know; only a server that is there for others too is asked."""
     if not isinstance(target, DsnTarget):
-        return ServerFacts(max(wanted.clients, 1), allow_durability=risks.durability)
-    report = target.report
+        return ServerFacts(risks.sessions(wanted.clients), allow_durability=risks.durability)
+    standby = target.report.standby
     with target.connect() as connection:
-        return server_facts(
-            connection, report.in_use, wanted.clients, standby=report.standby, risks=risks
-        )
+        return server_facts(connection, wanted.clients, standby=standby, risks=risks)
+
+
+def refused_now(bench: Bench, configuration: Configuration, risks: Risks) -> str:
+    """Why a configuration may not stay, with the sessions that are open by now; empty: it may."""
+    facts = facts_of(bench.target, bench.workload, risks)
+    return "; ".join(one.reason for one in violations(configuration, bench.space, facts))
 
 
 def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:

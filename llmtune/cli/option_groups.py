@@ -72,17 +72,18 @@ class RestartOptions:
 
 @dataclass(frozen=True, slots=True)
 class RiskOptions:
-    """What the user accepts on a live server."""
+    """What the user accepts on a live server, and what it must bear."""
 
     allow_durability_risk: server_options.AllowDurabilityRisk = False
     allow_standby: server_options.AllowStandby = False
+    peak_sessions: server_options.PeakSessions = None
 
     @property
     def risks(self) -> Risks:
-        """What the guards let pass."""
+        """What the guards go by."""
         from llmtune.tuning.server_facts import Risks
 
-        return Risks(self.allow_durability_risk, self.allow_standby)
+        return Risks(self.allow_durability_risk, self.allow_standby, self.peak_sessions)
 
 
 @dataclass(frozen=True, slots=True)

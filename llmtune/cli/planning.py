@@ -38,12 +38,23 @@ def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
         if names:
             yield f"{len(names)} knob{'s' if len(names) > 1 else ''} {how}: {', '.join(names)}"
     budget = server_budget(bench.space, bench.facts) >> 20 << 20
-    sessions = f"{bench.busy} session{'s' if bench.busy > 1 else ''}"
-    yield f"memory: nothing that could need over {format_memory(budget)} ({sessions})"
+    yield f"memory: nothing that could need over {format_memory(budget)} ({_sessions(bench)})"
     runs = 3 * plan.confirm_runs
     trials = "trials until the time is used" if plan.trials is None else f"{plan.trials} trials"
     limit = "" if plan.seconds is None else f", {span_text(plan.seconds)} for everything"
     yield f"{trials}, up to {plan.prune_trials} to minimise, up to {runs} final runs{limit}"
+
+
+def _sessions(bench: Bench) -> str:
+    """For how many the memory is counted; on a server of others they may come to be more."""
+    counted = f"{bench.busy} session{'s' if bench.busy > 1 else ''}"
+    allowed = bench.facts.others.get("max_connections")
+    if allowed is None:
+        return counted
+    return (
+        f"{counted} of the {allowed} that the server lets in; --peak-sessions says how many work "
+        "at its busiest"
+    )
 
 
 def dry_run_lines(bench: Bench, record: SessionRecord) -> Iterator[str]:

@@ -105,6 +105,17 @@ AllowDurabilityRisk = Annotated[
         help="Tune knobs too with which a crash loses committed data, such as synchronous_commit.",
     ),
 ]
+PeakSessions = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        rich_help_panel=SERVER,
+        show_default="the workload's, or those of others that are open if they are more",
+        help="Sessions that work at once on the server at its busiest: a configuration that they "
+        "could not have memory for is not applied. Say it with --apply and --observe, which "
+        "change the memory of all sessions.",
+    ),
+]
 AllowStandby = Annotated[
     bool,
     typer.Option(

@@ -207,15 +207,18 @@ def _finish(
 
 def _apply(bench: Bench, safety: Safety, result: TuningResult) -> None:
     """Leave the answer in force on a live server, if it is one and the user wants it."""
+    from llmtune.cli.bench import refused_now
     from llmtune.cli.safety import confirmed
     from llmtune.postgres.dsn import DsnTarget
 
     say = safety.reporter.insist
+    best = bench.space.configuration(result.best.configuration)
     if not result.improvement.improved:
         say("Nothing is applied: no configuration is proved better than the present settings.")
+    elif refused := refused_now(bench, best, safety.risks):
+        say(f"Nothing is applied: by now the best configuration {refused}.")
     elif not (safety.yes or confirmed(f"Leave {len(result.knobs)} settings changed?")):
         say("Nothing is applied.")
     elif isinstance(bench.target, DsnTarget):
-        best = bench.space.configuration(result.best.configuration)
         safety.apply_for_good(bench.target, bench.space, best)
         say(f"Applied for good; take it back with: llmtune restore {safety.run_id}")

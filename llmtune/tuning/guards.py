@@ -19,10 +19,10 @@ class ServerFacts:
     """What the guards must know of a server; the default: a throw-away one.
 
     Attributes:
-        clients: sessions that work at once: the workload's, or as many as are in
-            use if those are more.
+        clients: sessions that work at once: the workload's, or if those are more as
+            many as others have open, or as the user says work at the busiest.
         others: values in force of settings outside the knob space that memory
-            depends on, such as `autovacuum_work_mem`.
+            depends on, such as `autovacuum_work_mem`; empty for a throw-away server.
         standby: it replays another server's WAL.
         allow_durability, allow_standby: the user accepts that risk.
     """

@@ -4,37 +4,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmtune.postgres.live.in_use import InUse
 from llmtune.postgres.server_settings import read_settings
 from llmtune.postgres.target import Connection
 from llmtune.tuning.guards import ServerFacts
 
-OTHERS = ("autovacuum_work_mem",)
+OTHERS = ("autovacuum_work_mem", "max_connections")
 """Settings that no knob space has and that memory depends on."""
+
+OPEN = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datid IS NOT NULL AND usesysid IS NOT NULL
+        AND (usename, application_name)
+            IS DISTINCT FROM (current_user, current_setting('application_name'))
+"""
+"""Other people's sessions: ours come and go, and those that work are the workload's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Risks:
-    """What the user accepts."""
+    """What the user accepts, and for how many sessions there must be memory.
+
+    Attributes:
+        peak_sessions: that work at once at the busiest; None: the user does not say.
+    """
 
     durability: bool = False
     standby: bool = False
+    peak_sessions: int | None = None
+
+    def sessions(self, *seen: int) -> int:
+        """For how many there must be memory, where so many are seen."""
+        return max(*seen, self.peak_sessions or 1, 1)
 
 
 NO_RISKS = Risks()
 
 
 def server_facts(
-    connection: Connection, in_use: InUse, clients: int, *, standby: bool, risks: Risks
+    connection: Connection, clients: int, *, standby: bool, risks: Risks
 ) -> ServerFacts:
     """The facts of a server that is there for others too.
 
     Args:
-        clients: sessions of the workload; those that are open count if they are more.
+        clients: sessions of the workload; those that others have open just now count if
+            they are more, and those that the user states.
     """
     now = read_settings(connection, OTHERS)
+    row = connection.execute(OPEN).fetchone()
     return ServerFacts(
-        clients=max(clients, in_use.connections, 1),
+        clients=risks.sessions(clients, row[0] if row else 0),
         others={name: now[name].value for name in OTHERS if name in now},
         standby=standby,
         allow_durability=risks.durability,
