@@ -233,11 +233,11 @@ def _database(target: Target, data: DataSet | ExistingDatabase, reporter: Report
 def tunable_space(target: Target, risks: Risks) -> KnobSpace:
     """The knobs that can be changed on the target."""
     catalogue = load_catalogue()
-    with target.connect() as connection:
-        check(catalogue, target.version, settings_rows(connection))
     space = resolve_space(catalogue, target.version, target.hardware, durability=risks.durability)
     if isinstance(target, DsnTarget):
-        return target.tunable(space)
+        return target.tunable(space)  # without those that its server describes otherwise
+    with target.connect() as connection:
+        check(catalogue, target.version, settings_rows(connection))
     if target.can_restart:
         return space
     return space.subset([knob.name for knob in space.knobs if knob.effect != "restart"])

@@ -137,14 +137,10 @@ def check(catalogue: Catalogue, version: int, rows: Iterable[SettingRow]) -> Non
         CatalogueMismatch: the message names every knob and what differs.
     """
     settings = {row.name: row for row in rows}
-    found: list[str] = []
+    found = [f"{name}: {one}" for name, one in differences(catalogue, version, settings).items()]
     for knob in catalogue.knobs:
-        if knob.exists_in(version):
-            row = settings.get(knob.name)
-            differences = (
-                ["the server does not have it"] if row is None else _differ(knob, version, row)
-            )
-            found += [f"{knob.name}: {difference}" for difference in differences]
+        if knob.exists_in(version) and knob.name in settings:
+            found += [f"{knob.name}: {one}" for one in _out_of_reach(knob, settings[knob.name])]
     if found:
         raise CatalogueMismatch(
             f"the knob catalogue does not describe this PostgreSQL {version} server: "
@@ -152,7 +148,27 @@ def check(catalogue: Catalogue, version: int, rows: Iterable[SettingRow]) -> Non
         )
 
 
-def _differ(knob: Knob, version: int, row: SettingRow) -> Iterator[str]:
+def differences(
+    catalogue: Catalogue, version: int, settings: Mapping[str, SettingRow]
+) -> dict[str, str]:
+    """By knob, in what the server describes it otherwise; the ends of scales aside.
+
+    Args:
+        version: the server's major version.
+        settings: rows of `pg_settings` by name.
+    """
+    found = {
+        knob.name: "; ".join(_differ(knob, version, settings.get(knob.name)))
+        for knob in catalogue.knobs
+        if knob.exists_in(version)
+    }
+    return {name: difference for name, difference in found.items() if difference}
+
+
+def _differ(knob: Knob, version: int, row: SettingRow | None) -> Iterator[str]:
+    if row is None:
+        yield "the server does not have it"
+        return
     if (knob.kind, knob.unit) != (row.vartype, row.unit):
         ours, theirs = f"{knob.kind} in {knob.unit}", f"{row.vartype} in {row.unit}"
         yield f"the catalogue says {ours}, the server {theirs}"
@@ -161,20 +177,24 @@ def _differ(knob: Knob, version: int, row: SettingRow) -> Iterator[str]:
         yield f"the catalogue says {knob.effect(version)}, the server {row.context}"
     if row.boot_val is not None and knob.default(version) != _value_of(row.boot_val, knob):
         yield f"the catalogue says default {knob.default(version)}, the server {row.boot_val}"
-    yield from _illegal(knob, row)
-
-
-def _illegal(knob: Knob, row: SettingRow) -> Iterator[str]:
-    """Values the catalogue would use, but the server would refuse."""
     if knob.kind is Kind.ENUM:
         yield from (
             f"no choice {word!r}" for word in knob.choices if word not in (row.enumvals or ())
         )
-    if knob.kind not in (Kind.INTEGER, Kind.REAL) or row.min_val is None or row.max_val is None:
+    yield from _refused(row, knob.specials)
+
+
+def _out_of_reach(knob: Knob, row: SettingRow) -> Iterator[str]:
+    """Ends that the scale has on some hardware, but the server would refuse."""
+    if not knob.choices:
+        ends = [resolve(knob, FIRST_VERSION, hardware) for hardware in _EXTREMES]
+        yield from _refused(row, [end for one in ends for end in (one.low, one.high)])
+
+
+def _refused(row: SettingRow, numbers: Iterable[Value]) -> Iterator[str]:
+    if row.min_val is None or row.max_val is None:
         return
-    ends = [resolve(knob, FIRST_VERSION, hardware) for hardware in _EXTREMES]
-    numbers = [end for resolved in ends for end in (resolved.low, resolved.high)]
-    for number in (*numbers, *map(float, knob.specials)):
+    for number in map(float, numbers):
         if not float(row.min_val) <= number <= float(row.max_val):
             yield f"{number:g} is outside the server's {row.min_val} to {row.max_val}"
 

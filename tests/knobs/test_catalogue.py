@@ -13,6 +13,7 @@ from llmtune.knobs.catalogue import (
     Catalogue,
     SettingRow,
     check,
+    differences,
     load_catalogue,
     parse_catalogue,
 )
@@ -131,6 +132,16 @@ def test_a_server_that_agrees_passes():
 def test_a_difference_is_named(change: dict, complaint: str):
     with pytest.raises(CatalogueMismatch, match=complaint):
         check(only("work_mem"), 18, [replace(WORK_MEM_ROW, **change)])
+
+
+def test_of_a_server_that_differs_only_the_knobs_that_differ_are_told():
+    # As on a system without posix_fadvise; and a limit is no difference.
+    row = SettingRow("effective_io_concurrency", "integer", None, "0", "1000", None, "0", "user")
+    rows = {"work_mem": replace(WORK_MEM_ROW, max_val="2097151"), row.name: row}
+    catalogue = Catalogue((named("work_mem"), named("effective_io_concurrency")))
+    found = differences(catalogue, 17, rows)
+    assert found == {row.name: "the catalogue says default 1, the server 0"}
+    assert "does not have it" in differences(catalogue, 17, {})["work_mem"]
 
 
 def test_a_missing_knob_and_a_missing_choice_are_named():

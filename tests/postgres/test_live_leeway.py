@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -19,9 +20,11 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.account import give, server_account
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
-from llmtune.postgres.live.leeway import WAL_SIZES, WORKERS, wal_leeway
+from llmtune.postgres.live.leeway import WAL_SIZES, WORKERS, leeways_of, wal_leeway
 from llmtune.postgres.live.machine import wal_room
+from llmtune.postgres.live.present import read_present
 from llmtune.postgres.live.restarter import FakeRestarter
+from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.settings import SettingsApplier
 from tests.faults.test_no_room import Disk
 from tests.postgres.live_server import Cluster, address, cluster, run
@@ -71,7 +74,7 @@ def test_the_wal_may_never_grow_over_half_of_its_room_by_us(room: int, present: 
     high = wal_leeway(16, present, room).high
     assert high is not None
     assert high == present or present < high <= room // 2
-    assert high == present or high == wal_leeway(16, present, high * 2).high
+    assert high == present or high == wal_leeway(16, present, int(high) * 2).high
 
 
 def test_on_a_disk_that_cannot_be_seen_the_wal_grows_by_a_measure(tmp_path: Path) -> None:
@@ -101,6 +104,19 @@ def test_workers_are_left_alone_where_no_more_of_them_would_help(workers: str) -
     left = {one.name: one.obstacle for one in report.reaches if not one.reachable}
     assert list(left) == [WORKERS]
     assert "nothing is left of its scale: at least the present 12" in left[WORKERS]
+
+
+def test_what_the_server_takes_at_all_ends_a_scale(embedded: EmbeddedTarget) -> None:
+    with embedded.connect() as connection:
+        settings = {one.name: one for one in settings_rows(connection)}
+        present = read_present(connection, ["work_mem", "jit", "random_page_cost"])
+    space = resolve_space(load_catalogue(), 18, Hardware(4, 64 << 30))
+    assert leeways_of(space, settings, present, 16 << 20, None) == {}
+    settings["work_mem"] = replace(settings["work_mem"], max_val="2097151")  # as on Windows
+    (leeway,) = leeways_of(space, settings, present, 16 << 20, None).items()
+    assert leeway[0] == "work_mem"
+    assert leeway[1].why == "64kB to 2097151kB, which is all that this server takes"
+    assert space.within({"work_mem": (leeway[1].low, leeway[1].high)})["work_mem"].high == 2097151
 
 
 def refused(own: Cluster, size: str) -> bool:

@@ -8,6 +8,7 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Value
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.postgres.live.leeway import Leeway
 from llmtune.postgres.live.present import Override, PresentSetting
 from llmtune.postgres.live.provider import PROVIDERS, recognise
 from llmtune.postgres.live.reach import KnobReach, Means, reach
@@ -69,6 +70,8 @@ def test_a_plain_role_reaches_what_a_session_may_set() -> None:
         ("max_worker_processes", Means(18, DBA, True, restarts=True), {}, "primary"),
         ("max_worker_processes", Means(18, DBA, followed=True, restarts=True), {}, "replaying"),
         ("wal_compression", Means(18, DBA), {"value": "lz4"}, "left alone"),
+        ("jit", Means(18, DBA, differences={"jit": "default off"}), {}, "alone: default off"),
+        ("work_mem", Means(18, DBA, leeways={"work_mem": Leeway(None, 64, "64kB")}), {}, "64kB"),
         ("work_mem", Means(18, PLAIN), {"context": "superuser"}, "GRANT SET ON PARAMETER"),
     ],
 )
@@ -78,6 +81,12 @@ def test_what_is_in_the_way_is_named(
     found = of(name, means, **changed)
     assert not found.reachable
     assert says in found.obstacle
+
+
+def test_a_knob_that_the_server_lacks_is_left_out() -> None:
+    found = reach(SPACE["io_method"], None, Means(18, DBA, restarts=True))
+    assert "does not have it" in found.obstacle
+    assert found.lasting_obstacle == found.obstacle
 
 
 def test_alter_system_may_be_switched_off() -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from llmtune.knobs.catalogue import SettingRow
 from llmtune.knobs.resolved import ResolvedKnob
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.live.present import PresentSetting
-from llmtune.postgres.target import Connection
 from llmtune.units import format_setting
 
 WORKERS = "max_worker_processes"
-WAL_SIZES = ("max_wal_size", "min_wal_size")
+WAL_SIZES = MAX_WAL, MIN_WAL = "max_wal_size", "min_wal_size"
 MB = 1 << 20
 """Bytes of the unit in which both count."""
 
-SEGMENT = "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'"
 SEGMENTS = 2
 """With less than these of its WAL segments a server does not start, though ALTER SYSTEM and
 a reload take it. Source: `ReadControlFile` in `src/backend/access/transam/xlog.c`."""
@@ -34,8 +33,8 @@ class Leeway:
         why: what sets them, for people.
     """
 
-    low: int | None
-    high: int | None
+    low: float | None
+    high: float | None
     why: str
 
     def narrows(self, knob: ResolvedKnob) -> bool:
@@ -52,22 +51,38 @@ class Leeway:
         return low, knob.high if self.high is None else min(knob.high, self.high)
 
 
-def read_leeways(
-    connection: Connection,
+def leeways_of(
     space: KnobSpace,
+    settings: Mapping[str, SettingRow],
     present: Mapping[str, PresentSetting],
+    segment: int,
     room: int | None,
 ) -> dict[str, Leeway]:
     """By knob, what the server leaves of those of `space` whose scale it narrows.
 
     Args:
+        settings: the server's description of them.
+        present: their values, of those that are as the catalogue knows them.
+        segment: bytes of one of the WAL's files.
         room: bytes that the WAL has on its disk; None: not known.
     """
-    row = connection.execute(SEGMENT).fetchone()
-    segment, now = (row[0] if row else 0) // MB, int(present["max_wal_size"].value)
-    wal = wal_leeway(segment, now, None if room is None else room // MB)
-    found = {**dict.fromkeys(WAL_SIZES, wal), WORKERS: workers_leeway(int(present[WORKERS].value))}
-    return {name: one for name, one in found.items() if one.narrows(space[name])}
+    found = {name: one for name in present if (one := _limits(settings[name])) is not None}
+    if WORKERS in present:
+        found[WORKERS] = workers_leeway(int(present[WORKERS].value))
+    if MAX_WAL in present:
+        disk = None if room is None else room // MB
+        wal = wal_leeway(segment // MB, int(present[MAX_WAL].value), disk)
+        found |= {name: wal for name in (MAX_WAL, MIN_WAL) if name in present}
+    return {name: one for name, one in found.items() if name in space and one.narrows(space[name])}
+
+
+def _limits(row: SettingRow) -> Leeway | None:
+    """What the server takes at all, on another system perhaps less than elsewhere."""
+    if row.min_val is None or row.max_val is None:
+        return None
+    low, high = float(row.min_val), float(row.max_val)
+    ends = [format_setting(end, row.unit) for end in (low, high)]
+    return Leeway(low, high, f"{ends[0]} to {ends[1]}, which is all that this server takes")
 
 
 def wal_leeway(segment: int, present: int, room: int | None) -> Leeway:
@@ -80,7 +95,7 @@ def wal_leeway(segment: int, present: int, room: int | None) -> Leeway:
     Args:
         segment: of one of its files.
         present: `max_wal_size`, which it may grow to in any case.
-        room: see `read_leeways`.
+        room: that its disk has for it; None: not known.
     """
     least, most = SEGMENTS * segment, UNSEEN_GROWTH * present
     reason = f"{UNSEEN_GROWTH} times the present max_wal_size, as its disk cannot be seen"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import psutil
 
-from llmtune.knobs.catalogue import load_catalogue
+from llmtune.errors import UnsupportedServer
+from llmtune.knobs.catalogue import differences, load_catalogue
 from llmtune.knobs.hardware import Hardware
-from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.knobs.space import resolve_space
 from llmtune.postgres.live.in_use import read_in_use
-from llmtune.postgres.live.leeway import read_leeways
+from llmtune.postgres.live.leeway import leeways_of
 from llmtune.postgres.live.machine import data_folder, wal_room
 from llmtune.postgres.live.present import read_overrides, read_present
 from llmtune.postgres.live.provider import read_provider
@@ -16,13 +17,19 @@ from llmtune.postgres.live.reach import Means, reach
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.rights import read_rights
 from llmtune.postgres.originals import read_identity
+from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Connection
 
 ABOUT = """
     SELECT split_part(current_setting('server_version'), ' ', 1),
            extract(epoch FROM pg_postmaster_start_time())::float8,
-           pg_is_in_recovery()
+           pg_is_in_recovery(),
+           current_setting('block_size')::int,
+           (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')
 """
+BLOCK = 8192
+"""Bytes of a page, in which the catalogue and what is known of tables count."""
+
 ANY_HARDWARE = Hardware(cores=1, memory=1 << 30)
 """Where it is not known, tuning is refused, and a report is for people."""
 
@@ -44,18 +51,29 @@ def read_report(
         process: of the server, where it is on this machine.
         restarter: how the server would be restarted; None: not at all.
         everyone: changes are to reach other sessions too.
+
+    Raises:
+        UnsupportedServer: its pages are of another size than ours count in.
     """
-    names = load_catalogue().names
+    catalogue = load_catalogue()
+    names = catalogue.names
     row = connection.execute(ABOUT).fetchone()
     assert row is not None  # noqa: S101  a SELECT without FROM has one row
-    release, started, standby = row
+    release, started, standby, block, segment = row
+    if block != BLOCK:
+        raise UnsupportedServer(
+            f"{name} was built with pages of {block} bytes; LLMTune counts in those of {BLOCK}"
+        )
     rights, provider = read_rights(connection, names), read_provider(connection)
     present = read_present(connection, names)
     version = connection.info.server_version // 10000
     in_use = read_in_use(connection)
-    space = _space(version, hardware or ANY_HARDWARE)
+    space = resolve_space(catalogue, version, hardware or ANY_HARDWARE, durability=True)
+    settings = {one.name: one for one in settings_rows(connection)}
+    differing = differences(catalogue, version, settings)
+    known = {one: present[one] for one in present if one not in differing}
     room = wal_room(data_folder(connection, process))
-    leeways = read_leeways(connection, space, present, room)
+    leeways = leeways_of(space, settings, known, segment, room)
     means = Means(
         version,
         rights,
@@ -65,6 +83,7 @@ def read_report(
         restarts=restarter is not None,
         everyone=everyone,
         leeways=leeways,
+        differences=differing,
     )
     return ServerReport(
         name=name,
@@ -80,10 +99,6 @@ def read_report(
         settings=tuple(present[name] for name in names if name in present),
         overrides=read_overrides(connection, names),
         in_use=in_use,
-        reaches=tuple(reach(knob, present[knob.name], means) for knob in space.knobs),
+        reaches=tuple(reach(knob, present.get(knob.name), means) for knob in space.knobs),
         leeways=leeways,
     )
-
-
-def _space(version: int, hardware: Hardware) -> KnobSpace:
-    return resolve_space(load_catalogue(), version, hardware, durability=True)

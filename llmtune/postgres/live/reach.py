@@ -29,6 +29,7 @@ class Means:
         everyone: changes are for all sessions, so none is made in ours alone, and
             the server is not restarted under them.
         leeways: by knob, where the server leaves it less than its scale.
+        differences: by knob, in what the server describes it otherwise than we know it.
     """
 
     version: int
@@ -39,6 +40,7 @@ class Means:
     restarts: bool = False
     everyone: bool = False
     leeways: Mapping[str, Leeway] = field(default_factory=dict)
+    differences: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,12 @@ class KnobReach:
         return not self.obstacle
 
 
-def reach(knob: ResolvedKnob, now: PresentSetting, means: Means) -> KnobReach:
-    """Whether we can change `knob`, which stands as `now` says."""
+def reach(knob: ResolvedKnob, now: PresentSetting | None, means: Means) -> KnobReach:
+    """Whether we can change `knob`, which stands as `now` says; None: the server lacks it."""
+    if now is None or knob.name in means.differences:
+        other = means.differences.get(knob.name, "the server does not have it")
+        obstacle = f"not as LLMTune knows it, so it is left alone: {other}"
+        return KnobReach(knob.name, knob.effect, obstacle, obstacle)
     unknown = _unknown(knob, now)
     confined = _confined(knob, means)
     lasting = unknown or _by_system(knob, now, means) or confined

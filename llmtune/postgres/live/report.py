@@ -72,7 +72,7 @@ class ServerReport:
         return {one.name: one.value for one in self.settings}
 
     @property
-    def ends(self) -> dict[str, tuple[int | None, int | None]]:
+    def ends(self) -> dict[str, tuple[float | None, float | None]]:
         """Where the server ends the scales of knobs; see `KnobSpace.within`."""
         return {name: (one.low, one.high) for name, one in self.leeways.items()}
 
