@@ -12,7 +12,7 @@ from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.pace import PaceKeeper, at_pace, metered, steadied, steady_outcomes
 from llmtune.benchmark.passes import Passes, run_passes
-from llmtune.benchmark.queries import QueryOutcome, run_query
+from llmtune.benchmark.queries import READ_ONLY, QueryOutcome, run_query
 from llmtune.benchmark.query_plans import QueryPlans
 from llmtune.benchmark.savings import PlansUnder, Saver, Savings
 from llmtune.benchmark.timed_pass import Limits, PassResult
@@ -189,7 +189,7 @@ class Benchmark:
         with machine_lock():
             try:
                 settings = self._configured.apply(configuration)
-                with self._target.connect(self._database, settings) as session:
+                with self._session(settings) as session:
                     return self._each(session, timeouts_s)
             except ConnectionFailed as error:
                 reason = why_lost(self._target)
@@ -222,7 +222,7 @@ class Benchmark:
         """Every pass that was run. The server is up afterwards."""
 
         def work(settings: Mapping[str, str]) -> Passes:
-            with self._target.connect(self._database, settings) as session:
+            with self._session(settings) as session:
                 return run_passes(
                     session,
                     savings,
@@ -232,6 +232,10 @@ class Benchmark:
                 )
 
         return self._configured.run(configuration, work, _nothing_ran)
+
+    def _session(self, settings: Mapping[str, str]) -> Connection:
+        """A connection for the queries, where one that is not known to write cannot."""
+        return self._target.connect(self._database, {**settings, **READ_ONLY})
 
 
 def _nothing_ran(status: TrialStatus, reason: str) -> Passes:

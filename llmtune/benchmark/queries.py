@@ -12,6 +12,10 @@ from llmtune.postgres.target import Connection
 from llmtune.trial import Pace, TrialStatus
 from workloads.workload import Query
 
+READ_ONLY = {"default_transaction_read_only": "on"}
+"""For the sessions that a workload's queries run in: that a query did not write when it was
+tried does not say that it never will. No knob, and nothing that a plan or a time depends on."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueryOutcome:
@@ -42,8 +46,9 @@ def run_query(
 
     The limit is the server's own `statement_timeout`, so a stopped query leaves
     nothing running behind. A query that writes runs in a transaction that is rolled
-    back, however it ends; what is deferred to the commit never runs. Limit, BEGIN
-    and ROLLBACK lie outside the measured time.
+    back, however it ends, and that may write whatever the session's default is; what is
+    deferred to the commit never runs. Limit, BEGIN and ROLLBACK lie outside the measured
+    time.
 
     Args:
         may_write: without it a query that is not known to write runs in a read-only
@@ -55,8 +60,8 @@ def run_query(
         if may_write and not query.writes:
             return _timed(connection, query, milliseconds / 1000)
         with connection.transaction(force_rollback=True):
-            if not query.writes:
-                connection.execute("SET TRANSACTION READ ONLY")
+            mode = "READ WRITE" if query.writes else "READ ONLY"
+            connection.execute(f"SET TRANSACTION {mode}".encode())
             return _timed(connection, query, milliseconds / 1000)
     except psycopg.Error as error:
         return _failed(connection, query, 0.0, error)

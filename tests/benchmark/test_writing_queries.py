@@ -8,20 +8,39 @@ from functools import partial
 import pytest
 from psycopg.pq import TransactionStatus
 
+from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.check import CheckOptions, check_queries
 from llmtune.benchmark.queries import run_query
 from llmtune.benchmark.timed_pass import Limits, run_pass
 from llmtune.errors import ConnectionFailed, QueryFailed, UsageError
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.space import resolve_space
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.plans import explain
 from llmtune.postgres.target import Connection
-from llmtune.trial import TrialStatus
+from llmtune.trial import Trial, TrialStatus
 from workloads.workload import ExistingDatabase, Query, Workload
 
 ROWS = "SELECT count(*), sum(amount) FROM account"
 FUNCTION = """
 CREATE FUNCTION raise_all() RETURNS bigint LANGUAGE sql VOLATILE AS
     'WITH done AS (UPDATE account SET amount = amount + 1 RETURNING 1) SELECT count(*) FROM done'
+"""
+QUIET = """
+CREATE FUNCTION quiet() RETURNS int LANGUAGE plpgsql AS
+    'BEGIN
+        BEGIN INSERT INTO account VALUES (0, 0); EXCEPTION WHEN OTHERS THEN NULL; END;
+        RETURN 1;
+    END'
+"""
+"""Logs that it was called: a failure of that must not break whoever calls it."""
+LATER = """
+CREATE FUNCTION later() RETURNS int LANGUAGE plpgsql AS
+    'BEGIN
+        IF EXISTS (SELECT FROM stale) THEN INSERT INTO account VALUES (0, 0); END IF;
+        RETURN 1;
+    END'
 """
 SLOW_WRITE = "UPDATE account SET amount = amount + length(pg_sleep(0.02)::text)"
 BROKEN_WRITE = "UPDATE account SET amount = amount / (amount - 50)"
@@ -49,7 +68,9 @@ def database(embedded: EmbeddedTarget) -> Iterator[str]:
             "CREATE TABLE account AS SELECT g AS id, g::numeric AS amount"
             " FROM generate_series(1, 100) g"
         )
-        connection.execute(FUNCTION.encode())
+        connection.execute("CREATE TABLE stale (n int)")
+        for function in (FUNCTION, QUIET, LATER):
+            connection.execute(function.encode())
     yield "shop"
     with embedded.connect() as control:
         control.execute("DROP DATABASE shop WITH (FORCE)")
@@ -190,3 +211,48 @@ def test_a_server_that_goes_away_is_no_query_to_leave_out(embedded, database):
     options = CheckOptions(10.0, leave_out=True)
     with embedded.connect(database) as doomed, pytest.raises(ConnectionFailed, match="in query q"):
         check_queries(doomed, workload(query(KILL, writes=True)), options)
+
+
+@pytest.fixture
+def measure(embedded, database):
+    """Measure a workload once, as a session does."""
+
+    def run(*queries: Query) -> Trial:
+        hardware = Hardware(2, 1 << 30)
+        space = resolve_space(load_catalogue(), embedded.version, hardware, ["work_mem"])
+        benchmark = Benchmark(embedded, space, workload(*queries), database)
+        return benchmark.measure(space.default(), number=0, source="test")
+
+    return run
+
+
+def test_a_write_that_its_function_keeps_quiet_about_is_not_done_by_a_trial(
+    connection, state, measure
+):
+    before = state()
+    checked = check_queries(connection, workload(query("SELECT quiet()")), CheckOptions(10.0))
+    trial = measure(*checked.workload.queries)
+    assert trial.status is TrialStatus.SUCCEEDED, trial.message
+    assert state() == before
+
+
+def test_a_function_that_writes_only_later_fails_then(connection, state, measure):
+    checked = check_queries(connection, workload(query("SELECT later()")), CheckOptions(10.0))
+    connection.execute("INSERT INTO stale VALUES (1)")
+    try:
+        before = state()
+        trial = measure(*checked.workload.queries)
+        assert trial.status is TrialStatus.FAILED
+        assert "read-only transaction" in trial.message
+        assert state() == before
+    finally:
+        connection.execute("TRUNCATE stale")
+
+
+def test_a_trial_of_queries_that_write_and_that_do_not_runs_all_and_undoes_all(state, measure):
+    before = state()
+    writing = [query(text, name, writes=True) for name, text in WRITES.items()]
+    trial = measure(query(ROWS, "rows"), *writing, query(ROWS, "rows again"))
+    assert trial.status is TrialStatus.SUCCEEDED, trial.message
+    assert [one.query_id for one in trial.query_times] == ["rows", *WRITES, "rows again"]
+    assert state() == before
