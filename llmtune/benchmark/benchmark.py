@@ -61,7 +61,7 @@ class Benchmark:
         self._target = target
         self._database = database
         self._options = options or MeasureOptions()
-        self._configured = UnderConfiguration(target, space, journal)
+        self._configured = UnderConfiguration(target, space, journal, database)
         self._plans = plans or WhatIfPlans(target, database, workload, space)
         self._saver: Saver | None = None
         self._warmth = Warmth()

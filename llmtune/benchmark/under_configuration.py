@@ -38,14 +38,21 @@ NothingRan = Callable[[TrialStatus, str], R]
 class UnderConfiguration:
     """Applies configurations to one target; after each run the server is up."""
 
-    def __init__(self, target: Target, space: KnobSpace, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        space: KnobSpace,
+        journal: Journal | None = None,
+        database: str | None = None,
+    ) -> None:
         """Remember the target's original settings.
 
         Args:
             journal: of a server that outlives us, told before each change.
+            database: where the runs are, and the settings are read back; None: the target's own.
         """
         self._target = target
-        self._applier = SettingsApplier(target, space, journal)
+        self._applier = SettingsApplier(target, space, journal, database=database)
 
     def apply(self, configuration: Configuration) -> dict[str, str]:
         """Put the configuration in force and return its session settings.

@@ -25,6 +25,7 @@ from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.databases import exists
 from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.live.present import read_present
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.originals import Journal
 from llmtune.postgres.planners import USUAL_TABLES, planners
@@ -136,6 +137,8 @@ def open_bench(
         if not load:
             _check_loaded(target, wanted.data_set)
         database = _database(target, wanted.data_set, reporter)
+        if isinstance(wanted.data_set, ExistingDatabase):
+            whole = _present_in(whole, target, database)
         with planners(target, database, USUAL_TABLES * len(wanted.queries)) as (
             connection,
             *others,
@@ -228,6 +231,18 @@ def _database(target: Target, data: DataSet | ExistingDatabase, reporter: Report
             return connection.info.dbname
     with reporter.bar(f"Loading {data.name}") as progress:
         return ensure_loaded(target, data, progress)
+
+
+def _present_in(space: KnobSpace, target: Target, database: str) -> KnobSpace:
+    """With what sessions in the user's database have now, which need not be the address's."""
+    if not isinstance(target, DsnTarget):
+        return space
+    with target.connect(database) as connection:
+        found = read_present(connection, target.report.present)
+    there = {name: one.value for name, one in found.items()}
+    choices = {knob.name: knob.knob.choices for knob in space.knobs}
+    known = [name for name, some in choices.items() if not some or there[name] in some]
+    return space.subset(known).running(there)
 
 
 def tunable_space(target: Target, risks: Risks) -> KnobSpace:

@@ -12,7 +12,7 @@ from llmtune.knobs.knob import Effect
 from llmtune.postgres.applied import Planned
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.originals import Originals
-from llmtune.postgres.server_settings import alter_statement
+from llmtune.postgres.server_settings import alter_statement, setting_text
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.traffic_reader import counting_statement
 from llmtune.report.wording import span_text
@@ -100,9 +100,14 @@ def _applied(bench: Bench, planned: Planned) -> Iterator[str]:
         yield f"-- {_restart(bench)}, for {', '.join(planned.restart)}"
     elif planned.reload:
         yield RELOAD
-    for name, text in planned.session.items():
+    present = {name: setting_text(value) for name, value in bench.space.baseline().items()}
+    changed = {name: one for name, one in planned.session.items() if one != present[name]}
+    for name, text in changed.items():
         setting = sql.SQL("SET {} = {};").format(sql.Identifier(name), sql.Literal(text))
         yield setting.as_string(None)
+    same = [name for name in planned.session if name not in changed]
+    if same:
+        yield f"-- and likewise, to what it is now: {', '.join(same)}"
     yield "-- the workload as above"
 
 

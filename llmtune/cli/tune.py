@@ -167,7 +167,12 @@ def _check_lasting(bench: Bench) -> None:
 
     if not isinstance(bench.target, DsnTarget):
         return
-    found = bench.target.report.lasting_obstacles
+    report = bench.target.report
+    hiding = (one for one in report.masked if one.database == bench.database)
+    found = {
+        **{one.name: f"{one.statement}; end: {one.mend}" for one in hiding if one.role is None},
+        **report.lasting_obstacles,
+    }
     names = [name for name in bench.space.names if name in found]
     if names:
         raise UsageError(

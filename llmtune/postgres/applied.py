@@ -10,7 +10,8 @@ class Applied:
     """A configuration in force.
 
     Attributes:
-        session: the settings that `Target.connect` must be given for it.
+        session: the settings that `Target.connect` must be given for it, of every knob that
+            a session sets: what a role or database has of its own does not count then.
         restarted: whether the server was restarted.
         seconds: how long applying took, the read-back included.
     """

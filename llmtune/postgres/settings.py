@@ -51,6 +51,7 @@ class SettingsApplier:
         journal: Journal | None = None,
         *,
         lasting: bool = False,
+        database: str | None = None,
     ) -> None:
         """Remember the original settings, which `reset` puts back.
 
@@ -58,6 +59,7 @@ class SettingsApplier:
             journal: told before every ALTER SYSTEM; None for a throw-away server.
             lasting: session-level knobs too become the server's own settings, for
                 a configuration that is to stay.
+            database: where it is measured, and so read back; None: the target's own.
 
         Raises:
             ConnectionFailed: the server does not answer.
@@ -65,6 +67,7 @@ class SettingsApplier:
         """
         self._target = target
         self._space = space
+        self._database = database
         self._journal = journal or Unjournalled()
         self._system = tuple(
             knob for knob in space.knobs if lasting or knob.effect is not Effect.SESSION
@@ -134,11 +137,11 @@ class SettingsApplier:
             return read_originals(connection, self._space.names, self._target.name)
 
     def _session_settings(self, configuration: Configuration) -> dict[str, str]:
+        """All of them: another database may have another value of one that does not change."""
         return {
             knob.name: setting_text(configuration[knob.name])
             for knob in self._space.knobs
             if knob not in self._system
-            and not same_value(configuration[knob.name], self._originals.settings[knob.name].value)
         }
 
     def _bring_to(self, wanted: dict[str, Value]) -> bool:
@@ -230,7 +233,7 @@ class SettingsApplier:
             raise
 
     def _read_back(self, configuration: Configuration, session: dict[str, str]) -> None:
-        with loss_is_failure(), self._target.connect(settings=session) as connection:
+        with loss_is_failure(), self._target.connect(self._database, session) as connection:
             now = read_settings(connection, self._space.names)
         wrong = [
             f"{knob.name} is {now[knob.name].value}, not {configuration[knob.name]}"

@@ -54,7 +54,7 @@ def test_leaving_puts_the_owners_settings_back(dsn: str, embedded: EmbeddedTarge
         space = resolve_space(load_catalogue(), target.version, HARDWARE)
         changes = {"checkpoint_timeout": 900, "max_wal_size": 2048, "work_mem": 8192}
         applied = SettingsApplier(target, space).apply(space.configuration(changes))
-        assert applied.session == {"work_mem": "8192"}
+        assert applied.session["work_mem"] == "8192"
         assert (show(target, "checkpoint_timeout"), show(target, "max_wal_size")) == (
             "15min",
             "2GB",
@@ -113,6 +113,24 @@ def test_a_login_without_alter_system_can_tune_session_knobs(
         few = space.subset(["work_mem"])
         applied = SettingsApplier(target, few).apply(few.configuration({"work_mem": 8192}))
         assert applied.session == {"work_mem": "8192"}
+
+
+def test_what_another_database_has_of_its_own_does_not_count_there(
+    dsn: str, embedded: EmbeddedTarget
+) -> None:
+    with embedded.connect() as connection:
+        connection.execute("CREATE DATABASE shop")
+        connection.execute("ALTER DATABASE shop SET work_mem = '12MB'")
+    try:
+        with DsnTarget(dsn, HARDWARE) as target:
+            space = resolve_space(load_catalogue(), target.version, HARDWARE, ["work_mem"])
+            applied = SettingsApplier(target, space, database="shop").apply(space.default())
+            for settings, shown in ((applied.session, "4MB"), ({}, "12MB")):
+                with target.connect("shop", settings) as session:
+                    assert session.execute("SHOW work_mem").fetchone() == (shown,)
+    finally:
+        with embedded.connect() as connection:
+            connection.execute("DROP DATABASE shop WITH (FORCE)")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from llmtune.cli.app import app
+from llmtune.cli.bench import WorkloadRequest, open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
+from llmtune.cli.targets import TargetRequest
 from llmtune.errors import SessionError, TargetError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
@@ -24,10 +26,12 @@ from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.originals import Originals, ServerIdentity
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
+from llmtune.trial import TrialStatus
 from llmtune.tuning.restore_points import PointState, RestorePoints
 from llmtune.tuning.store import SessionStore
 from tests.postgres.live_server import SlowStart
 from tests.tuning.test_restore import ROOT, Place
+from workloads.options import WorkloadOptions
 
 SMALL = ("--cores", "2", "--memory", "1GB", "--warm-start", "rules", "--trials", "3")
 QUERIES = "SELECT count(*) FROM pg_class;\n"
@@ -180,6 +184,30 @@ def test_that_nothing_is_applied_is_said_beside_json_too(live):
     done = applied(live, "current_setting('work_mem') = '4MB'")
     assert "Nothing is applied: no configuration is proved better" in done.stderr
     assert live.entries() == live.before
+
+
+def test_a_database_is_tuned_from_what_it_has_and_measured_at_what_is_told(live):
+    check = "SELECT 1 / (current_setting('work_mem') = '12MB')::int"
+    (live.folder / "queries.sql").write_text(check)
+    live.execute("CREATE DATABASE shop", "ALTER DATABASE shop SET work_mem = '12MB'")
+    request = TargetRequest(live.address, 2, "1GB")
+    own = WorkloadRequest(str(live.folder / "queries.sql"), WorkloadOptions(database="shop"))
+    safety = Safety(RestorePoints(SessionStore(live.url)), "run", Reporter(quiet=True))
+    try:
+        with open_bench(request, own, safety.reporter, safety) as bench:
+            assert bench.space.baseline()["work_mem"] == 12 << 10
+            evaluator, wanted = bench.benchmark(), [{}, {"work_mem": 4 << 10}]
+            trials = [
+                evaluator.measure(bench.space.configuration(changes), number=n, source="test")
+                for n, changes in enumerate(wanted)
+            ]
+        assert [one.status for one in trials] == [TrialStatus.SUCCEEDED, TrialStatus.FAILED]
+        assert "division by zero" in trials[1].message, "the address's own database has 4 MB"
+        refused = live.tune("--database", "shop", "--apply", "--yes")
+        assert refused.exit_code == 2
+        assert "ALTER DATABASE \"shop\" SET work_mem = '12MB'" in refused.stderr
+    finally:
+        live.execute("DROP DATABASE shop WITH (FORCE)")
 
 
 def test_two_tuners_do_not_share_a_server(live):
