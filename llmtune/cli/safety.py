@@ -82,6 +82,22 @@ class Safety:
         """Say on standard error what is due on this server."""
         warn_of(self.points.due(identity(target)))
 
+    def end_runs(self, target: Target) -> None:
+        """Put the originals back behind the last run, whose settings nobody agreed to.
+
+        Before anything is asked or written: an answer may come hours later.
+
+        Raises:
+            TargetError, ConnectionFailed: they cannot be put back now.
+        """
+        if not isinstance(target, DsnTarget):
+            return
+        try:
+            self._put_back(target)
+        except LLMTuneError as error:
+            error.add_note(f"The session is done: `llmtune resume {self.run_id}` writes its result")
+            raise
+
     def apply_for_good(
         self, target: DsnTarget, space: KnobSpace, configuration: Configuration
     ) -> None:

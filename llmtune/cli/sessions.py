@@ -121,6 +121,7 @@ def resume(
     measured = continued(summary.record, opened.journal(session)) or workload_request
     with open_measured(target_request, measured, reporter, safety) as bench:
         outcome = run_stored(bench, opened, session, reporter, optimizer)
+        safety.end_runs(bench.target)
         result = finish(folder, outcome, bench)
     show_result(result, folder, as_json=json)
 

@@ -127,6 +127,7 @@ def tune(
         for line in plan_lines(bench, record.plan):
             reporter.say(escape(line))
         outcome = run_new(bench, benchmark, sessions, record, reporter)
+        safety.end_runs(bench.target)
         _finish(bench, safety, outcome, out, as_json=json, apply=apply)
 
 
