@@ -76,6 +76,8 @@ def restore(
             )
         except LLMTuneError as error:
             failed[point.id] = error  # the next point may be another server's
+    if not (done or failed or json):
+        _tell_of_nothing(points, session, target, pgdata)
     _tell(done, failed, json=json)
 
 
@@ -120,14 +122,42 @@ def _tell(done: list[Restored], failed: dict[str, LLMTuneError], *, json: bool) 
     if json:
         reasons = {name: str(error) for name, error in failed.items()}
         print_json({"restored": [_facts(one) for one in done], "failed": reasons})
-    elif not (done or failed):
-        print_text("Nothing to do: the original settings are in force.")
     for one in () if json else done:
         print_text(restored_notice(one))
     if failed:
         raise _joined(failed, alone=not done)
     if not all(one.complete for one in done):
         raise typer.Exit(1)
+
+
+def _tell_of_nothing(
+    points: RestorePoints, session: str | None, target: str | None, pgdata: Path | None
+) -> None:
+    """Why nothing was done, which says nothing of what is in force on any server."""
+    from llmtune.cli.output import print_text
+    from llmtune.cli.safety import restore_command
+    from llmtune.tuning.record import without_password
+    from llmtune.tuning.restore_points import PointState
+
+    store = points.store_name
+    if session is not None:
+        print_text(f"Nothing to do: {session} is put back already, says the store {store}.")
+        return
+    where = "" if target is None else f" on {without_password(target)}"
+    where = where if pgdata is None else f" in {pgdata}"
+    print_text(f"Nothing to do: the store {store} has nothing to put back{where}.")
+    for point in points.points():
+        command = restore_command(point.id, store)
+        if pgdata is not None and point.is_due and not point.server.system:
+            print_text(
+                f"{point.id} is due on {point.server.address}, of which it is not known whether "
+                f"that is its folder; if it is: {command} --pgdata {pgdata}"
+            )
+        if point.state is PointState.KEPT:
+            print_text(
+                f"{point.id} was applied for good on {point.server.address}; "
+                f"take it back with: {command}"
+            )
 
 
 def _joined(failed: dict[str, LLMTuneError], *, alone: bool) -> LLMTuneError:

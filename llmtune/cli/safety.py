@@ -29,6 +29,7 @@ from llmtune.tuning.restore_points import (
     TargetJournal,
 )
 from llmtune.tuning.server_facts import NO_RISKS, Risks
+from llmtune.tuning.store import store_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Safety:
 
     def warn(self, target: Target) -> None:
         """Say on standard error what is due on this server."""
-        warn_of(self.points.due(identity(target)))
+        warn_of(self.points, self.points.due(identity(target)))
 
     def end_runs(self, target: Target) -> None:
         """Put the originals back behind the last run, whose settings nobody agreed to.
@@ -116,8 +117,9 @@ class Safety:
     def _clear_leftovers(self, target: DsnTarget) -> None:
         """Put back what earlier runs left, this one's own without asking."""
         for point in self.points.due(identity(target)):
-            if point.id != self.run_id and not (self.yes or _agrees(point)):
-                raise SessionError(f"{due_notice(point)}; nothing was changed now")
+            if point.id != self.run_id and not (self.yes or self._agrees(point)):
+                notice = due_notice(point, self.points.store_name)
+                raise SessionError(f"{notice}; nothing was changed now")
             done = restore(target, self.points, point)
             if not done.complete:
                 raise TargetError(waiting_notice(done))
@@ -153,8 +155,16 @@ class Safety:
             if done.foreign or not done.complete:
                 self.reporter.say(restored_notice(done))
 
+    @property
+    def take_back(self) -> str:
+        """The command that puts back what this run changed."""
+        return restore_command(self.run_id, self.points.store_name)
+
     def _how(self) -> str:
-        return f"Put the settings back with: llmtune restore {self.run_id}"
+        return f"Put the settings back with: {self.take_back}"
+
+    def _agrees(self, point: RestorePoint) -> bool:
+        return confirmed(f"{due_notice(point, self.points.store_name)}. Do so now?")
 
 
 def own_safety(
@@ -175,18 +185,27 @@ def identity(target: Target) -> ServerIdentity:
         return read_identity(connection, target.name)
 
 
-def warn_of(points: Iterable[RestorePoint]) -> None:
+def warn_of(points: RestorePoints, due: Iterable[RestorePoint]) -> None:
     """Say on standard error, also where little is said, which restores are due."""
-    for point in points:
-        typer.secho(f"llmtune: {due_notice(point)}", fg="yellow", err=True)
+    for point in due:
+        typer.secho(f"llmtune: {due_notice(point, points.store_name)}", fg="yellow", err=True)
 
 
-def due_notice(point: RestorePoint) -> str:
-    """What to tell whoever works on a server that is not put back."""
+def restore_command(point_id: str, store: str) -> str:
+    """The command that puts back what a run changed, as the store of this name has it."""
+    return f"llmtune restore {point_id}{store_option(store)}"
+
+
+def due_notice(point: RestorePoint, store: str) -> str:
+    """What to tell whoever works on a server that is not put back.
+
+    Args:
+        store: the name of the one that has the point.
+    """
     what = f"{point.server.address} still has settings of the run {point.id}"
     if point.state is PointState.PARTIAL:
         what = f"{point.server.address} waits for a restart to lose {', '.join(point.waiting)}"
-    return f"{what}; put them back with `llmtune restore {point.id}`"
+    return f"{what}; put them back with `{restore_command(point.id, store)}`"
 
 
 def waiting_notice(done: Restored) -> str:
@@ -217,10 +236,6 @@ def confirmed(question: str) -> bool:
 def somebody_answers() -> bool:
     """Whether a person sits at a terminal that we read from."""
     return sys.stdin.isatty()
-
-
-def _agrees(point: RestorePoint) -> bool:
-    return confirmed(f"{due_notice(point)}. Do so now?")
 
 
 def _count(names: tuple[str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -28,7 +27,7 @@ from llmtune.tuning.result import TuningResult
 from llmtune.tuning.result_file import read_result, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
-from llmtune.tuning.store import SessionStore, default_url
+from llmtune.tuning.store import SessionStore, store_option
 from llmtune.tuning.terms import QUERIES
 from workloads.digest import digest
 from workloads.entries import SQL_FILES
@@ -75,9 +74,7 @@ def run_stored(
 
 @contextmanager
 def _progress(benchmark: Evaluator, store: SessionStore, reporter: Reporter) -> Iterator[OnEvent]:
-    resume = "llmtune resume {session}"
-    if store.name != default_url():
-        resume += f" --store {shlex.quote(store.name)}"
+    resume = f"llmtune resume {{session}}{store_option(store.name)}"
     with reporter.bar("Tuning") as advance:
         yield SessionProgress(reporter, advance, benchmark.objective.unit, resume)
 

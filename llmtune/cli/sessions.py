@@ -25,8 +25,9 @@ def sessions(store: options.Store = None, json: options.Json = False) -> None:
 
     opened = SessionStore(store)
     facts = [_facts(one) for one in opened.sessions()]
-    due = RestorePoints(opened).due()
-    warn_of(due)
+    points = RestorePoints(opened)
+    due = points.due()
+    warn_of(points, due)
     if json:
         print_json({"sessions": facts, "restore_due": [one.id for one in due]})
     elif not facts:

@@ -213,6 +213,8 @@ def _finish(
 
 def _apply(bench: Bench, safety: Safety, result: TuningResult) -> None:
     """Leave the answer in force on a live server, if it is one and the user wants it."""
+    from rich.markup import escape
+
     from llmtune.cli.bench import refused_now
     from llmtune.cli.safety import confirmed
     from llmtune.postgres.dsn import DsnTarget
@@ -227,4 +229,4 @@ def _apply(bench: Bench, safety: Safety, result: TuningResult) -> None:
         say("Nothing is applied.")
     elif isinstance(bench.target, DsnTarget):
         safety.apply_for_good(bench.target, bench.space, best)
-        say(f"Applied for good; take it back with: llmtune restore {safety.run_id}")
+        say(escape(f"Applied for good; take it back with: {safety.take_back}"))

@@ -22,7 +22,7 @@ from llmtune.postgres.originals import (
 )
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.schema import RestorePointRow, TouchedRow
-from llmtune.tuning.store import SessionStore
+from llmtune.tuning.store import SessionStore, default_url
 
 
 class PointState(StrEnum):
@@ -75,6 +75,11 @@ class RestorePoints:
         if self._given is None:
             self._given = SessionStore()
         return self._given
+
+    @property
+    def store_name(self) -> str:
+        """The store's, for people and command lines; it is not opened for this."""
+        return default_url() if self._given is None else self._given.name
 
     def point(self, point_id: str) -> RestorePoint:
         """One restore point.

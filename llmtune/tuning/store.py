@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ from llmtune.tuning.schema import (
 def default_url() -> str:
     """An SQLite file in the user's data folder."""
     return f"sqlite:///{user_data_path('llmtune') / 'sessions.db'}"
+
+
+def store_option(name: str) -> str:
+    """What a command line needs, behind a blank, to find the store of this name; or nothing."""
+    return "" if name == default_url() else f" --store {shlex.quote(name)}"
 
 
 @dataclass(frozen=True, slots=True)

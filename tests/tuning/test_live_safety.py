@@ -83,10 +83,11 @@ def test_the_next_commands_say_that_a_restore_is_due(live):
     leave_behind(live)
     listed = live.call("sessions", "--store", live.url, "--json")
     assert json.loads(listed.stdout)["restore_due"] == ["killed"]
-    assert "llmtune restore killed" in listed.stderr
+    command = f"llmtune restore killed --store {live.url}"
+    assert command in listed.stderr
     refused = live.tune()
     assert refused.exit_code == 1
-    assert "llmtune restore killed" in refused.stderr
+    assert command in refused.stderr
     assert "max_wal_size = '2048'" in live.entries()
 
 
@@ -98,7 +99,9 @@ def test_restore_puts_back_and_then_has_nothing_to_do(live):
     assert set(facts["put_back"]) == {"checkpoint_timeout", "max_wal_size", "wal_compression"}
     assert live.entries() == live.before
     for again in ([], ["killed"], ["--target", live.address]):
-        assert "Nothing to do" in live.restore(*again).stdout
+        told = live.restore(*again).stdout
+        assert "Nothing to do" in told
+        assert live.url in told, "all that is known is what this store says"
 
 
 def test_a_stranger_is_told_that_there_is_nothing(live):
@@ -139,7 +142,11 @@ def test_a_dry_run_loads_nothing(live):
 def test_a_kept_configuration_can_be_taken_back(live):
     live.kill_tuner("reloaded")
     live.points.mark("killed", PointState.KEPT)
-    assert "Nothing to do" in live.restore().stdout
+    told = live.restore().stdout
+    assert "Nothing to do" in told
+    assert "killed was applied for good" in told
+    assert f"llmtune restore killed --store {live.url}" in told
+    assert "in force" not in told
     assert live.restore("killed").exit_code == 1
     assert "max_wal_size = '2048'" in live.entries()
     assert live.restore("killed", "--yes").exit_code == 0
@@ -174,7 +181,7 @@ def applied(live, fast):
 def test_how_to_take_back_what_is_applied_is_said_beside_json_too(live):
     done = applied(live, "current_setting('work_mem') = '16MB'")
     session = json.loads(done.stdout)["session"]
-    assert f"take it back with: llmtune restore {session}" in done.stderr
+    assert f"take it back with: llmtune restore {session} --store {live.url}" in done.stderr
     assert live.entries() == [*live.before, "work_mem = '16384'"]
     assert live.restore(session, "--yes").exit_code == 0
     assert live.entries() == live.before
@@ -383,4 +390,13 @@ def test_doctor_says_that_a_restore_is_due(live):
     default.parent.mkdir()
     shutil.copy(live.folder / "sessions.db", default)
     options = ("--target", live.address, "--cores", "2", "--memory", "1GB")
-    assert "llmtune restore killed" in live.call("doctor", *options).stderr
+    told = live.call("doctor", *options).stderr
+    assert "llmtune restore killed`" in told, "the user's own store needs no option"
+
+
+def test_a_folder_that_may_be_a_due_servers_is_not_called_restored(live):
+    originals = Originals(ServerIdentity("", "postgresql://postgres@/postgres?host=/nowhere"), {})
+    live.points.keep("unknown", originals)
+    told = live.restore("--pgdata", live.data).stdout
+    assert "unknown is due on postgresql://postgres@/postgres?host=/nowhere" in told
+    assert f"--pgdata {live.data}" in told
