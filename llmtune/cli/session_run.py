@@ -14,6 +14,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
+from llmtune.postgres.live.address import without_secrets
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
 from llmtune.report.export import conf
@@ -22,7 +23,7 @@ from llmtune.report.table import query_changes
 from llmtune.report.wording import headline
 from llmtune.tuning.assemble import assemble
 from llmtune.tuning.events import OnEvent
-from llmtune.tuning.record import SessionRecord, without_password
+from llmtune.tuning.record import SessionRecord
 from llmtune.tuning.result import TuningResult
 from llmtune.tuning.result_file import read_result, write_result
 from llmtune.tuning.server_facts import Risks
@@ -143,7 +144,7 @@ def query_digest(measured: AnyWorkload) -> str | None:
 def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any]:
     """The requests as JSON values for the store; a password is left out."""
     return {
-        "target": without_password(target.target),
+        "target": without_secrets(target.target),
         "cores": target.cores,
         "memory": target.memory,
         "bindir": None if target.bindir is None else str(target.bindir.absolute()),

@@ -72,6 +72,9 @@ def test_a_session_finds_its_files_from_any_folder() -> None:
     options = WorkloadOptions(data_set="tpch", writes=True, query_timeout_s=2.0)
     stored = origin_of(TargetRequest("embedded"), WorkloadRequest("mine/x.sql", options))
     assert stored["workload"] == str(Path("mine/x.sql").absolute())
+    secret = TargetRequest("host=db user=me password=hunter2")
+    kept = origin_of(secret, WorkloadRequest("mine/x.sql", options))["target"]
+    assert sorted(kept.split()) == ["host=db", "user=me"], "the password file has the password"
     assert (stored["data_set"], stored["writes"], stored["query_timeout_s"]) == ("tpch", True, 2.0)
     named = origin_of(TargetRequest("embedded"), WorkloadRequest("tpch", WorkloadOptions()))
     assert named["workload"] == "tpch"

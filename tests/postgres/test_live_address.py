@@ -10,8 +10,13 @@ from llmtune.errors import UsageError
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
-from llmtune.postgres.live.address import is_address, parse_address, place
-from tests.postgres.live_server import new_role, run, socket_of
+from llmtune.postgres.live.address import (
+    is_address,
+    parse_address,
+    place,
+    without_secrets,
+)
+from tests.postgres.live_server import address, new_role, run, socket_of
 
 HARDWARE = Hardware(cores=2, memory=1 << 30)
 
@@ -41,6 +46,47 @@ def test_a_place_is_an_address_again(parts: tuple[str, str, str, str], url: str)
     assert place(*parts) == url
     read = parse_address(url).parameters
     assert (read["user"], read["host"], read["port"], read["dbname"]) == parts
+
+
+HOW = {"sslmode": "verify-full", "sslrootcert": "/etc/a b.crt", "options": "-c a=1&b"}
+
+
+@pytest.mark.parametrize("host", ["db.example", "/run/pg"])
+def test_a_place_keeps_how_to_log_in(host: str) -> None:
+    read = parse_address(place("ann", host, "5433", "shop", HOW)).parameters
+    assert read == {"user": "ann", "host": host, "port": "5433", "dbname": "shop", **HOW}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://ann:hunter2@db:5433/shop?sslmode=require",
+        "postgresql://ann@db:5433/shop?password=hunter2&sslmode=require&sslpassword=hunter2",
+        "host=db port=5433 user=ann dbname=shop sslmode=require password='hunter2'",
+    ],
+)
+def test_an_address_is_kept_without_its_secrets_and_nothing_in_their_place(text: str) -> None:
+    kept = without_secrets(text)
+    read = dict(parse_address(kept).parameters)
+    place = {"user": "ann", "host": "db", "port": "5433", "dbname": "shop"}
+    assert read == {**place, "sslmode": "require"}
+
+
+@pytest.mark.parametrize("text", ["embedded", "docker", "service=shop", "postgresql://ann@db/x"])
+def test_what_has_no_secret_is_kept_as_it_is(text: str) -> None:
+    assert without_secrets(text) == text
+
+
+def test_the_name_logs_in_again_as_the_address_did(embedded: EmbeddedTarget) -> None:
+    how = "sslmode=disable options='-c work_mem=5MB' passfile=/nowhere"
+    with DsnTarget(f"{address(embedded)} {how}", HARDWARE) as target:
+        target.settle()
+        name = target.name
+    assert "hunter2" not in name
+    assert "sslmode=disable" in name
+    with DsnTarget(name, HARDWARE).connect() as connection:
+        assert connection.execute("SHOW work_mem").fetchone() == ("5MB",)
+        assert connection.info.get_parameters()["passfile"] == "/nowhere"
 
 
 def test_a_password_shows_nowhere() -> None:
@@ -77,6 +123,7 @@ def test_a_service_and_a_password_file_are_used(
     with DsnTarget("service=shop", HARDWARE) as target, target.connect() as connection:
         assert connection.info.password == passwords.read_text().split(":")[-1].strip()
         assert target.name.startswith("postgresql://clerk@/postgres?host=")
+        assert target.name.endswith("&service=shop"), "it has the password for a later restore"
         assert "hunter2" not in f"{target.name} {target.report}"
     assert DsnTarget("service=shop", HARDWARE).name == "postgresql:///?service=shop"
     run(embedded, "DROP ROLE clerk")

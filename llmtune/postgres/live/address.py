@@ -11,13 +11,20 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
 from llmtune.errors import UsageError
 
 DEFAULT_PORT = "5432"
+PLACE = frozenset({"user", "host", "port", "dbname"})
+SECRETS = frozenset(
+    {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+)
+"""Of libpq's parameters: https://www.postgresql.org/docs/current/libpq-connect.html"""
 SCHEMES = ("postgresql://", "postgres://")
+SAFE = "/@"
+"""Left as they are in a URL's parameters, where they mean nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +73,41 @@ def parse_address(text: str) -> Address:
     return Address({key: str(value) for key, value in parts.items() if value is not None})
 
 
-def place(user: str, host: str, port: str, database: str) -> str:
-    """A URL without a password that leads to the same server; the folder of a Unix socket too."""
+def without_secrets(text: str) -> str:
+    """An address as it may be kept; others than addresses as they are.
+
+    What takes the place of a secret would be sent as the secret, and outrank the password
+    file and PGPASSWORD, so it goes with its name.
+    """
+    parts = parse_address(text).parameters if is_address(text) else {}
+    if not SECRETS & parts.keys():
+        return text
+    return make_conninfo(**{name: one for name, one in parts.items() if name not in SECRETS})
+
+
+def manner(parameters: Mapping[str, str]) -> dict[str, str]:
+    """How to log in at a place, such as `sslmode` or `service`, as far as it is no secret."""
+    return {name: one for name, one in parameters.items() if name not in PLACE | SECRETS}
+
+
+def place(
+    user: str, host: str, port: str, database: str, how: Mapping[str, str] | None = None
+) -> str:
+    """A URL without a password that leads to the same server; the folder of a Unix socket too.
+
+    Args:
+        how: further parameters of libpq's.
+    """
     login, name = f"{quote(user)}@" if user else "", quote(database)
+    more = [f"{key}={quote(one, safe=SAFE)}" for key, one in (how or {}).items()]
     if host.startswith(("/", "@")):
-        at = f"&port={port}" if port else ""
-        return f"postgresql://{login}/{name}?host={quote(host, safe='/@')}{at}"
+        at = [f"host={quote(host, safe=SAFE)}", *([f"port={port}"] if port else [])]
+        return f"postgresql://{login}/{name}?{'&'.join(at + more)}"
     if not host and port == DEFAULT_PORT:
         port = ""
     shown = f"[{host}]" if ":" in host else host
-    return f"postgresql://{login}{shown}{f':{port}' if port else ''}/{name}"
+    query = f"?{'&'.join(more)}" if more else ""
+    return f"postgresql://{login}{shown}{f':{port}' if port else ''}/{name}{query}"
 
 
 def _environment() -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llmtune.postgres.live.address import Address, place
+from llmtune.postgres.live.address import Address, manner, place
 from llmtune.postgres.session import environment, no_limits, open_session
 from llmtune.postgres.target import Connection
 
@@ -33,6 +33,7 @@ class Login:
     def __init__(self, address: Address) -> None:
         """Take the address; nothing is connected yet."""
         self._parameters = {**DEFAULTS, **address.parameters}
+        self._manner = manner(address.parameters)
         self._options: str | None = None  # of libpq's programs; known once connected
 
     def connect(
@@ -58,7 +59,7 @@ class Login:
         """Stay with the server of this connection, of several hosts or when variables change.
 
         Returns:
-            Where that is, as an address without a password.
+            Where that is, as an address without a secret; whoever has it logs in as here.
         """
         info = connection.info
         several = "," in self._parameters.get("hostaddr", "")
@@ -68,4 +69,5 @@ class Login:
         limits = no_limits(info.server_version // 10000)
         lifted = " ".join(f"-c {name}={text}" for name, text in limits.items())
         self._options = f"{info.options} {lifted}".strip()
-        return place(info.user, info.host, str(info.port), info.dbname)
+        self._manner = {k: v for k, v in self._manner.items() if k in kept}
+        return place(info.user, info.host, str(info.port), info.dbname, self._manner)
