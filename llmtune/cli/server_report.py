@@ -38,6 +38,9 @@ def summary(report: ServerReport) -> Iterator[str]:
         yield f"Hides a tuned knob from some sessions: {override.statement}; end: {override.mend}"
     if report.pending:
         yield f"Waits for a restart already: {_named(report.pending)}"
+    if report.unloaded:
+        waiting = _named(map(str, report.unloaded))
+        yield f"Not loaded yet, and put in force by the next reload, ours too: {waiting}"
 
 
 def tables(report: ServerReport) -> Iterator[Table]:

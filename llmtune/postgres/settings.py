@@ -13,6 +13,7 @@ from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
 from llmtune.postgres.applied import Applied, Planned
+from llmtune.postgres.live.unloaded import refuse_unloaded
 from llmtune.postgres.originals import (
     UNSEEN,
     Change,
@@ -63,7 +64,8 @@ class SettingsApplier:
 
         Raises:
             ConnectionFailed: the server does not answer.
-            TargetError: the server lacks one of the knobs.
+            TargetError: the server lacks one of the knobs, or its owner has changed one in its
+                files and not loaded them.
         """
         self._target = target
         self._space = space
@@ -134,6 +136,8 @@ class SettingsApplier:
                     f"this login may not use ALTER SYSTEM for {', '.join(refused)}; grant it, "
                     "use a superuser's, or tune only knobs that a session can set"
                 )
+            if isinstance(self._target, NotesEntries):
+                refuse_unloaded(connection, [knob.name for knob in self._system])
             return read_originals(connection, self._space.names, self._target.name)
 
     def _session_settings(self, configuration: Configuration) -> dict[str, str]:

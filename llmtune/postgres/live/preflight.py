@@ -16,6 +16,7 @@ from llmtune.postgres.live.provider import read_provider
 from llmtune.postgres.live.reach import Means, reach
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.rights import read_rights
+from llmtune.postgres.live.unloaded import read_unloaded
 from llmtune.postgres.originals import read_identity
 from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Connection
@@ -99,6 +100,7 @@ def read_report(
         settings=tuple(present[name] for name in names if name in present),
         overrides=read_overrides(connection, names),
         in_use=in_use,
+        unloaded=read_unloaded(connection),
         reaches=tuple(reach(knob, present.get(knob.name), means) for knob in space.knobs),
         leeways=leeways,
     )

@@ -13,6 +13,7 @@ from llmtune.postgres.live.present import Override, PresentSetting
 from llmtune.postgres.live.provider import Provider
 from llmtune.postgres.live.reach import KnobReach
 from llmtune.postgres.live.rights import Rights
+from llmtune.postgres.live.unloaded import Unloaded, unloaded_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class ServerReport:
         restarter: how it would be restarted; None: not at all.
         settings: of the catalogue's knobs, in its order.
         overrides: of roles and databases, for the catalogue's knobs.
+        unloaded: settings, of all there are, that the next reload would change.
         reaches: one for each knob that may be tuned at all.
         leeways: by knob, where the server leaves it less than its scale.
     """
@@ -47,6 +49,7 @@ class ServerReport:
     settings: tuple[PresentSetting, ...]
     overrides: tuple[Override, ...]
     in_use: InUse
+    unloaded: tuple[Unloaded, ...]
     reaches: tuple[KnobReach, ...]
     leeways: Mapping[str, Leeway] = field(default_factory=dict)
 
@@ -97,4 +100,8 @@ class ServerReport:
             )
         if not self.reachable:
             found.append("this role can change no knob at all; see what is in the way of each")
+        altered = {one.name for one in self.reaches if one.reachable and one.effect != "session"}
+        waiting = [one for one in self.unloaded if one.name in altered]
+        if waiting:
+            found.append(unloaded_text(waiting))
         return tuple(found)
