@@ -12,6 +12,9 @@ from llmtune.postgres.target import Connection
 from workloads.captured.scope import Column
 
 SAMPLE_ROWS = 1000
+_BOUNDS = b"SET LOCAL statement_timeout = '2s'; SET TRANSACTION READ ONLY"
+"""Of one look: a view may compute anything before its first row, and a limit does not help."""
+
 _FIND = """
     SELECT n.nspname, c.relname, c.relkind IN ('r', 'p', 'm'), greatest(c.reltuples, 0),
            t.typcategory = 'N'
@@ -33,7 +36,7 @@ OURS = "/* llmtune */"
 _LOOK = """
     SELECT /* llmtune */ v::text FROM (
         SELECT {column} AS v FROM {table} {sample} WHERE {column} IS NOT NULL LIMIT {rows}
-    ) AS some ORDER BY some.v
+    ) AS taken ORDER BY taken.v
 """
 
 
@@ -101,8 +104,10 @@ def _values(connection: Connection, found: _Found, *, ordered: bool) -> ColumnVa
     if bounds or (common and not ordered):
         return ColumnValues(common, tuple(bounds), found.numbers)
     try:
-        seen = _look(connection, found)
-    except psycopg.Error:  # a type without an order, or no right to read
+        with connection.transaction():
+            connection.execute(_BOUNDS)
+            seen = _look(connection, found)
+    except psycopg.Error:  # a type without an order, no right to read, or a view that takes long
         if connection.broken:
             raise
         seen = ()

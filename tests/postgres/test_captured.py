@@ -13,8 +13,10 @@ from psycopg.errors import DivisionByZero
 from llmtune.benchmark.check import CheckOptions, check_queries
 from llmtune.errors import UsageError
 from llmtune.postgres.captured import Captured, captured_workload
+from llmtune.postgres.column_values import column_values
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.target import Connection
+from workloads.captured.scope import Column, TableName
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
 
@@ -307,3 +309,34 @@ def test_a_server_without_it_says_what_to_do(server, embedded):
         with pytest.raises(UsageError, match="shared_preload_libraries, restart"):
             captured_workload(connection, WorkloadOptions())
         connection.execute("DROP EXTENSION pg_stat_statements")
+
+
+VIEWS = {
+    "quick": "SELECT state, count(*) AS n FROM sale GROUP BY state",
+    "endless": "SELECT state, count(*) AS n FROM sale, pg_sleep(3600) GROUP BY state",
+    "writing": "SELECT setval('looks', 7)::text AS state",
+}
+
+
+@pytest.fixture
+def views(shop: Connection) -> Iterator[Connection]:
+    shop.execute("CREATE SEQUENCE looks")
+    for name, query in VIEWS.items():
+        shop.execute(f"CREATE VIEW {name} AS {query}".encode())
+    yield shop
+    shop.execute("DROP VIEW quick, endless, writing")
+    shop.execute("DROP SEQUENCE looks")
+
+
+def test_a_view_is_looked_at_only_as_long_as_a_table_takes(views):
+    views.execute("SET statement_timeout = '30s'")
+    found = {
+        name: column_values(views, Column("state", (TableName("", name),)), ordered=True)
+        for name in VIEWS
+    }
+    assert found["quick"] is not None
+    assert found["quick"].ordered == ("done", "open")
+    assert (found["endless"], found["writing"]) == (None, None)
+    assert views.execute("SELECT is_called FROM looks").fetchone() == (False,)
+    assert views.execute("SHOW statement_timeout").fetchone() == ("30s",)
+    assert not views.closed
