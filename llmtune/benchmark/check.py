@@ -11,7 +11,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.errors import ConnectionFailed, QueryFailed, UsageError
-from llmtune.postgres.plans import explain, not_planned
+from llmtune.postgres.plans import explain, not_planned, too_large
 from llmtune.postgres.target import Connection
 from llmtune.trial import TrialStatus
 from workloads.workload import Query, Workload
@@ -62,7 +62,8 @@ def check_queries(
     in it may write after all.
 
     Raises:
-        QueryFailed: a query fails or does not end, and is not to be left out.
+        QueryFailed: a query fails, does not end or would return too much, and is not to be
+            left out.
         UsageError: no query is left.
         ConnectionFailed: the server went away in a query, which is named.
     """
@@ -86,13 +87,15 @@ def check_queries(
 def _tried(connection: Connection, query: Query, options: CheckOptions) -> Query:
     """The query once it is sure to run, marked as writing when it turned out to."""
     try:
-        explain(connection, query.sql)
+        plan = explain(connection, query.sql)
     except psycopg.Error as error:
         if connection.broken or connection.closed:
             raise ConnectionFailed(f"the server went away planning query {query.id}") from error
         raise QueryFailed(query.id, not_planned(error), query.place) from error
     if options.timeout_s is None:
         return query
+    if too_large(plan) and not query.writes:  # CREATE TABLE AS has the plan of a query
+        raise QueryFailed(query.id, f"{too_large(plan)}; put a LIMIT on it", query.place)
     with machine_lock():  # it would disturb another session's measurement
         outcome = run_query(connection, query, options.timeout_s, may_write=False)
         if outcome.state == ReadOnlySqlTransaction.sqlstate and options.writes:

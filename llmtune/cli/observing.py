@@ -145,7 +145,7 @@ def _statements(
     options = WorkloadOptions(seed=seed, writes=True)  # they are planned and never run
     existing = ExistingDatabase(database=connection.info.dbname)
     try:
-        found = captured_workload(connection, options)
+        found = captured_workload(connection, options, to_run=False)
     except UsageError as reason:
         reporter.say(escape(f"No statement can be planned, so nothing is known of them: {reason}"))
         return ObservedWorkload("traffic", (), existing, MEAN_TIME), False

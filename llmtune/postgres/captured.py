@@ -14,7 +14,7 @@ from llmtune.postgres.column_values import OURS
 from llmtune.postgres.heavy_statements import HIDDEN, HeavyStatement, heavy_statements
 from llmtune.postgres.logged_texts import logged_texts
 from llmtune.postgres.parameters import ParameterValues
-from llmtune.postgres.plans import explain, not_planned
+from llmtune.postgres.plans import explain, not_planned, too_large
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.target import Connection
 from workloads.captured.places import places_in
@@ -57,7 +57,7 @@ class Captured:
 
 
 def captured_workload(
-    connection: Connection, options: WorkloadOptions, limit: int = 20
+    connection: Connection, options: WorkloadOptions, limit: int = 20, *, to_run: bool = True
 ) -> Captured:
     """The statements with the longest total time in the connection's database.
 
@@ -67,13 +67,16 @@ def captured_workload(
     to `SETS` sets of them, drawn by the seed. Nothing is run but EXPLAIN and
     bounded looks at tables.
 
+    Args:
+        to_run: leave out what would return too much to be run.
+
     Raises:
         UsageError: `pg_stat_statements` cannot be used, the log cannot be read or has
             none of the statements, or none of them is left; what to do is said.
         ConnectionFailed: the server goes away meanwhile.
     """
     heavy = heavy_statements(connection, limit * _LOOKED_AT)
-    capture = _Capture(connection, options, _logged(heavy, connection, options))
+    capture = _Capture(connection, options, _logged(heavy, connection, options), to_run)
     with loss_is_failure():
         for one in heavy:
             if capture.taken < limit:
@@ -92,11 +95,13 @@ class _Capture:
 
     Attributes:
         logged: texts with real values by the statement's query id.
+        to_run: see `captured_workload`.
     """
 
     connection: Connection
     options: WorkloadOptions
     logged: Mapping[int, Sequence[str]]
+    to_run: bool
     queries: list[Query] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     taken: int = 0
@@ -138,11 +143,13 @@ class _Capture:
         Raises:
             UsageError: there is none; the reason.
         """
-        if effect_of(statement.tree).writes and not self.options.writes:
+        writes = effect_of(statement.tree).writes
+        if writes and not self.options.writes:
             raise UsageError("it changes data; --allow-writes takes it, rolled back every time")
-        texts, reason = self._planned(self.logged.get(heavy.query_id, ()))
+        returns = self.to_run and not writes
+        texts, reason = self._planned(self.logged.get(heavy.query_id, ()), returns=returns)
         if not texts:
-            texts, reason = self._planned(self._sampled(statement))
+            texts, reason = self._planned(self._sampled(statement), returns=returns)
         if not texts:
             raise UsageError(reason)
         return texts
@@ -160,20 +167,24 @@ class _Capture:
         for _ in range(_DRAWS if places else 1):
             yield values.draw()
 
-    def _planned(self, texts: Iterable[str]) -> tuple[list[str], str]:
-        """The first different ones that the server can plan, and its reason when there is none."""
+    def _planned(self, texts: Iterable[str], *, returns: bool) -> tuple[list[str], str]:
+        """The first different ones that the server can plan, and the reason when there is none."""
         planned: dict[str, None] = {}
         reason = "no values"
         for text in texts:
             if len(planned) == SETS:
                 break
             try:
-                explain(self.connection, text)
-                planned[text] = None
+                plan = explain(self.connection, text)
             except psycopg.Error as error:
                 if self.connection.broken:
                     raise
                 reason = f"the server cannot plan it: {not_planned(error)}"
+                continue
+            if returns and too_large(plan):
+                reason = too_large(plan)
+            else:
+                planned[text] = None
         return list(planned), reason
 
     def _queries(

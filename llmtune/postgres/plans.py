@@ -12,7 +12,12 @@ import psycopg
 
 from llmtune.errors import QueryFailed, TargetError
 from llmtune.postgres.target import Connection
+from llmtune.units import format_memory
 from workloads.workload import Query
+
+LARGEST_RESULT = 256 << 20
+"""Bytes that a query may be expected to return. Its rows are held all at once while its time
+is taken, where an application may read them piece by piece."""
 
 _ESTIMATES = frozenset(
     {"Plans", "Total Cost", "Startup Cost", "Plan Rows", "Plan Width", "Disabled"}
@@ -132,6 +137,16 @@ def not_planned(error: psycopg.Error) -> str:
     """Why the server does not plan a statement, but not where: that is within our EXPLAIN."""
     said = (error.diag.message_primary, error.diag.message_hint)
     return "; hint: ".join(filter(None, said)) or str(error).strip()
+
+
+def too_large(plan: PlanNode) -> str:
+    """Why a query of this plan is not to be run for the size of its result; else empty."""
+    if plan.bytes <= LARGEST_RESULT:
+        return ""
+    return (
+        f"by its plan it returns {plan.rows:,.0f} rows, {format_memory(int(plan.bytes))}, and a "
+        f"result of over {format_memory(LARGEST_RESULT)} is not read into memory"
+    )
 
 
 def what_if(

@@ -198,6 +198,22 @@ def test_queries_that_fail_are_left_out_on_request(connection):
         check_queries(connection, workload(*queries), options)
 
 
+def test_a_query_that_would_return_too_much_is_not_run(connection, state):
+    before = state()
+    # Its plan does not foretell that it returns nothing.
+    huge = "SELECT a.* FROM account a, account b, account c, account d WHERE current_user = 'x'"
+    with pytest.raises(QueryFailed, match=r"returns .* rows, .* not read into memory; put a LIMIT"):
+        check_queries(connection, workload(query(huge)), CheckOptions(10.0))
+    options = CheckOptions(10.0, leave_out=True)
+    checked = check_queries(connection, workload(query(huge, "huge"), query(ROWS)), options)
+    assert [one.query_id for one in checked.left_out] == ["huge"]
+    planned = check_queries(connection, workload(query(huge)), CheckOptions())
+    kept = query(f"CREATE TABLE copied AS {huge}", writes=True)  # which returns nothing
+    ran = check_queries(connection, workload(kept), CheckOptions(10.0))
+    assert (planned.left_out, ran.left_out) == ((), ())
+    assert state() == before
+
+
 def test_a_function_that_writes_is_rolled_back_where_writes_are_allowed(connection, state):
     before = state()
     options = CheckOptions(10.0, writes=True)
