@@ -14,6 +14,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
+from llmtune.knobs.configuration import Configuration
 from llmtune.postgres.live.address import without_secrets
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
@@ -111,8 +112,9 @@ def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
     where = f"{result.workload} on PostgreSQL {result.server_version}"
     comment = f"{said.title}\n{said.detail}\n{where}"
     (out / "best.conf").write_text(conf(result.knobs, comment), encoding="utf-8")
-    default = {**result.best.configuration, **{knob.name: knob.default for knob in result.knobs}}
-    queries = query_changes(outcome.entries, default, result.best.configuration)
+    best = outcome.confirmation.winner.configuration
+    default = Configuration({**best, **{knob.name: knob.default for knob in result.knobs}})
+    queries = query_changes(outcome.entries, default, best)
     (out / "report.html").write_text(page(result, queries), encoding="utf-8")
     chart = session_chart(session_curve(result), said.title, result.baseline)
     (out / "curve.png").write_bytes(png(chart))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from llmtune.knobs.configuration import Value
+from llmtune.knobs.configuration import Configuration
 from llmtune.report.wording import ratio_text, span_text, trial_text, value_text
 from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase
@@ -114,13 +114,16 @@ def facts_table(result: TuningResult) -> Table:
 
 
 def query_changes(
-    entries: Iterable[JournalEntry], default: Mapping[str, Value], best: Mapping[str, Value]
+    entries: Iterable[JournalEntry], default: Configuration, best: Configuration
 ) -> tuple[QueryChange, ...]:
     """Each query's medians over the succeeded final runs of two configurations.
 
     Those of the search are left out: the best of many is lucky, and may be timed in part.
-    Only queries with times under both are told; the largest saving comes first.
+    Only queries with times under both are told; the largest saving comes first. Where the
+    default came out best there is nothing to tell.
     """
+    if best == default:
+        return ()
     final = [one.trial for one in entries if one.phase is Phase.CONFIRM and one.trial.succeeded]
     before = _medians(trial for trial in final if trial.configuration == default)
     after = _medians(trial for trial in final if trial.configuration == best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,22 @@ def test_a_query_that_cannot_be_run_is_named(run, queries, options, exit_code, s
     done = run("tune", "--workload", queries, *OVER_TPCH, *SHORT, *options)
     assert done.exit_code == exit_code
     assert said in done.message
+
+
+def test_the_report_tells_each_query_before_and_after(run, file, tmp_path) -> None:
+    """The query is slow unless work_mem is what the warm start's file has."""
+    fast = "current_setting('work_mem') = '64MB'"
+    sleep = f"pg_sleep(CASE WHEN {fast} THEN 0.001 ELSE 0.05 END)"
+    (tmp_path / "asking.sql").write_text(f"SELECT count(*), {sleep} FROM region")
+    start = ("--warm-start", file('{"work_mem": "64MB"}'), "--trials", "3")
+    out = tmp_path / "out"
+    done = run("tune", "--workload", tmp_path / "asking.sql", *OVER_TPCH, *start, "--out", out)
+    assert done.exit_code == 0, done.stderr
+    page = (out / "report.html").read_text()
+    assert "<h2>Queries, before and after</h2>" in page
+    row = re.search(r"<td>asking</td><td>([\d.]+)</td><td>([\d.]+)</td>", page)
+    assert row is not None
+    assert float(row[1]) > 5 * float(row[2])
 
 
 def test_a_throw_away_server_has_no_database_of_the_user_s(run, queries) -> None:

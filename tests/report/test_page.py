@@ -154,6 +154,7 @@ def test_query_changes_are_medians_of_the_final_runs_of_both_configurations() ->
     changes = query_changes(entries, default, best)
     assert changes == (QueryChange("q2", 5.0, 1.0), QueryChange("q1", 2.0, 2.5))
     assert changes[0].ratio == 5.0
+    assert query_changes(entries, default, default) == ()
 
 
 def test_knobs_that_mattered_are_shown_with_their_interval(result) -> None:
