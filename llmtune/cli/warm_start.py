@@ -12,7 +12,8 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.suggesting import ModelRequest, ReadyModel, ready_model
 from llmtune.cli.warm_start_file import WarmStartFile, read_file
 from llmtune.errors import DatasetError, UsageError
-from llmtune.model.adapter import DEFAULT_ADAPTER
+from llmtune.knobs.catalogue import load_catalogue
+from llmtune.model.adapter import DEFAULT_ADAPTER, check_catalogue
 from llmtune.model.training_set import TRAINING_SET_FILE, read_training_set
 
 NOTHING = ("default", "none")
@@ -119,6 +120,7 @@ def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:
         return Part(name, model=ready, files=_learnt_from(name, ready.adapter))
     if name in OF_THE_ADAPTER:
         adapter = model.adapter or DEFAULT_ADAPTER
+        check_catalogue(adapter, load_catalogue().hash)
         if name != "surrogate":
             read_training_set(adapter / TRAINING_SET_FILE)
         return Part(name, adapter=adapter, files=_learnt_from(name, adapter))

@@ -141,18 +141,29 @@ def check_adapter(folder: Path, base: BaseModel, catalogue_hash: str) -> Card:
             f" ({card.base_sha256[:12]}), not for {base.name} ({base.sha256[:12]});"
             " use that base model or train an adapter for this one"
         )
-    if card.catalogue_hash != catalogue_hash:
-        raise AdapterMismatch(
-            f"the adapter in {folder} was trained for another knob catalogue"
-            f" ({card.catalogue_hash[:12]}, here {catalogue_hash[:12]}), so its labels mean other"
-            " values; train it again with `llmtune train`"
-        )
+    check_catalogue(folder, catalogue_hash)
     if _sha256(folder / WEIGHTS) != card.weights_sha256:
         raise ModelError(
             f"the adapter weights {folder / WEIGHTS} are damaged: they are not those that the"
             " card names; copy the folder afresh or train the adapter again"
         )
     return card
+
+
+def check_catalogue(folder: Path, catalogue_hash: str) -> None:
+    """Check what all of an adapter's files depend on, those beside its weights too.
+
+    Raises:
+        AdapterMismatch: it was trained for another knob catalogue.
+        ModelError: its card is missing or damaged.
+    """
+    card = read_card(folder)
+    if card.catalogue_hash != catalogue_hash:
+        raise AdapterMismatch(
+            f"the adapter in {folder} was trained for another knob catalogue"
+            f" ({card.catalogue_hash[:12]}, here {catalogue_hash[:12]}), so its labels mean other"
+            " values; train it again with `llmtune train`"
+        )
 
 
 def load_adapter(model: Any, folder: Path) -> Any:

@@ -1,5 +1,6 @@
 """A comparison goes on only with what its sessions were started from."""
 
+import json
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.warm_start import open_warm_start
 from llmtune.cli.warm_start_file import read_file
-from llmtune.errors import DatasetError
+from llmtune.errors import AdapterMismatch, DatasetError
 from llmtune.tuning.store import SessionStore
 from llmtune.tuning.terms import STARTS, started_from
 
@@ -61,3 +62,15 @@ def test_a_session_keeps_what_its_warm_start_came_from(run, file, stored, tmp_pa
     session = run(*call, "--store", stored, "--json").json["session"]
     record = SessionStore(stored).summary(session).record
     assert started_from(record) == {"file": read_file(start).sha256}
+
+
+@pytest.mark.parametrize("source", ["model", "nearest", "constant", "surrogate"])
+def test_an_adapter_of_another_knob_catalogue_is_refused(
+    source, adapter, identity, tmp_path
+) -> None:
+    """Its letters and positions would be read as other values."""
+    path = shutil.copytree(adapter, tmp_path / "adapter")
+    card = path / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "catalogue_hash": "0" * 64}))
+    with pytest.raises(AdapterMismatch, match="another knob catalogue"):
+        identity(source, path)
