@@ -107,7 +107,8 @@ def measure(
 
     There are fewer refined runs when the surrogate finds nothing new to measure.
     """
-    for candidate in writer.missing(islice(schedule(space, plan.seed), plan.sampled)):
+    drawn = schedule(space, plan.seed, writer.clients)
+    for candidate in writer.missing(islice(drawn, plan.sampled)):
         on_run(writer.add(candidate))
     train, held_out = (
         [mix.weights for mix in mixes if mix.side == side] for side in ("train", "held_out")

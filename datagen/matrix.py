@@ -28,6 +28,8 @@ class MatrixHeader:
         feature_names: what each position of the runs' feature vectors means.
         queries: digest of the queries' names and SQL. Empty in files that do not say it.
         database: the existing one that was measured, empty where data were loaded.
+        clients: sessions that may work on the server at once; whatever was drawn fits its
+            memory with so many.
     """
 
     data_set: str
@@ -42,6 +44,7 @@ class MatrixHeader:
     schema_version: int = SCHEMA_VERSION
     queries: str = ""
     database: str = ""
+    clients: int = 1
 
 
 @dataclass(frozen=True, slots=True)

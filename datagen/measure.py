@@ -27,6 +27,14 @@ _TERMS = ("data_set", "database", "server_version", "cores", "memory", "seed", "
 
 OnRun: TypeAlias = Callable[[Run], None]
 
+Refusal: TypeAlias = Callable[[Configuration], str]
+"""Why a configuration must not be applied to its server; empty: it may be."""
+
+
+def nothing_refused(_configuration: Configuration) -> str:
+    """Of a throw-away server: whatever is drawn fits its memory, and nobody else is there."""
+    return ""
+
 
 class QueryTimer(Protocol):
     """Times every query of a workload under a configuration; `Benchmark` is one."""
@@ -52,9 +60,17 @@ class MatrixWriter:
     """Grows one matrix folder."""
 
     def __init__(
-        self, folder: Path, header: MatrixHeader, timer: QueryTimer, what_if: WhatIf
+        self,
+        folder: Path,
+        header: MatrixHeader,
+        timer: QueryTimer,
+        what_if: WhatIf,
+        refusal: Refusal = nothing_refused,
     ) -> None:
         """Take up a folder where it stands, or begin it.
+
+        Args:
+            refusal: asked before a configuration is applied; a refused one is a failed run.
 
         Raises:
             DatasetError: a run cannot be read, or was measured on something else.
@@ -63,6 +79,7 @@ class MatrixWriter:
         self._header = header
         self._timer = timer
         self._what_if = what_if
+        self._refusal = refusal
         self._runs: list[Run] = []
         if any(folder.glob("run-*.parquet")):
             found = read_matrix(folder)
@@ -76,6 +93,11 @@ class MatrixWriter:
     def matrix(self) -> Matrix:
         """All runs so far."""
         return Matrix(self._header, self._runs)
+
+    @property
+    def clients(self) -> int:
+        """Sessions that may work at once; as when the matrix was begun, as its plan goes on."""
+        return self._header.clients
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -114,14 +136,18 @@ class MatrixWriter:
         return run
 
     def _outcomes(self, configuration: Configuration) -> tuple[QueryOutcome, ...]:
+        timeouts = self._timeouts()
+        refused = self._refusal(configuration)
+        if refused:
+            return self._all(TrialStatus.REJECTED, refused)
         try:
-            return self._timer.measure_queries(configuration, self._timeouts())
+            return self._timer.measure_queries(configuration, timeouts)
         except (ServerDidNotStart, ConnectionFailed) as error:
             return self._all(TrialStatus.CRASHED, error)
         except ReadBackMismatch as error:
             return self._all(TrialStatus.REJECTED, error)
 
-    def _all(self, status: TrialStatus, reason: Exception) -> tuple[QueryOutcome, ...]:
+    def _all(self, status: TrialStatus, reason: object) -> tuple[QueryOutcome, ...]:
         queries = self._timer.workload.queries
         return tuple(QueryOutcome(query.id, 0.0, status, str(reason)) for query in queries)
 

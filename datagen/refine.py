@@ -97,9 +97,11 @@ class Refiner:
     def _variations(
         self, promising: Iterable[Configuration], rng: random.Random
     ) -> Iterable[Configuration]:
+        space, clients = self._space, self._matrix.header.clients
         for configuration in sorted(promising, key=repr):
-            yield from without_each_change(configuration, self._space)
-            yield from islice(neighbours(configuration, self._space, rng), self._options.breadth)
+            yield from without_each_change(configuration, space, clients)
+            near = neighbours(configuration, space, rng, clients)
+            yield from islice(near, self._options.breadth)
 
     def _predict(self, configurations: Iterable[Configuration]) -> None:
         """Predicted seconds of every query, shape (queries,), for each new configuration."""

@@ -15,6 +15,7 @@ from llmtune.cli.option_groups import ServerOptions, WorkloadOptionGroup
 if TYPE_CHECKING:
     from datagen.generate import GenerationPlan
     from datagen.matrix import Matrix, MatrixHeader, Run
+    from datagen.measure import Refusal
     from datagen.pairs import Pair
     from llmtune.cli.bench import Bench, WorkloadRequest
     from llmtune.cli.progress import Reporter
@@ -127,7 +128,7 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     mixes = draw_mixes(benchmark.workload, plan, held_out_templates(out))
     what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
     header = _header(bench, what_if, plan.seed)
-    writer = MatrixWriter(out / MATRIX_FOLDER, header, benchmark, what_if)
+    writer = MatrixWriter(out / MATRIX_FOLDER, header, benchmark, what_if, _refusal(bench))
     wanted = plan.sampled + plan.refined + plan.verified
     with reporter.bar("Measuring") as advance:
 
@@ -138,6 +139,15 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     made = list(pairs(matrix, bench.space, bench.profile, mixes, PromptCodec(bench.space)))
     _write(made, out)
     return _summary(matrix, [pair.metadata["ratio"] for pair in made])
+
+
+def _refusal(bench: Bench) -> Refusal:
+    """Asks the guards that also a session's trials pass."""
+    from llmtune.tuning.guards import violations
+
+    return lambda configuration: "; ".join(
+        one.reason for one in violations(configuration, bench.space, bench.facts)
+    )
 
 
 def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
@@ -162,6 +172,7 @@ def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
         # Weights are left out: no measured time depends on them.
         queries=digest(replace(query, weight=1.0) for query in bench.workload.queries),
         database=bench.database if existing else "",
+        clients=bench.busy,
     )
 
 

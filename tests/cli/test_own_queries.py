@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from datagen.matrix_files import read_matrix
 from llmtune.cli.bench import WorkloadRequest
 from llmtune.cli.session_run import QUERIES, check_queries, origin_of
 from llmtune.cli.targets import TargetRequest
 from llmtune.errors import SessionError
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.tuning.store import SessionStore
-from tests.cli.conftest import stopped
+from tests.cli.conftest import FEW, stopped
 from workloads.options import WorkloadOptions
 from workloads.tpch import tpch_workload
 
@@ -112,6 +114,19 @@ def live(embedded: EmbeddedTarget, tpch_tiny: str) -> Iterator[str]:
     embedded.recover()
 
 
+@pytest.fixture
+def heavier(live: str, embedded: EmbeddedTarget, tpch_tiny: str) -> Callable[[int], None]:
+    """Lets the live server run four more statements so many times, the last one the most."""
+
+    def call(times: int) -> None:
+        with embedded.connect(tpch_tiny) as connection:
+            for number, table in enumerate(("orders", "customer", "part", "supplier"), start=1):
+                for _ in range(times * number):
+                    connection.execute(f"SELECT count(*) FROM {table}".encode())
+
+    return call
+
+
 def test_what_was_captured_is_kept_for_the_session(run, live, stored, tmp_path) -> None:
     call = ("tune", "--workload", "captured", "--target", live, *SHORT, "--out", tmp_path)
     done = run(*call, "--yes", "--store", stored)
@@ -122,6 +137,18 @@ def test_what_was_captured_is_kept_for_the_session(run, live, stored, tmp_path) 
     assert kept.read_text().count(f"{ROWS} WHERE l_orderkey > ") == 3
     resumed = run("resume", stopped(stored, tmp_path), "--yes", "--store", stored)
     assert resumed.exit_code == 0, resumed.stderr
+
+
+def test_data_generation_counts_the_sessions_that_are_open(
+    run, live, heavier, embedded, tpch_tiny, tmp_path
+) -> None:
+    heavier(1)
+    with ExitStack() as others:
+        for _ in range(20):
+            others.enter_context(embedded.connect(tpch_tiny))
+        done = run("datagen", "--workload", "captured", "--target", live, *FEW, "--out", tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert read_matrix(tmp_path / "matrix").header.clients > 20
 
 
 def test_a_session_does_not_go_on_with_other_queries(run, stored, tmp_path) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -22,6 +23,7 @@ from llmtune.benchmark.benchmark import Benchmark
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.memory import fits
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import resolve_space
 from llmtune.model.prompt import PromptCodec
@@ -108,6 +110,26 @@ def test_a_matrix_grows_to_the_plan_and_no_further(make_writer, space, timer, fi
     assert planned == 5, "the sampled ones that the first plan did not have"
     numbers = [run.number for run in read_matrix(tmp_path).runs]
     assert numbers == list(range(len(writer)))
+
+
+def test_what_is_measured_fits_with_all_sessions_that_may_work_at_once(
+    header, space, timer, five, tmp_path
+):
+    mixes, plan = draw_mixes(five, GenerationPlan(mixes=10)), GenerationPlan(sampled=20, refined=6)
+
+    def grow(clients):
+        seen = []
+        begun = replace(header, clients=clients)
+        writer = MatrixWriter(tmp_path, begun, timer, timer.what_if)
+        measure(writer, space, timer.what_if, mixes, plan, seen.append)
+        return seen
+
+    alone = islice(schedule(space, plan.seed), plan.sampled)
+    assert not all(fits(one.configuration, space, 40) for one in alone)
+    runs = grow(40)
+    assert {run.source for run in runs} >= {"rules", "sampled", REFINED}
+    assert all(fits(space.from_default(run.changes), space, 40) for run in runs)
+    assert grow(1) == [], "a plan goes on for as many as it was begun for"
 
 
 def test_labels_of_both_sides_are_verified(make_writer, space, timer, five, tmp_path):

@@ -191,6 +191,25 @@ def test_a_default_that_fails_ends_it_at_once(header, space, five, tmp_path):
     assert len(writer) == 1
 
 
+def test_what_is_refused_is_a_run_that_was_not_applied(header, space, timer, tmp_path):
+    def refusal(configuration):
+        return "" if configuration == space.default() else "too hungry"
+
+    writer = MatrixWriter(tmp_path, header, timer, timer.what_if, refusal)
+    runs = grow(writer, space, 5)
+    assert [one.complete for one in runs] == [True] * 3 + [False] * 2
+    outcomes = {(one.status, one.message) for one in runs[4].outcomes}
+    assert outcomes == {(TrialStatus.REJECTED, "too hungry")}
+    assert len(timer.asked) == 3
+
+
+def test_a_default_that_is_refused_ends_it_at_once(header, space, timer, tmp_path):
+    writer = MatrixWriter(tmp_path, header, timer, timer.what_if, lambda _: "too hungry")
+    with pytest.raises(DatasetError, match=r"q1 rejected in run 0 \(too hungry\)"):
+        grow(writer, space, 60)
+    assert timer.asked == []
+
+
 KILLED = """
 import sys
 from pathlib import Path
