@@ -95,6 +95,7 @@ def compare(
     from llmtune.cli import comparison_sources
     from llmtune.cli.bench import open_bench
     from llmtune.cli.comparison_files import finish_comparison
+    from llmtune.cli.kept_queries import found_again
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
     from llmtune.errors import UsageError
@@ -134,7 +135,7 @@ def compare(
     ready_folder(out)
     target, asked = server.request(), choice.request(seed, server.target)
     safety = own_safety("compare", reporter, yes=yes)
-    found = comparison_sources.found_again(asked, out, reporter)
+    found = found_again(asked, out, reporter)
     plans = any(map(looks_at_plans, wanted.optimizers))
     with open_bench(target, found, reporter, safety, queries_only=plans) as bench:
         figures = comparison_sources.live(bench, (target, asked), wanted, arms, reporter)

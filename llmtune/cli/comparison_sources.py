@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.markup import escape
-
 from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.recorded import LABEL, RecordedEvaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
@@ -67,19 +65,6 @@ def _with_prior(wanted: Wanted, kept: Sessions, arms: list[ArmRequest]) -> list[
         return arms
     prior = kept.known(SessionStore(wanted.store), wanted.prior, arms[0])
     return [*arms, *(replace(arm, prior=prior) for arm in arms if arm.cold)]
-
-
-def found_again(asked: WorkloadRequest, out: Path, reporter: Reporter) -> WorkloadRequest:
-    """The request to open; its queries are those that an earlier call kept in the folder.
-
-    A database goes on counting statements, and what was captured would be others each time.
-    """
-    kept = kept_request(asked, out)
-    if kept is asked or not Path(kept.name).exists():
-        return asked
-    where = escape(kept.name)
-    reporter.say(f"Comparing with the queries in {where}; for new ones name another --out")
-    return kept
 
 
 def live(

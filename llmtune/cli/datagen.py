@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmtune.cli.bench import Bench, WorkloadRequest
     from llmtune.cli.progress import Reporter
     from llmtune.postgres.what_if import WhatIfFeatures
+    from workloads.workload import AnyWorkload
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,13 @@ def datagen(
     """Measure queries x configurations and turn them into training pairs.
 
     Stopped at any moment and called again, it goes on with the first configuration
-    that is not measured yet.
+    that is not measured yet, and with the queries that it captured.
     """
     from datagen.generate import GenerationPlan
     from llmtune.cli.bench import open_bench
+    from llmtune.cli.kept_queries import found_again
     from llmtune.cli.output import print_json, print_text
+    from llmtune.cli.own_queries import CAPTURED
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
     from llmtune.tuning.result_file import ready_folder
@@ -83,6 +86,8 @@ def datagen(
     ready_folder(out)
     reporter = Reporter(quiet=json)
     request = choice.request(seed, server.target)
+    if request.name == CAPTURED:
+        request = found_again(request, out, reporter)
     _check_templates(request, plan)
     safety = own_safety("datagen", reporter, yes=yes)
     with (
@@ -95,7 +100,7 @@ def datagen(
             queries_only=True,
         ) as bench,
     ):
-        summary = _generate(bench, plan, out, reporter)
+        summary = _generate(_kept(bench, request, plan, out), plan, out, reporter)
     if json:
         print_json(asdict(summary))
     else:
@@ -107,13 +112,33 @@ def _check_templates(request: WorkloadRequest, plan: GenerationPlan) -> None:
 
     What only a running server can tell is refused once it has told it.
     """
-    from datagen.split import split_templates
-    from llmtune.cli.bench import query_workload
     from workloads.registry import is_live, workload
 
     if not is_live(request.name):
-        wanted = query_workload(workload(request.name, request.options))
-        split_templates((query.template for query in wanted.queries), plan.held_out)
+        _check_split(workload(request.name, request.options), plan)
+
+
+def _check_split(wanted: AnyWorkload, plan: GenerationPlan) -> None:
+    from datagen.split import split_templates
+    from llmtune.cli.bench import query_workload
+
+    split_templates((query.template for query in query_workload(wanted).queries), plan.held_out)
+
+
+def _kept(bench: Bench, request: WorkloadRequest, plan: GenerationPlan, out: Path) -> Bench:
+    """The bench with its queries as the next call will find them, where those are captured.
+
+    Synthesized ones are drawn again by the seed, under the names that split them.
+    """
+    from dataclasses import replace
+
+    from llmtune.cli.kept_queries import keep_queries, kept_request
+    from llmtune.cli.own_queries import CAPTURED
+
+    if request.name != CAPTURED:
+        return bench
+    _check_split(bench.workload, plan)  # too few would be found again
+    return replace(bench, workload=keep_queries(kept_request(request, out, bench.database), bench))
 
 
 def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:

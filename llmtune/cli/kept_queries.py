@@ -6,7 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.progress import Reporter
 from llmtune.cli.session_run import origin_of, query_digest
 from llmtune.cli.targets import TargetRequest
 from llmtune.tuning.terms import QUERIES, RUN_SECONDS
@@ -32,6 +35,19 @@ def kept_request(
     if database is not None and options.data_set is None:
         options = replace(options, database=database)
     return WorkloadRequest(str(out / f"{request.name}.sql"), options)
+
+
+def found_again(asked: WorkloadRequest, out: Path, reporter: Reporter) -> WorkloadRequest:
+    """The request to open; its queries are those that an earlier call kept in the folder.
+
+    A database goes on counting statements, and what was captured would be others each time.
+    """
+    kept = kept_request(asked, out)
+    if kept is asked or not Path(kept.name).exists():
+        return asked
+    where = escape(kept.name)
+    reporter.say(f"Going on with the queries in {where}; for new ones name another --out")
+    return kept
 
 
 def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from llmtune.benchmark.cheap import ALL_SAVINGS
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
-from llmtune.cli.comparison_sources import Wanted, checked_arms, found_again, live
+from llmtune.cli.comparison_sources import Wanted, checked_arms, live
+from llmtune.cli.kept_queries import found_again
 from llmtune.cli.progress import Reporter
 from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest

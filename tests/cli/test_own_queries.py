@@ -139,6 +139,19 @@ def test_what_was_captured_is_kept_for_the_session(run, live, stored, tmp_path) 
     assert resumed.exit_code == 0, resumed.stderr
 
 
+def test_data_generation_goes_on_with_what_was_captured(run, live, heavier, tmp_path) -> None:
+    heavier(1)
+    call = ("datagen", "--workload", "captured", "--target", live, *FEW, "--out", tmp_path)
+    first = run(*call, "--json").json
+    kept = (tmp_path / "captured.sql").read_text()
+    heavier(100)  # others are the heaviest now
+    again = run(*call, "--sampled", "7")
+    assert again.exit_code == 0, again.stderr
+    assert "Going on with the queries in" in again.message
+    assert (tmp_path / "captured.sql").read_text() == kept
+    assert len(read_matrix(tmp_path / "matrix").runs) >= first["runs"] + 2
+
+
 def test_data_generation_counts_the_sessions_that_are_open(
     run, live, heavier, embedded, tpch_tiny, tmp_path
 ) -> None:
