@@ -12,6 +12,7 @@ from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_run import origin_of, query_digest
 from llmtune.cli.targets import TargetRequest
+from llmtune.errors import UsageError
 from llmtune.tuning.terms import QUERIES, RUN_SECONDS
 from workloads.registry import is_live, workload
 from workloads.sqlfiles import sql_text
@@ -54,8 +55,16 @@ def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:
     """Write the bench's queries to the file of `kept_request`, and read them back.
 
     A file does not keep the comments around a statement.
+
+    Raises:
+        UsageError: the file cannot be written.
     """
-    Path(kept.name).write_text(sql_text(bench.workload.queries), encoding="utf-8")
+    try:
+        Path(kept.name).write_text(sql_text(bench.workload.queries), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"the queries cannot be kept in {kept.name}: {error.strerror}; name another --out"
+        ) from error
     return workload(kept.name, kept.options)
 
 

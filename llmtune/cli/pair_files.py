@@ -18,6 +18,7 @@ from llmtune.errors import DatasetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.paths import is_file, is_folder
 
 SERVER = ("server_version", "cores", "memory")
 """What a pair's metadata tell of its server."""
@@ -78,7 +79,7 @@ def space_of(pairs: Sequence[Pair]) -> KnobSpace:
 
 def _files(path: Path) -> Iterator[Path]:
     """The file itself, or the sides in a folder."""
-    if not path.is_dir():
+    if not is_folder(path):
         yield path
         return
     yield path / TRAIN_FILE
@@ -88,5 +89,5 @@ def _files(path: Path) -> Iterator[Path]:
 def _held_out(folder: Path) -> Iterator[Path]:
     """Its file, if it holds any: of few mixes, none may be held out."""
     held_out = folder / HELD_OUT_FILE
-    if held_out.exists() and held_out.stat().st_size:
+    if is_file(held_out) and held_out.stat().st_size:
         yield held_out

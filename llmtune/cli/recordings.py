@@ -12,6 +12,7 @@ from llmtune.benchmark.recorded import RecordedEvaluator
 from llmtune.benchmark.recording import SHIPPED, Recording, read_recording
 from llmtune.errors import UsageError
 from llmtune.knobs.space import KnobSpace
+from llmtune.paths import is_file, is_folder
 from llmtune.postgres.profile import Profile
 
 KNOB = "knob."
@@ -61,15 +62,15 @@ def open_recording(name: str) -> Recording:
     if name in shipped():
         return read_recording(SHIPPED / f"{name}.parquet")
     folder = Path(name)
-    if folder.is_file():
+    if is_file(folder):
         return read_recording(folder)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UsageError(
             f"--recorded {name!r} is neither one of the recordings that come with LLMTune "
             f"({', '.join(shipped())}) nor a folder of `llmtune datagen`"
         )
     matrix = folder / MATRIX_FOLDER
-    return recording_of(read_matrix(matrix if matrix.is_dir() else folder))
+    return recording_of(read_matrix(matrix if is_folder(matrix) else folder))
 
 
 def recording_of(matrix: Matrix) -> Recording:

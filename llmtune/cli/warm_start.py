@@ -15,6 +15,7 @@ from llmtune.errors import DatasetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.model.adapter import DEFAULT_ADAPTER, check_catalogue
 from llmtune.model.training_set import TRAINING_SET_FILE, read_training_set
+from llmtune.paths import is_file
 
 NOTHING = ("default", "none")
 """Sources that add nothing: every session measures the default first."""
@@ -84,7 +85,7 @@ def open_warm_start(source: str, model: ModelRequest, reporter: Reporter) -> War
         AdapterMismatch, ModelError, DatasetError: the adapter cannot be used.
     """
     names = [name.strip() for name in source.split(",")]
-    if Path(source).is_file():  # its name may well have commas
+    if is_file(source):  # its name may well have commas
         names = [source]
     parts = [_part(name, model, reporter) for name in dict.fromkeys(names)]
     return WarmStart(source, tuple(parts))

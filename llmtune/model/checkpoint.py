@@ -16,6 +16,7 @@ import platformdirs
 
 from llmtune.errors import ModelError
 from llmtune.model.quiet import quiet
+from llmtune.paths import is_file, is_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,13 +62,13 @@ def find_base_model(
     if source is None:
         return _converted(_default_gguf(), cache, progress)
     path = Path(source).expanduser()
-    if path.is_file():
+    if is_file(path):
         return _converted(path, cache, progress)
-    folder = path if path.is_dir() else _downloaded(str(source))
+    folder = path if is_folder(path) else _downloaded(str(source))
     weights = sorted(folder.glob("*.safetensors"))
-    if not weights or not (folder / "config.json").is_file():
+    if not weights or not is_file(folder / "config.json"):
         raise ModelError(f"the model folder {folder} has no config.json or no *.safetensors file")
-    return BaseModel(folder, _sha256(*weights), folder.name if path.is_dir() else str(source))
+    return BaseModel(folder, _sha256(*weights), folder.name if folder == path else str(source))
 
 
 def load_base_model(base: BaseModel, device: str = "cpu") -> Any:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from llmtune.errors import LLMTuneError, SessionError, UsageError
+from llmtune.paths import is_folder
 from llmtune.tuning.result import TuningResult
 
 RESULT_FILE = "result.json"
@@ -59,7 +60,7 @@ def read_result(path: Path) -> TuningResult:
         UsageError: there is none.
         SessionError: it is damaged or of another schema.
     """
-    path = path / RESULT_FILE if path.is_dir() else path
+    path = path / RESULT_FILE if is_folder(path) else path
     try:
         return TuningResult.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
+from llmtune.paths import is_file, is_folder
 
 RULES = ("--warm-start", "rules", "--scale", "0.01")
 
@@ -110,6 +113,36 @@ def test_training_that_cannot_start_leaves_the_earlier_adapter(
     done = run("train", data, "--base", tmp_path / "empty", "--out", spoilt)
     assert (done.exit_code, "has no config.json" in done.message) == (1, True)
     assert {file.name: file.read_bytes() for file in spoilt.iterdir()} == before
+
+
+LONG = "no_name" * 40
+"""More than a file's name may have, so that the file system refuses to look."""
+
+
+@pytest.mark.parametrize(
+    ("call", "exit_code", "text"),
+    [
+        (("suggest", "--workload", LONG), 2, "unknown workload 'no_name"),
+        (("suggest", "--base", LONG), 1, "no model file, folder or downloadable model"),
+        (("compare", "--recorded", LONG), 2, "neither one of the recordings"),
+        (("tune", "--warm-start", "rules," * 60 + "mdel"), 2, "'mdel' is none of model, rules"),
+        (("evaluate", LONG), 1, "File name too long"),
+    ],
+)
+def test_what_cannot_be_a_path_is_a_wrong_name(call, exit_code, text, run) -> None:
+    done = run(*call)
+    assert (done.exit_code, text in done.message) == (exit_code, True), done.message
+
+
+def test_what_lies_in_a_closed_folder_is_no_file_of_ours(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    assert (is_file(tmp_path / "file"), is_folder(tmp_path)) == (True, True)
+    tmp_path.chmod(0)
+    try:
+        seen = {is_file(tmp_path / "file"), is_folder(tmp_path / "file")}
+    finally:
+        tmp_path.chmod(0o700)
+    assert seen == {os.geteuid() == 0, False}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from llmtune.benchmark.cheap import ALL_SAVINGS
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.comparison_sources import Wanted, checked_arms, live
-from llmtune.cli.kept_queries import found_again
+from llmtune.cli.kept_queries import found_again, keep_queries, kept_request
 from llmtune.cli.progress import Reporter
 from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest
@@ -160,6 +160,13 @@ def test_what_was_captured_stays_the_comparison_s_and_is_said(compare, tmp_path,
 def told_of(out: Path, capsys) -> str:
     found_again(ASKED, out, Reporter())
     return " ".join(capsys.readouterr().err.split())
+
+
+def test_queries_that_cannot_be_kept_are_told_of(tmp_path) -> None:
+    bench = bench_of(Machine(), tmp_path, 1.0, 1)
+    (tmp_path / "captured.sql").mkdir()
+    with pytest.raises(UsageError, match=r"captured\.sql: Is a directory; name another --out"):
+        keep_queries(kept_request(ASKED, tmp_path), bench)
 
 
 def test_sessions_of_before_their_queries_were_kept_are_found_again(compare, tmp_path) -> None:

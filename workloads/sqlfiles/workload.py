@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmtune.errors import UsageError
+from llmtune.paths import is_folder
 from workloads.digest import digest
 from workloads.effects import effect_of, parameters_in
 from workloads.options import WorkloadOptions
@@ -18,7 +19,7 @@ from workloads.workload import DataSet, ExistingDatabase, Query, Workload
 
 def is_sql_path(name: str) -> bool:
     """Whether a workload's name is a path: it ends in `.sql`, has a slash or is a folder."""
-    return name.endswith(".sql") or "/" in name or Path(name).is_dir()
+    return name.endswith(".sql") or "/" in name or is_folder(name)
 
 
 def sqlfiles_workload(
