@@ -48,7 +48,10 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
 
     Raises:
         UsageError: there is no such optimizer or warm start.
+        SessionError: there is no such earlier session.
     """
+    if wanted.prior is not None:
+        SessionStore(wanted.store).summary(wanted.prior)
     names = list(dict.fromkeys(wanted.optimizers))
     for name in names:
         check_name(name)

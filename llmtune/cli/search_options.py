@@ -69,9 +69,14 @@ class SearchOptions:
         from llmtune.benchmark.cheap import parse_savings
         from llmtune.tuning.plan import Plan
         from optimizers.narrowed import NARROW_AFTER
-        from optimizers.registry import check_name
+        from optimizers.registry import check_name, looks_at_plans
 
         check_name(self.optimizer)
+        if self.keep_knobs is not None and looks_at_plans(self.optimizer):
+            raise UsageError(
+                f"the optimizer {self.optimizer} plans all knobs together and cannot keep a few: "
+                "leave out --keep-knobs, or choose another optimizer"
+            )
         if self.after is not None and self.keep_knobs is None:
             raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
         budgeted = self.time_budget is not None
@@ -89,6 +94,15 @@ class SearchOptions:
         from optimizers.registry import looks_at_plans
 
         return looks_at_plans(self.optimizer)
+
+    def check_prior(self, store: SessionStore) -> None:
+        """Find out before anything is loaded whether the earlier session is there.
+
+        Raises:
+            SessionError: it is not.
+        """
+        if self.prior is not None:
+            store.summary(self.prior)
 
     def known(
         self, store: SessionStore, evaluator: Evaluator, request: Request

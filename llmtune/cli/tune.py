@@ -92,6 +92,7 @@ def tune(
     wanted = watched or choice.request(seed, server.target)
     warm = open_warm_start(searching.warm_start, model.request(), reporter)
     sessions = SessionStore(store)
+    searching.check_prior(sessions)
     safety = Safety(
         RestorePoints(sessions), new_id(), reporter, yes=yes, risks=risk.risks, read_only=dry_run
     )

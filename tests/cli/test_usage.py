@@ -28,6 +28,10 @@ WRONG = {
     "cores beyond the machine": (("--cores", 100000), "cores must be from 1 to"),
     "no trials": (("--trials", 0), "trials must be at least 1, not 0"),
     "knobs kept from too early on": (("--keep-knobs", 5, "--after", 3), "not after 3"),
+    "knobs kept of those planned together": (
+        ("--optimizer", "plan", "--keep-knobs", 8),
+        "plan plans all knobs together",
+    ),
     "after without knobs": (("--after", 20), "--keep-knobs K"),
     "time in words": (("--time-budget", "soon"), "'--time-budget': 'soon' is not a duration"),
     "no time": (("--time-budget", "0s"), "'--time-budget'"),
@@ -103,6 +107,15 @@ def test_no_folder_for_results_is_found_out_first(command, run, untouched, tmp_p
     done = run(command, *COMMANDS[command], "--out", out, LLMTUNE_CACHE=str(untouched))
     assert done.exit_code == 2
     assert f"cannot write to the output folder {out}: Not a directory" in done.message
+
+
+@pytest.mark.parametrize("command", ["tune", "compare"])
+def test_an_unknown_prior_is_found_out_before_anything_is_loaded(
+    command, run, untouched, stored, tmp_path
+) -> None:
+    prior = ("--warm-start", "rules", "--prior", "nobody", "--store", stored)
+    done = run(command, *prior, "--out", tmp_path / "out", LLMTUNE_CACHE=str(untouched))
+    assert (done.exit_code, "no session 'nobody'" in done.message) == (1, True)
 
 
 def test_too_few_templates_are_found_out_before_their_data_are_loaded(
