@@ -106,13 +106,15 @@ def tune(
             _check_lasting(bench)
         origin = _origin(target_request, wanted, bench, None if dry_run else out)
         if not bench.workload.queries:
-            source = without_statements(searching.warm_start)
-            warm = open_warm_start(source, model.request(), reporter)
+            warm = open_warm_start(without_statements(warm.source), model.request(), reporter)
+            if warm.source != searching.warm_start:
+                replaced = f"{searching.warm_start}, which looks at statements"
+                reporter.say(escape(f"The warm start is {warm.source} in place of {replaced}."))
         request = Request(
             bench.target.name,
             bench.workload.name,
             searching.optimizer,
-            searching.warm_start,
+            warm.source,
             seed,
             replace(plan, clients=bench.busy),
             {**origin, **warm.identity, "out": str(out.absolute()), "risks": asdict(risk.risks)},

@@ -46,8 +46,9 @@ class Command:
         start = ("--warm-start", self.start, "--out", self.folder / "out")
         return ["tune", "--observe", *where, *start, *SHORT, *options]
 
-    def started(self):
-        command = [str(Path(sys.executable).with_name("llmtune")), *map(str, self.observing())]
+    def started(self, *options):
+        call = map(str, self.observing(*options))
+        command = [str(Path(sys.executable).with_name("llmtune")), *call]
         environment = {**os.environ, **self.environment}
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -85,6 +86,20 @@ def check_it_can_go_on(command):
     assert request.knobs == KNOBS
     assert request.reference_ms == store.journal(summary.record.id)[0].trial.value > 0
     assert requests_of(summary.record)[0].target == command.address
+
+
+def test_a_session_without_statements_says_what_it_began_with(command, shop, traffic):
+    """The tuner may not read the application's tables, so that no statement is planned."""
+    process = command.started("--warm-start", "nearest,default")
+    said = ""
+    while process.poll() is None and "Session " not in said:
+        said += process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    said += process.communicate(timeout=60)[1]
+    assert "The warm start is rules,default in place of nearest,default" in said
+    (summary,) = SessionStore(command.store).sessions()
+    assert summary.record.warm_start == "rules,default", said
+    assert shop.entries == []
 
 
 def test_a_dry_run_shows_what_would_be_done(command, shop, traffic):
