@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,18 @@ from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptio
 COMPARISON = "Comparison"
 FINAL_RUNS = 3
 
+OF_A_SERVER = frozenset(
+    one.name for group in (ServerOptions, WorkloadOptionGroup) for one in fields(group)
+) | {"spare", "final_runs"}
+"""Options that say what to open and how to run it."""
+
+OF_STORED = frozenset({"sessions", "store", "out", "yes", "json"})
+"""All that means something to sessions that were run before."""
+
 
 @grouped
 def compare(
+    context: typer.Context,
     server: ServerOptions,
     choice: WorkloadOptionGroup,
     model: ModelOptions,
@@ -102,19 +112,15 @@ def compare(
     from llmtune.tuning.result_file import ready_folder
     from optimizers.registry import looks_at_plans
 
+    _check_given(context)
     reporter = Reporter(quiet=json)
     if sessions:
-        if recorded or prior:
-            raise UsageError("--sessions runs nothing: leave out --recorded and --prior")
         ready_folder(out)
         figures = comparison_sources.stored(sessions, store)
         finish_comparison(out, figures, as_json=json)
         return
     if seed + seeds - 1 > options.MOST_SEED:
         raise UsageError(f"--seed and --seeds together go beyond {options.MOST_SEED}")
-    for option, given in (("--spare", spare), ("--final-runs", final_runs)):
-        if recorded and given is not None:
-            raise UsageError(f"{option} goes with a server: a recorded benchmark runs nothing")
     wanted = comparison_sources.Wanted(
         optimizers=tuple(optimizer or ["tpe"]),
         warm_starts=tuple(warm_start or ([] if recorded else ["rules", "model"])),
@@ -140,3 +146,19 @@ def compare(
     with open_bench(target, found, reporter, safety, queries_only=plans) as bench:
         figures = comparison_sources.live(bench, (target, asked), wanted, arms, reporter)
     finish_comparison(out, figures, as_json=json)
+
+
+def _check_given(context: typer.Context) -> None:
+    """Refuse what would not be looked at: else something else is compared than was asked for."""
+    from llmtune.cli.given import given, refuse
+
+    asked = given(context)
+    if "sessions" in asked:
+        refuse(context, set(asked) - OF_STORED, "--sessions runs nothing")
+    elif "recorded" in asked:
+        refuse(context, OF_A_SERVER, "a recorded benchmark asks no server and runs nothing")
+    else:
+        refuse(context, {"jobs"}, "on a server the sessions take turns")
+    if not {"sessions", "prior"} & set(asked):
+        where = "a comparison keeps its sessions in the folder --out"
+        refuse(context, {"store"}, f"{where}; --prior and --sessions alone look into a store")

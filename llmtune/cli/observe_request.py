@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 
 from llmtune.benchmark.observe_window import WindowOptions
+from llmtune.cli.given import flag
 from llmtune.cli.observe_options import ObserveOptions, parse_percent
 from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
@@ -56,7 +57,7 @@ def observe_request(
     if not ours.pop("observe"):
         alone = [name for name, value in ours.items() if value is not None]
         if alone:
-            raise UsageError(f"{_flag(alone[0])} goes with --observe")
+            raise UsageError(f"{flag(alone[0])} goes with --observe")
         return None
     _check(target, given)
     return ObserveRequest(_windows(options), seed)
@@ -79,17 +80,13 @@ def _check(target: TargetRequest, given: Collection[str]) -> None:
     runs = sorted(NEVER_RUN.intersection(given))
     if runs:
         raise UsageError(
-            f"{_flag(runs[0])} says what to run, and --observe runs nothing: it watches the "
+            f"{flag(runs[0])} says what to run, and --observe runs nothing: it watches the "
             "server's own traffic; leave out one of the two"
         )
     if not is_address(target.target):
         raise UsageError("--observe goes with the address of a server that has traffic")
     if target.restart.allow:
         raise UsageError("--observe never restarts the server: leave out --allow-restart")
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def without_statements(warm_start: str) -> str:

@@ -69,6 +69,7 @@ def tune(
     """
     from rich.markup import escape
 
+    from llmtune.cli.given import given
     from llmtune.cli.observe_request import observe_request, without_statements
     from llmtune.cli.observing import open_measured
     from llmtune.cli.planning import dry_run_lines, plan_lines
@@ -88,7 +89,7 @@ def tune(
         _check_apply(server.target, asks=not (yes or dry_run))
     plan, reporter = searching.plan(), Reporter(quiet=json)
     target_request = server.request(restart.request())
-    watched = observe_request(observing, target_request, seed, _given(context))
+    watched = observe_request(observing, target_request, seed, given(context))
     wanted = watched or choice.request(seed, server.target)
     warm = open_warm_start(searching.warm_start, model.request(), reporter)
     sessions = SessionStore(store)
@@ -184,12 +185,6 @@ def _check_lasting(bench: Bench) -> None:
             f"of the first: {found[names[0]]}. Without --apply they are tuned in LLMTune's own "
             "sessions, and best.conf has the answer"
         )
-
-
-def _given(context: typer.Context) -> set[str]:
-    """The names of the options that are on the command line."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return {name for name, one in sources.items() if one is not None and one.name == "COMMANDLINE"}
 
 
 def _show(lines: list[str], *, as_json: bool) -> None:

@@ -67,9 +67,16 @@ WRONG = {
     "no optimizer": (("--optimizer", "tpee"), "did you mean 'tpe'"),
     "no server to plan": (("--warm-start", "surrogate"), "a recorded benchmark has none"),
     "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
-    "nothing to run": (("--final-runs", 2), "--final-runs goes with a server"),
+    "nothing to run": (
+        ("--final-runs", 2, "--workload", "job", "--memory", "1GB"),
+        "leave out --memory, --workload, --final-runs: a recorded benchmark asks no server",
+    ),
     "seeds beyond": (("--seed", 2**32 - 2, "--seeds", 3), "go beyond 4294967295"),
-    "two ways": (("--sessions", "a"), "leave out --recorded"),
+    "two ways": (
+        ("--sessions", "a"),
+        "leave out --optimizer, --recorded, --trials, --seeds: --sessions runs nothing",
+    ),
+    "a store of nothing": (("--store", "sqlite://"), "keeps its sessions in the folder --out"),
 }
 
 
@@ -79,6 +86,11 @@ def test_wrong_requests_are_explained(case, run: Run, tmp_path) -> None:
     done = run(*SMALL, "--out", tmp_path, *arguments)
     assert done.exit_code == 2
     assert text in done.message
+
+
+def test_jobs_mean_nothing_on_a_server(run: Run, tmp_path) -> None:
+    done = run("compare", "--jobs", 2, "--out", tmp_path / "out")
+    assert (done.exit_code, "leave out --jobs: on a server" in done.message) == (2, True)
 
 
 LINES = {

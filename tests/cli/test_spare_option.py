@@ -15,7 +15,7 @@ from llmtune.errors import UnknownName
 def test_it_is_refused_on_a_recorded_benchmark(run, tmp_path):
     done = run("compare", "--recorded", "tpch", "--spare", "all", "--out", tmp_path)
     assert done.exit_code == 2
-    assert "--spare goes with a server" in done.message
+    assert "leave out --spare: a recorded benchmark asks no server" in done.message
 
 
 @pytest.mark.parametrize("command", ["tune", "compare"])
