@@ -28,6 +28,9 @@ FLAGS: Mapping[str, str] = {
 }
 """Field of `WorkloadOptions` to the option that sets it."""
 
+DRAWN = "--drawn"
+"""The option that gives published queries' place to ones drawn by the seed."""
+
 _ENTRIES = {entry.name: entry for entry in ENTRIES}
 
 
@@ -120,7 +123,16 @@ def check_options(found: WorkloadEntry, name: str, options: WorkloadOptions) -> 
     for field in fields(options):
         given = getattr(options, field.name) != getattr(default, field.name)
         if given and field.name in FLAGS and field.name not in found.takes:
-            takes = ", ".join(FLAGS[taken] for taken in found.takes)
-            raise UsageError(
-                f"{FLAGS[field.name]} means nothing to the workload {name}; it takes {takes}"
-            )
+            raise meaningless(FLAGS[field.name], found, name)
+
+
+def flags(found: WorkloadEntry) -> tuple[str, ...]:
+    """The options that mean something to a workload, as users write them."""
+    drawn = (DRAWN,) if found.published else ()
+    return (*(FLAGS[field] for field in found.takes), *drawn)
+
+
+def meaningless(flag: str, found: WorkloadEntry, name: str) -> UsageError:
+    """What to raise for an option that is none of the workload's `flags`."""
+    takes = ", ".join(flags(found))
+    return UsageError(f"{flag} means nothing to the workload {name}; it takes {takes}")

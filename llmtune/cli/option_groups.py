@@ -116,10 +116,12 @@ class WorkloadOptionGroup:
         """
         from llmtune.cli.bench import WorkloadRequest
         from workloads.options import WorkloadOptions
-        from workloads.registry import check_options, entry
+        from workloads.registry import DRAWN, check_options, entry, meaningless
 
         name = self._name(target)
         found = entry(name)
+        if self.drawn and not found.published:
+            raise meaningless(DRAWN, found, name)
         wanted = WorkloadOptions(
             scale=self.scale,
             seed=seed if self.drawn or not found.published else None,

@@ -26,14 +26,14 @@ def workloads(json: options.Json = False) -> None:
 
 
 def _facts(entry: WorkloadEntry) -> dict[str, Any]:
-    from workloads.registry import FLAGS
+    from workloads.registry import flags
 
     return {
         "name": entry.name,
         "summary": entry.summary,
         "needs": entry.needs,
         "default_scale": entry.scale,
-        "options": [FLAGS[field] for field in entry.takes],
+        "options": list(flags(entry)),
     }
 
 

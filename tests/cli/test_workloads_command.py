@@ -11,6 +11,7 @@ def test_it_lists_every_workload_with_what_it_takes(run: Run) -> None:
     assert set(registry.names()) < set(listed)
     assert listed["tpch"]["default_scale"] == 0.1
     assert "--duration" in listed["tpcb"]["options"]
+    assert [name for name, one in listed.items() if "--drawn" in one["options"]] == ["job"]
 
 
 def test_people_get_a_table(run: Run) -> None:
@@ -23,6 +24,8 @@ def test_an_option_of_another_workload_is_a_wrong_request(run: Run) -> None:
         ended = run(*command, "--workload", "ssb", "--duration", "5s")
         assert ended.exit_code == 2
         assert "--duration means nothing to the workload ssb" in ended.message
+        drawn = run(*command, "--workload", "tpcc", "--drawn")
+        assert (drawn.exit_code, "--drawn means nothing" in drawn.message) == (2, True)
 
 
 def test_published_queries_are_run_unless_others_are_asked_for() -> None:
