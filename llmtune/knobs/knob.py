@@ -53,7 +53,8 @@ class Knob:
         specials: values off the scale with a meaning of their own, such as -1.
         choices: the values of a bool or enum knob.
         defaults, effects: pairs (first server version, what holds from it on).
-        first, last: the server versions that have the knob.
+        first, last: the server versions that have the knob as it is described here;
+            another one may have it with another type or limit.
         durability: some values risk committed data; excluded unless asked for.
         analyze: a new value only counts after ANALYZE.
         computed: special values in whose place the server reports what it chose.
@@ -94,7 +95,7 @@ class Knob:
         return len(self.specials) + len(self.choices) + self.levels
 
     def exists_in(self, version: int) -> bool:
-        """Whether servers of this major version have the knob."""
+        """Whether servers of this major version have the knob so."""
         return self.first <= version <= self.last
 
     def default(self, version: int) -> Value:

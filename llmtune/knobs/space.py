@@ -202,7 +202,7 @@ def _check_name(name: str, catalogue: Catalogue, version: int, durability: bool)
     knob: Knob = next(knob for knob in catalogue.knobs if knob.name == name)
     if not knob.exists_in(version):
         raise UsageError(
-            f"knob {name} exists in PostgreSQL {knob.first} to {knob.last}, not in {version}"
+            f"knob {name} is tuned in PostgreSQL {knob.first} to {knob.last}, not in {version}"
         )
     if knob.durability and not durability:
         raise UsageError(f"knob {name} risks committed data and must be asked for: {knob.why}")

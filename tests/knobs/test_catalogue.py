@@ -46,6 +46,7 @@ def test_a_knob_can_be_named_and_explained(knob: Knob):
     assert 2 <= knob.level_count <= MAX_LEVELS
     assert knob.why.endswith(".")
     assert 20 <= len(knob.why) <= 100
+    assert not knob.why.startswith("The same"), "it is read without the others"
 
 
 def test_durability_knobs_are_in_a_group_of_their_own():

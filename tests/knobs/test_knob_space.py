@@ -148,6 +148,7 @@ def test_spaces_are_narrowed_by_name_effect_and_durability():
         (19, None, UnsupportedServer, "PostgreSQL 19"),
         (18, ["wrok_mem"], UnknownName, "work_mem"),
         (17, ["io_method"], UsageError, "18 to 18, not in 17"),
+        (17, ["io_combine_limit"], UsageError, "is tuned in PostgreSQL 18 to 18"),
         (18, ["fsync"], UsageError, "risks committed data"),
     ],
 )
