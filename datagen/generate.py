@@ -203,4 +203,5 @@ def _metadata(matrix: Matrix, mix: Mix, label: Label) -> dict[str, Any]:
         "seconds": label.seconds,
         "default_seconds": label.default_seconds,
         "ratio": label.ratio,
+        "repeats": label.repeats,
     }

@@ -29,13 +29,15 @@ class Summary:
 
     Attributes:
         complete_runs: runs in which every query succeeded.
+        repeated: pairs whose label was measured in two runs or more.
         ratio_median, ratio_best: how many times better than the default the labels
-            are, over the pairs.
+            are, over the pairs; by the runs that they were chosen from, so too good.
     """
 
     runs: int
     complete_runs: int
     pairs: int
+    repeated: int
     ratio_median: float
     ratio_best: float
 
@@ -43,8 +45,9 @@ class Summary:
         """One line for people."""
         return (
             f"{self.runs} runs, {self.complete_runs} of them complete; {self.pairs} pairs in "
-            f"{out}, whose labels are {self.ratio_median:.2f}x better than the default in the "
-            f"median, {self.ratio_best:.2f}x at best"
+            f"{out}, the labels of {self.repeated} measured more than once. They are "
+            f"{self.ratio_median:.2f}x better than the default in the median, composed from the "
+            "runs that they were chosen from, so somewhat too good"
         )
 
 
@@ -163,7 +166,7 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
         matrix = measure(writer, bench.space, what_if, mixes, plan, on_run)
     made = list(pairs(matrix, bench.space, bench.profile, mixes, PromptCodec(bench.space)))
     _write(made, out)
-    return _summary(matrix, [pair.metadata["ratio"] for pair in made])
+    return _summary(matrix, made)
 
 
 def _refusal(bench: Bench) -> Refusal:
@@ -209,13 +212,15 @@ def _write(pairs: list[Pair], out: Path) -> None:
         write_pairs(out / name, [pair for pair in pairs if pair.metadata["split"] == side])
 
 
-def _summary(matrix: Matrix, ratios: list[float]) -> Summary:
+def _summary(matrix: Matrix, made: list[Pair]) -> Summary:
     from statistics import median
 
+    ratios = [pair.metadata["ratio"] for pair in made]
     return Summary(
         runs=len(matrix.runs),
         complete_runs=sum(run.complete for run in matrix.runs),
-        pairs=len(ratios),
+        pairs=len(made),
+        repeated=sum(pair.metadata["repeats"] > 1 for pair in made),
         ratio_median=median(ratios),
         ratio_best=max(ratios),
     )

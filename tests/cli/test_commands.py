@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from datagen.pairs import read_pairs
 from llmtune.tuning.result_file import read_result
 from tests.cli.conftest import FEW, TINY
 
@@ -104,6 +105,10 @@ def test_data_generation_goes_on_where_it_stands(generated, run) -> None:
     again = run("datagen", *TINY, *FEW, "--out", generated)
     assert again.stdout.startswith(f"{len(runs)} runs, ")
     assert "12 pairs" in again.stdout
+    pairs = [*read_pairs(generated / "pairs.jsonl"), *read_pairs(generated / "held_out.jsonl")]
+    repeated = sum(pair.metadata["repeats"] > 1 for pair in pairs)
+    assert f"the labels of {repeated} measured more than once" in again.stdout
+    assert "so somewhat too good" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in runs} == runs
 
 
