@@ -12,7 +12,10 @@ from llmtune.cli import options
 if TYPE_CHECKING:
     from llmtune.tuning.store import SessionSummary
 
-SessionId = Annotated[str, typer.Argument(help="The session's id, as `llmtune sessions` lists it.")]
+SessionId = Annotated[
+    str,
+    typer.Argument(help="The session's id, as `llmtune sessions` lists it, or its first letters."),
+]
 
 
 def sessions(store: options.Store = None, json: options.Json = False) -> None:
@@ -51,7 +54,7 @@ def show(session: SessionId, store: options.Store = None, json: options.Json = F
 
     opened = SessionStore(store)
     summary = opened.summary(session)
-    entries = opened.journal(session)
+    entries = opened.journal(summary.record.id)
     trials, weights = [trial_facts(entry) for entry in entries], weights_of(summary.record, entries)
     if json:
         told = {"trials": list(map(asdict, trials)), "importance": list(map(asdict, weights))}
@@ -110,6 +113,7 @@ def resume(
 
     opened, reporter = SessionStore(store), Reporter(quiet=json)
     summary = opened.summary(session)
+    session = summary.record.id
     target_request, workload_request = requests_of(summary.record)
     if target is not None:
         target_request = replace(target_request, target=target)

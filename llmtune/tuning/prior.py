@@ -24,16 +24,17 @@ def prior_of(
         UsageError: it tuned something else, with the difference named, or has no trials.
         SessionError: there is no such session.
     """
-    differs = difference(store.summary(session_id).record, new_record(evaluator, request))
+    earlier = store.summary(session_id).record
+    differs = difference(earlier, new_record(evaluator, request))
     if differs is not None:
         raise UsageError(
             f"session {session_id} says nothing of this one, for they differ in {differs}"
         )
-    journal = [entry.trial for entry in store.journal(session_id) if entry.phase is Phase.SEARCH]
+    journal = [entry.trial for entry in store.journal(earlier.id) if entry.phase is Phase.SEARCH]
     if not journal:
         raise UsageError(f"session {session_id} has no search trial to start from")
     return tuple(
-        Prior(session_id, one.configuration, one.status, one.value, one.pace) for one in journal
+        Prior(earlier.id, one.configuration, one.status, one.value, one.pace) for one in journal
     )
 
 

@@ -118,13 +118,13 @@ class SessionStore:
             db.add(trial_row(session_id, entry))
 
     def summary(self, session_id: str) -> SessionSummary:
-        """One session.
+        """One session, by its id or by as many of its first letters as no other has.
 
         Raises:
-            SessionError: there is none of this id.
+            SessionError: there is none, or more than one.
         """
         with self.transaction() as db:
-            return _summary(db, self._row(db, session_id))
+            return _summary(db, self._row(db, self._whole(db, session_id)))
 
     def sessions(self) -> tuple[SessionSummary, ...]:
         """All sessions, newest first."""
@@ -157,6 +157,19 @@ class SessionStore:
         except SQLAlchemyError as error:
             reason = str(error).splitlines()[0]
             raise SessionError(f"the session store {self.name} cannot be used: {reason}") from error
+
+    def _whole(self, db: Session, session_id: str) -> str:
+        """The one id that begins so; `session_id` itself where none does."""
+        begins = SessionRow.id.startswith(session_id, autoescape=True)
+        found = db.scalars(select(SessionRow.id).where(begins).order_by(SessionRow.id)).all()
+        if not session_id or session_id in found or not found:
+            return session_id
+        if len(found) > 1:
+            raise SessionError(
+                f"{session_id!r} begins the ids of {len(found)} sessions in the store {self.name}: "
+                f"{', '.join(found[:3])}{', ...' if len(found) > 3 else ''}; give more of one"
+            )
+        return found[0]
 
     def _row(self, db: Session, session_id: str) -> SessionRow:
         row = db.get(SessionRow, session_id)

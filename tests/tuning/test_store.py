@@ -68,6 +68,21 @@ def test_an_unknown_session_is_named(store):
         store.journal("nosuch")
 
 
+def test_the_first_letters_of_an_id_are_enough_where_no_other_begins_so(store, make_record):
+    first, second, short = (
+        replace(make_record(trials=3), id=name) for name in ("ab12", "ab34", "c%")
+    )
+    for record in (first, second, short, replace(short, id="c%d")):
+        store.create(record)
+    assert store.summary("ab1").record == first
+    assert store.summary("c%").record == short
+    with pytest.raises(SessionError, match=r"'ab' begins the ids of 2 sessions .*: ab12, ab34;"):
+        store.summary("ab")
+    for nobody in ("", "b", "_b"):
+        with pytest.raises(SessionError, match=f"no session '{nobody}'"):
+            store.summary(nobody)
+
+
 def test_a_mark_keeps_its_message(store, make_record):
     record = make_record(trials=3)
     store.create(record)
