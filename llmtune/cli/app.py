@@ -18,6 +18,7 @@ from llmtune.cli import (
     datagen,
     doctor,
     evaluate,
+    export,
     restore,
     sessions,
     suggest,
@@ -74,6 +75,7 @@ app.command("workloads")(workloads.workloads)
 app.command("sessions")(sessions.sessions)
 app.command()(sessions.show)
 app.command()(sessions.resume)
+app.command()(export.export)
 app.command()(restore.restore)
 app.command()(doctor.doctor)
 

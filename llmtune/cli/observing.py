@@ -36,11 +36,9 @@ from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.report.wording import span_text
 from llmtune.tuning.record import JournalEntry, SessionRecord
+from llmtune.tuning.terms import OBSERVED
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
-
-ORIGIN = "observe"
-"""Under which a session's record keeps how it watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class ObservedBench(Bench):
 
 def continued(record: SessionRecord, journal: Sequence[JournalEntry]) -> ObserveRequest | None:
     """How a stored session watched; None: it did not."""
-    windows = record.origin.get(ORIGIN)
+    windows = record.origin.get(OBSERVED)
     if windows is None:
         return None
     reference = journal[0].trial.value if journal else None
@@ -74,7 +72,7 @@ def continued(record: SessionRecord, journal: Sequence[JournalEntry]) -> Observe
 def observed_origin(target: TargetRequest, request: ObserveRequest) -> dict[str, Any]:
     """The requests as JSON values for the store; a password is left out."""
     workload = WorkloadRequest(CAPTURED, WorkloadOptions(seed=request.seed))
-    return {**origin_of(target, workload), ORIGIN: asdict(request.windows)}
+    return {**origin_of(target, workload), OBSERVED: asdict(request.windows)}
 
 
 def open_measured(

@@ -15,21 +15,23 @@ from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
 from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.live.address import without_secrets
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
 from llmtune.report.export import conf
 from llmtune.report.page import page
 from llmtune.report.table import query_changes
-from llmtune.report.wording import headline
+from llmtune.report.wording import headline, provenance
 from llmtune.tuning.assemble import assemble
 from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord
 from llmtune.tuning.result import TuningResult
-from llmtune.tuning.result_file import read_result, write_result
+from llmtune.tuning.result_file import read_result, ready_folder, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, store_option
+from llmtune.tuning.stored import stored_outcome, stored_space
 from llmtune.tuning.terms import QUERIES
 from workloads.digest import digest
 from workloads.entries import SQL_FILES
@@ -81,13 +83,28 @@ def _progress(benchmark: Evaluator, store: SessionStore, reporter: Reporter) -> 
         yield SessionProgress(reporter, advance, benchmark.objective.unit, resume)
 
 
+def write_stored(out: Path, store: SessionStore, session_id: str) -> TuningResult:
+    """As `finish`, for a session that is finished already, and from the store alone.
+
+    Raises:
+        SessionError: it has no answer; nothing is written.
+        UsageError: the folder cannot be written.
+    """
+    outcome = stored_outcome(store, session_id)
+    return _write(ready_folder(out), outcome, stored_space(outcome.record, outcome.entries))
+
+
 def finish(out: Path, outcome: Outcome, bench: Bench) -> TuningResult:
     """Write `result.json`, `best.conf`, `report.html` and `curve.png` to the folder `out`.
 
     Raises:
         LLMTuneError: they cannot be written; the session store has every trial.
     """
-    result = assemble(outcome, bench.space)
+    return _write(out, outcome, bench.space)
+
+
+def _write(out: Path, outcome: Outcome, space: KnobSpace) -> TuningResult:
+    result = assemble(outcome, space)
     try:
         _write_readable(out, outcome, result)
         write_result(out, result)  # the last, so that it stands for the others
@@ -109,8 +126,7 @@ def is_written(out: Path, session_id: str) -> bool:
 
 def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
     said = headline(result)
-    where = f"{result.workload} on PostgreSQL {result.server_version}"
-    comment = f"{said.title}\n{said.detail}\n{where}"
+    comment = provenance(result)
     (out / "best.conf").write_text(conf(result.knobs, comment), encoding="utf-8")
     best = outcome.confirmation.winner.configuration
     default = Configuration({**best, **{knob.name: knob.default for knob in result.knobs}})

@@ -68,8 +68,7 @@ def _print(changes: list[tuple[KnobChange, ...]], form: Format, workload: str) -
     if form is Format.JSON:
         suggestions = [[asdict(change) for change in one] for one in changes]
         print_json({"workload": workload, "suggestions": suggestions})
-    elif form is Format.SQL:
-        typer.echo(sql(changes[0]), nl=False)
     else:
         comment = f"Suggested by LLMTune for {workload}; not measured."
-        typer.echo(conf(changes[0], comment), nl=False)
+        text = (sql if form is Format.SQL else conf)(changes[0], comment)
+        typer.echo(text, nl=False)

@@ -15,12 +15,12 @@ from llmtune.report.curve import Axis
 
 def figures_csv(figures: Figures) -> str:
     """The table's figures as CSV, one line for each arm."""
-    return _csv([_plain(figures, one) for one in figures.arms])
+    return csv_text([_plain(figures, one) for one in figures.arms])
 
 
 def points_csv(figures: Figures) -> str:
     """Every trial of every session as CSV, with the best value so far."""
-    return _csv(list(_points(figures)))
+    return csv_text(list(_points(figures)))
 
 
 def _plain(figures: Figures, one: ArmFigures) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _points(figures: Figures) -> Iterator[dict[str, Any]]:
                 yield {**head, **asdict(point), "best_so_far": best}
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Numbers in full; an empty cell for what there is not."""
     text = StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")

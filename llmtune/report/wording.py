@@ -47,6 +47,13 @@ def headline(result: TuningResult) -> Headline:
     return Headline(Verdict.UNPROVEN, "No improvement was proven", detail)
 
 
+def provenance(result: TuningResult) -> str:
+    """What stands above an exported answer: the verdict, what it rests on, and where it holds."""
+    said = headline(result)
+    where = f"{result.workload} on PostgreSQL {result.server_version}"
+    return f"{said.title}\n{said.detail}\n{where}"
+
+
 def baseline_text(baseline: str) -> str:
     """What a result's baseline is called in a sentence."""
     return "the default" if baseline == "default" else "the current settings"

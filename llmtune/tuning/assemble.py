@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.knob import Effect
-from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.knobs.space import KnobSpace
 from llmtune.tuning.confirm import Confirmation
 from llmtune.tuning.record import JournalEntry, SessionRecord
 from llmtune.tuning.result import (
@@ -23,6 +23,8 @@ from llmtune.tuning.result import (
     TuningResult,
 )
 from llmtune.tuning.session import Outcome
+from llmtune.tuning.store import SessionStore
+from llmtune.tuning.stored import stored_outcome, stored_space
 from optimizers.importance import importance
 from workloads.objective import Objective
 
@@ -65,6 +67,16 @@ def assemble(outcome: Outcome, space: KnobSpace) -> TuningResult:
     )
 
 
+def stored_result(store: SessionStore, session_id: str) -> TuningResult:
+    """The result of a finished session from the store alone.
+
+    Raises:
+        SessionError: as `stored_outcome`.
+    """
+    outcome = stored_outcome(store, session_id)
+    return assemble(outcome, stored_space(outcome.record, outcome.entries))
+
+
 def knob_weights(
     entries: Sequence[JournalEntry], space: KnobSpace, objective: Objective
 ) -> tuple[KnobWeight, ...]:
@@ -75,13 +87,9 @@ def knob_weights(
 
 def weights_of(record: SessionRecord, entries: Sequence[JournalEntry]) -> tuple[KnobWeight, ...]:
     """The same from a stored session alone; empty where its knobs are not the catalogue's now."""
-    catalogue = load_catalogue()
-    if record.catalogue_hash != catalogue.hash:
+    if record.catalogue_hash != load_catalogue().hash:
         return ()
-    space = resolve_space(
-        catalogue, record.server_version, record.hardware, record.knobs, durability=True
-    )
-    return knob_weights(entries, space, record.objective)
+    return knob_weights(entries, stored_space(record, entries), record.objective)
 
 
 def knob_changes(configuration: Configuration, space: KnobSpace) -> tuple[KnobChange, ...]:

@@ -8,6 +8,8 @@ from llmtune.tuning.record import SessionRecord
 
 QUERIES = "query_digest"
 """Under which a record's origin keeps which queries its session measures."""
+OBSERVED = "observe"
+"""Under which it keeps how its session watches a server's traffic, if it does."""
 
 STARTS: Mapping[str, str] = {
     "adapter": "adapter",

@@ -1,8 +1,10 @@
 """The page, its charts, tables and exports say what the result says, and load nothing."""
 
+import csv
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import StringIO
 
 import pytest
 
@@ -11,7 +13,7 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.report.chart import PALETTE, comparison_chart, png, session_chart, svg
 from llmtune.report.comparison import band
 from llmtune.report.curve import Axis, session_curve
-from llmtune.report.export import conf, sql, values
+from llmtune.report.export import conf, sql, trials_csv
 from llmtune.report.page import page
 from llmtune.report.table import (
     QueryChange,
@@ -227,10 +229,27 @@ def test_exports_are_what_postgresql_reads(result) -> None:
         "shared_buffers = '1GB'",
         "random_page_cost = '1.1'",
     ]
-    statements = sql(result.knobs)
-    assert "ALTER SYSTEM SET shared_buffers = '1GB';" in statements
-    assert "only after a restart: shared_buffers" in statements
-    assert values(result.knobs)["work_mem"] == 65536
+    assert sql(result.knobs, "tpch\n1.36x").splitlines() == [
+        "-- tpch",
+        "-- 1.36x",
+        "ALTER SYSTEM SET work_mem = '64MB';",
+        "ALTER SYSTEM SET shared_buffers = '1GB';",
+        "ALTER SYSTEM SET random_page_cost = '1.1';",
+        "SELECT pg_reload_conf();",
+        "-- in force only after a restart: shared_buffers",
+    ]
+    assert sql((), "Keep the default.") == "-- Keep the default.\n"
+
+
+def test_trials_are_rows_with_a_column_for_each_knob(result) -> None:
+    text = trials_csv(result.session, LATENCY, result.trials)
+    rows = list(csv.DictReader(StringIO(text, newline="")))
+    assert [int(row["number"]) for row in rows] == [trial.number for trial in result.trials]
+    assert {row["session"] for row in rows} == {result.session}
+    crashed = rows[5]
+    assert (crashed["status"], crashed["value"], crashed["unit"]) == ("crashed", "", "s")
+    assert crashed["message"] == result.trials[5].message
+    assert (rows[3]["knob.work_mem"], rows[3]["knob.jit"]) == ("65536", "True")
 
 
 @pytest.mark.parametrize(
