@@ -116,12 +116,12 @@ def _write(out: Path, outcome: Outcome, space: KnobSpace) -> TuningResult:
     return result
 
 
-def is_written(out: Path, session_id: str) -> bool:
-    """Whether the folder has the whole result of this session."""
+def written_in(out: Path) -> str | None:
+    """The id of the session whose whole result the folder has; None: it has none."""
     try:
-        return read_result(out).session == session_id
+        return read_result(out).session
     except LLMTuneError:
-        return False
+        return None
 
 
 def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:

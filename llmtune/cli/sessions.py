@@ -10,7 +10,7 @@ import typer
 from llmtune.cli import options
 
 if TYPE_CHECKING:
-    from llmtune.tuning.store import SessionSummary
+    from llmtune.tuning.store import SessionStore, SessionSummary
 
 SessionId = Annotated[
     str,
@@ -97,7 +97,7 @@ def resume(
     """Go on with an interrupted session behind its last finished trial.
 
     What it left on a live server when it was stopped is put back first. Of one that is
-    finished, the result is written if that could not be done.
+    finished, no server is asked: its result is written from the store where it is missing.
     """
     from dataclasses import replace
 
@@ -105,7 +105,7 @@ def resume(
     from llmtune.cli.outcome import show_result
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
-    from llmtune.cli.session_run import finish, is_written, requests_of, risks_of, run_stored
+    from llmtune.cli.session_run import finish, requests_of, risks_of, run_stored
     from llmtune.tuning.record import SessionStatus
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result_file import ready_folder
@@ -113,15 +113,16 @@ def resume(
 
     opened, reporter = SessionStore(store), Reporter(quiet=json)
     summary = opened.summary(session)
-    session = summary.record.id
     target_request, workload_request = requests_of(summary.record)
+    folder = out or Path(summary.record.origin["out"])
+    if summary.status is SessionStatus.FINISHED:
+        _check_missing(opened, summary, folder, wanted=out is not None, optimizer=optimizer)
+        _write_missing(opened, summary, folder, as_json=json)
+        return
     if target is not None:
         target_request = replace(target_request, target=target)
-    folder = ready_folder(out or Path(summary.record.origin.get("out", "out")))
-    if summary.status is SessionStatus.FINISHED and not is_written(folder, session):
-        reason = "its result was not written"  # every trial is there already
-        opened.mark(session, SessionStatus.INTERRUPTED, reason)
-    risks = risks_of(summary.record)
+    ready_folder(folder)
+    session, risks = summary.record.id, risks_of(summary.record)
     safety = Safety(RestorePoints(opened), session, reporter, yes=yes, risks=risks)
     measured = continued(summary.record, opened.journal(session)) or workload_request
     with open_measured(target_request, measured, reporter, safety) as bench:
@@ -129,6 +130,68 @@ def resume(
         safety.end_runs(bench.target)
         result = finish(folder, outcome, bench)
     show_result(result, folder, as_json=json)
+
+
+def _check_missing(
+    store: SessionStore,
+    summary: SessionSummary,
+    folder: Path,
+    *,
+    wanted: bool,
+    optimizer: str | None,
+) -> None:
+    """Make sure that writing a finished session's result is of use and harms no other.
+
+    Args:
+        wanted: the user named the folder.
+
+    Raises:
+        SessionError: the folder has it, or a later session's that would be lost.
+        UsageError: another optimizer has nothing to propose.
+    """
+    from llmtune.cli.session_run import written_in
+    from llmtune.errors import SessionError, UsageError
+    from llmtune.tuning.store import store_option
+
+    name, there = summary.record.id, written_in(folder)
+    if there == name:
+        raise SessionError(
+            f"session {name} is finished, and {folder} has its result; there is nothing to resume"
+        )
+    if optimizer is not None:
+        raise UsageError(f"session {name} is finished, so --optimizer has nothing to propose")
+    if there is not None and not wanted and not _is_earlier(store, there, summary):
+        raise SessionError(
+            f"session {name} is finished, and {folder} has the result of {there} now; "
+            f"`llmtune export {name}{store_option(store.name)} --out FOLDER` writes this one's "
+            "elsewhere"
+        )
+
+
+def _is_earlier(store: SessionStore, other: str, summary: SessionSummary) -> bool:
+    """Whether the other session began before; not, where the store does not know it."""
+    from llmtune.errors import SessionError
+
+    try:
+        return store.summary(other).created_at < summary.created_at
+    except SessionError:
+        return False
+
+
+def _write_missing(
+    store: SessionStore, summary: SessionSummary, folder: Path, *, as_json: bool
+) -> None:
+    """Write and show a finished session's result; say what it left on its server, if anything."""
+    from llmtune.cli.outcome import show_result
+    from llmtune.cli.session_run import write_stored
+    from llmtune.tuning.restore_points import RestorePoints
+    from llmtune.tuning.store import store_option
+
+    name = summary.record.id
+    show_result(write_stored(folder, store, name), folder, as_json=as_json)
+    if any(point.id == name for point in RestorePoints(store).due()):
+        how = f"`llmtune restore {name}{store_option(store.name)}`"
+        typer.secho(f"llmtune: its server is not put back yet: {how}", fg="yellow", err=True)
 
 
 def _facts(summary: SessionSummary) -> dict[str, Any]:

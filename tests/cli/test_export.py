@@ -1,4 +1,4 @@
-"""A finished session's answer from the store alone: `llmtune export`."""
+"""A finished session's answer from the store alone: `llmtune export`, and `resume` of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.originals import Originals, ServerIdentity
 from llmtune.tuning.record import SessionStatus
+from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.result_file import read_result
 from llmtune.tuning.store import SessionStore
 from tests.cli.conftest import Run
@@ -180,3 +182,47 @@ def test_an_answer_that_is_not_proven_is_called_so(run: Run, finished: Finished,
     assert done.exit_code == 0
     assert "Keep the" in done.message
     assert "-- No" in done.stdout
+
+
+@pytest.fixture
+def kept(finished: Finished, tmp_path: Path) -> tuple[SessionStore, Path]:
+    """A store with the session twice, as `earlier` and `later`, that share a folder."""
+    known = SessionStore(finished.store)
+    record, journal = known.summary(finished.id).record, known.journal(finished.id)
+    store, out = SessionStore(f"sqlite:///{tmp_path / 'sessions.db'}"), tmp_path / "shared"
+    for name in ("earlier", "later"):
+        store.keep(replace(record, id=name, origin={**record.origin, "out": str(out)}), journal)
+    return store, out
+
+
+def test_a_finished_session_is_written_where_it_is_missing(run: Run, kept, tmp_path) -> None:
+    store, out = kept
+    nowhere = {"LLMTUNE_CACHE": str(tmp_path / "nowhere")}
+    shut = ("--target", "postgresql://me@127.0.0.1:1/db", "--store", store.name)
+    for name in ("earlier", "later"):
+        assert run("resume", name, *shut, "--json", **nowhere).json["session"] == name
+        assert read_result(out).session == name
+    again = run("resume", "later", *shut)
+    assert (again.exit_code, "nothing to resume" in again.message) == (1, True)
+    refused = run("resume", "earlier", *shut)
+    assert refused.exit_code == 1
+    assert f"{out} has the result of later now; `llmtune export earlier" in refused.message
+    assert read_result(out).session == "later"
+    assert run("resume", "earlier", *shut, "--out", tmp_path / "mine").exit_code == 0
+    assert read_result(tmp_path / "mine").session == "earlier"
+    assert {one.status for one in store.sessions()} == {SessionStatus.FINISHED}
+
+
+def test_another_optimizer_has_nothing_to_propose_to_it(run: Run, kept) -> None:
+    store, out = kept
+    done = run("resume", "later", "--optimizer", "random", "--store", store.name)
+    assert (done.exit_code, "--optimizer has nothing to propose" in done.message) == (2, True)
+    assert not out.exists()
+
+
+def test_what_it_left_on_its_server_is_said(run: Run, kept) -> None:
+    store, _ = kept
+    RestorePoints(store).keep("later", Originals(ServerIdentity("7", "postgresql://me@db/x"), {}))
+    for name, said in (("earlier", False), ("later", True)):
+        done = run("resume", name, "--store", store.name)
+        assert (done.exit_code, "llmtune restore later" in done.message) == (0, said)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmtune.cli.session_run import is_written
+from llmtune.cli.session_run import written_in
 from llmtune.errors import SessionError, UsageError
 from llmtune.tuning.assemble import assemble, knob_changes, weights_of
 from llmtune.tuning.result_file import read_result, ready_folder, write_result
@@ -100,7 +100,7 @@ def test_a_result_that_is_no_text_is_damaged_and_not_written(tmp_path):
     (tmp_path / "result.json").write_bytes(b'{"session": "\xff"}')
     with pytest.raises(SessionError, match=r"result\.json is damaged"):
         read_result(tmp_path)
-    assert not is_written(tmp_path, "one")
+    assert written_in(tmp_path) is None
 
 
 def test_a_missing_result_is_the_users_mistake(tmp_path):
