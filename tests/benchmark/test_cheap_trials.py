@@ -183,20 +183,18 @@ def test_what_may_be_the_best_is_timed_twice_and_the_mean_counts(watched):
     assert twice.value == pytest.approx(sum(time.seconds for time in twice.query_times))
 
 
-@pytest.fixture
-def stalling(embedded: EmbeddedTarget, tpch_tiny: str) -> Iterator[str]:
-    """A query that takes no time when it is run twice, and half a second from then on."""
-    with embedded.connect(tpch_tiny) as connection:
-        connection.execute("CREATE SEQUENCE runs")
-    yield "SELECT pg_sleep(CASE WHEN nextval('runs') > 2 THEN 0.5 ELSE 0 END)"
-    with embedded.connect(tpch_tiny) as connection:
-        connection.execute("DROP SEQUENCE runs")
+STALLING = """
+    SELECT pg_sleep(CASE WHEN set_config('test.runs', (runs.before + 1)::text, false)::int > 2
+                    THEN 0.5 ELSE 0 END)
+    FROM (SELECT coalesce(current_setting('test.runs', true), '0')::int AS before) AS runs
+"""
+"""Takes no time when a session runs it once or twice, and half a second from then on."""
 
 
 def test_a_machine_that_stalls_in_the_second_pass_makes_no_bound_of_the_trial(
-    embedded, tpch_tiny, space, stalling
+    embedded, tpch_tiny, space
 ):
-    watched = Watched(embedded, tpch_tiny, space, {"stalls": stalling})
+    watched = Watched(embedded, tpch_tiny, space, {"stalls": STALLING})
     best = replace(UNBEATEN, value=0.15)
     trial = watched.cheap(CheapTrials(bounds=True), {"work_mem": 8192}, cap=0.2, earlier=[best])
     assert trial.status is TrialStatus.SUCCEEDED, trial.message

@@ -158,10 +158,11 @@ def test_data_generation_counts_the_sessions_that_are_open(
     heavier(1)
     with ExitStack() as others:
         for _ in range(20):
-            others.enter_context(embedded.connect(tpch_tiny))
+            other = others.enter_context(embedded.connect(tpch_tiny))
+            other.execute("SET application_name = 'shop'")
         done = run("datagen", "--workload", "captured", "--target", live, *FEW, "--out", tmp_path)
     assert done.exit_code == 0, done.stderr
-    assert read_matrix(tmp_path / "matrix").header.clients > 20
+    assert read_matrix(tmp_path / "matrix").header.clients >= 20
 
 
 def test_a_session_does_not_go_on_with_other_queries(run, stored, tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ class SlowStart:
         where = ["-D", str(folder), "-l", str(folder.parent / "log")]
         done = run_as(self._account, [self._program, "restart", *where, "-m", "fast", "--no-wait"])
         assert done.returncode == 0, done.stderr
+        while not (folder / "postmaster.pid").exists():  # the new server writes it a moment later
+            time.sleep(0.01)
 
     def let_go(self) -> None:
         """For good: later restarts are not held either."""
