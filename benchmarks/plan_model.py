@@ -21,7 +21,6 @@ import argparse
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,7 +37,7 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
 from llmtune.tuning.record import Phase
 from llmtune.tuning.store import SessionStore
-from optimizers.plan import PLANNED_TABLES
+from optimizers.plan import heaviest_planned
 from optimizers.plan_model import PlanModel
 from workloads.options import WorkloadOptions
 
@@ -96,9 +95,8 @@ def any_reused(trial: Trial) -> bool:
 def looked_at(tables: Mapping[str, int], amounts: Mapping[str, float]) -> list[str]:
     """The queries that `plan` looks at, by how much of the total each takes: see `plan.Plan`."""
     heaviest = sorted(amounts, key=lambda query: -amounts[query])
-    counts = accumulate(tables[query] for query in heaviest)
-    chosen = {one for one, count in zip(heaviest, counts, strict=True) if count <= PLANNED_TABLES}
-    return [query for query in amounts if query in chosen] or heaviest[:1]
+    chosen = set(heaviest_planned(heaviest, tables))
+    return [query for query in amounts if query in chosen]
 
 
 def numbered(trials: Iterable[Trial], default: Configuration) -> NDArray[np.int_]:

@@ -7,7 +7,7 @@ running a query, so an ask can look at dozens of candidates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -46,6 +46,16 @@ time, and seven of the Join Order Benchmark, 0.53 of its time."""
 
 RESTART_S = 1.0
 """Seconds that a restart is taken to last; only tests say otherwise."""
+
+
+def heaviest_planned(heaviest: Sequence[str], tables: Mapping[str, int]) -> Sequence[str]:
+    """Of these query ids, heaviest first, those whose plans are looked at: one at least.
+
+    Args:
+        tables: for each id, how many tables its plan has.
+    """
+    counts = accumulate(tables[one] for one in heaviest)
+    return heaviest[: max(1, sum(count <= PLANNED_TABLES for count in counts))]
 
 
 class Plan(Optimizer):
@@ -122,11 +132,8 @@ class Plan(Optimizer):
     def _queries(self) -> list[str]:
         """The ids of those whose plans are looked at; the others are taken to change alike."""
         heaviest = self._evidence.heaviest_first
-        tables = accumulate(self._what_if.tables[one] for one in heaviest)
-        chosen = {
-            one for one, count in zip(heaviest, tables, strict=True) if count <= PLANNED_TABLES
-        }
-        return [one for one in self._what_if.weights if one in chosen] or heaviest[:1]
+        chosen = set(heaviest_planned(heaviest, self._what_if.tables))
+        return [one for one in self._what_if.weights if one in chosen]
 
     def _parents(self) -> list[Configuration]:
         """The best trials' configurations, best first."""
