@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, suppress
-from typing import Self
+from typing import NamedTuple, Self
 
 import psycopg
 
@@ -31,6 +32,8 @@ END = """
 """
 NOTICE_DEATH = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10"}
 """So that the server lets go of the lock of a machine that is gone, within minutes."""
+END_PATIENCE_S = 2.0
+"""How long the server may take to end the process of a tuner that was just killed."""
 
 
 class TunerLock:
@@ -82,11 +85,11 @@ class TunerLock:
         if self._process is not None:
             # Of a connection that was lost, the server may hear only after minutes.
             connection.execute(END, self._process)
-        taken = connection.execute(TAKE, [CLASS, NUMBER]).fetchone() == (True,)
-        others = connection.execute(HOLDERS, [CLASS, NUMBER]).fetchall()
-        if others or not taken:
-            connection.execute(FREE, [CLASS, NUMBER])
-            raise TargetError(_refusal(self._target.name, others))
+        deadline = time.monotonic() + END_PATIENCE_S
+        while not (attempt := _attempt(connection)).alone:
+            if time.monotonic() > deadline:
+                raise TargetError(_refusal(self._target.name, attempt.others))
+            time.sleep(0.05)
         self._process = connection.execute(WHO).fetchone()
 
     def let_go(self) -> None:
@@ -96,6 +99,20 @@ class TunerLock:
             with suppress(psycopg.Error), self._connection:
                 self._connection.execute(FREE, [CLASS, NUMBER])
             self._connection = None
+
+
+class _Attempt(NamedTuple):
+    alone: bool
+    others: list[tuple[object, ...]]
+
+
+def _attempt(connection: Connection) -> _Attempt:
+    """Take the lock, unless another tuner has it, in any database."""
+    taken = connection.execute(TAKE, [CLASS, NUMBER]).fetchone() == (True,)
+    others = connection.execute(HOLDERS, [CLASS, NUMBER]).fetchall()
+    if others and taken:
+        connection.execute(FREE, [CLASS, NUMBER])
+    return _Attempt(taken and not others, others)
 
 
 def _refusal(name: str, others: list[tuple[object, ...]]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,15 @@ def test_a_killed_tuners_lock_is_free(place):
     place.kill_tuner("reloaded")
     with TunerLock(place.target), pytest.raises(TargetError, match="another llmtune"):
         TunerLock(place.target).hold()
+
+
+def test_the_lock_of_a_tuner_that_ends_just_now_is_waited_for(place):
+    with TunerLock(place.target) as ending, ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(TunerLock(place.target).hold)
+        time.sleep(0.3)
+        assert not waiting.done()
+        ending.let_go()
+        waiting.result().close()
 
 
 def test_the_lock_holds_across_databases_and_is_taken_again_after_a_restart(place):
