@@ -28,7 +28,7 @@ def restore(
         str | None,
         typer.Argument(
             show_default="all that are due",
-            help="Put back what this session, or other run, changed; `llmtune sessions` names it.",
+            help="Put back what this session, or other run, changed: its id, or its first letters.",
         ),
     ] = None,
     target: Annotated[
@@ -104,9 +104,9 @@ def _wanted(
         ]
     point = points.point(session)
     if point.state is PointState.KEPT and not (
-        yes or confirmed(f"{session} was applied for good. Take it back?")
+        yes or confirmed(f"{point.id} was applied for good. Take it back?")
     ):
-        raise SessionError(f"{session} was applied for good; give --yes to take it back")
+        raise SessionError(f"{point.id} was applied for good; give --yes to take it back")
     return [] if point.state is PointState.RESTORED else [point]
 
 

@@ -22,6 +22,7 @@ from llmtune.postgres.originals import (
 )
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.schema import RestorePointRow, TouchedRow
+from llmtune.tuning.short_ids import whole_id
 from llmtune.tuning.store import SessionStore, default_url
 
 
@@ -82,13 +83,15 @@ class RestorePoints:
         return default_url() if self._given is None else self._given.name
 
     def point(self, point_id: str) -> RestorePoint:
-        """One restore point.
+        """One restore point, by its id or the first letters of it.
 
         Raises:
-            SessionError: the run of this id changed no server that outlives it.
+            SessionError: the run of this id changed no server that outlives it, or several
+                ids begin so.
         """
         with self._store.transaction() as db:
-            row = db.get(RestorePointRow, point_id)
+            ids = db.scalars(select(RestorePointRow.id))
+            row = db.get(RestorePointRow, whole_id(point_id, ids, self._store.name))
             if row is None:
                 raise SessionError(
                     f"{point_id!r} left nothing to restore; the store {self._store.name} "

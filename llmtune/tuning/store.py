@@ -31,6 +31,7 @@ from llmtune.tuning.schema import (
     SessionRow,
     TrialRow,
 )
+from llmtune.tuning.short_ids import whole_id
 
 
 def default_url() -> str:
@@ -124,7 +125,8 @@ class SessionStore:
             SessionError: there is none, or more than one.
         """
         with self.transaction() as db:
-            return _summary(db, self._row(db, self._whole(db, session_id)))
+            whole = whole_id(session_id, db.scalars(select(SessionRow.id)), self.name)
+            return _summary(db, self._row(db, whole))
 
     def sessions(self) -> tuple[SessionSummary, ...]:
         """All sessions, newest first."""
@@ -157,19 +159,6 @@ class SessionStore:
         except SQLAlchemyError as error:
             reason = str(error).splitlines()[0]
             raise SessionError(f"the session store {self.name} cannot be used: {reason}") from error
-
-    def _whole(self, db: Session, session_id: str) -> str:
-        """The one id that begins so; `session_id` itself where none does."""
-        begins = SessionRow.id.startswith(session_id, autoescape=True)
-        found = db.scalars(select(SessionRow.id).where(begins).order_by(SessionRow.id)).all()
-        if not session_id or session_id in found or not found:
-            return session_id
-        if len(found) > 1:
-            raise SessionError(
-                f"{session_id!r} begins the ids of {len(found)} sessions in the store {self.name}: "
-                f"{', '.join(found[:3])}{', ...' if len(found) > 3 else ''}; give more of one"
-            )
-        return found[0]
 
     def _row(self, db: Session, session_id: str) -> SessionRow:
         row = db.get(SessionRow, session_id)

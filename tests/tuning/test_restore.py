@@ -98,7 +98,7 @@ def test_a_killed_tuners_changes_are_put_back(place, step):
     (due,) = place.points.due()
     assert (due.id, due.state) == ("killed", PointState.DUE)
     assert due.touched["checkpoint_timeout"].original.altered == "7min"
-    assert place.restore("killed").complete
+    assert place.restore("kil").complete
     check_original(place)
     assert place.restore("killed").put_back == ()
     check_original(place)
