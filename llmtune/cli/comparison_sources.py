@@ -122,7 +122,8 @@ def stored(sessions: list[str], store: str | None) -> Figures:
     """The figures of sessions that were run before."""
     opened = SessionStore(store)
     ids = [one for text in sessions for one in text.replace(",", " ").split()]
-    found = [opened.summary(one) for one in dict.fromkeys(ids)]
+    summaries = map(opened.summary, ids)
+    found = list({one.record.id: one for one in summaries}.values())
     arms = arms_from([(one.record, opened.journal(one.record.id)) for one in found])
     record = found[0].record
     basis = LABEL if record.target == RECORDED else MEASURED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import compress
+from itertools import combinations, compress
 
 from llmtune.benchmark.cheap import savings_text
 from llmtune.errors import UsageError
@@ -82,15 +82,11 @@ def check_comparable(records: Sequence[SessionRecord]) -> None:
     """
     if not records:
         raise UsageError("there is no session to compare")
-    first = records[0]
-    for other in records[1:]:
-        differs = difference(first, other)
-        if first.target != other.target:
-            differs = f"target: {first.target} and {other.target}"
+    for one, other in combinations(records, 2):
+        differs = difference(one, other)
         if differs is not None:
             raise UsageError(
-                f"sessions {first.id} and {other.id} cannot be compared, for they differ in "
-                f"{differs}"
+                f"sessions {one.id} and {other.id} cannot be compared, for they differ in {differs}"
             )
 
 

@@ -32,6 +32,7 @@ def terms(record: SessionRecord) -> dict[str, object]:
     None: the record does not tell, as it was made before that was kept.
     """
     return {
+        "target": record.target,
         "workload": record.workload,
         "queries": record.origin.get(QUERIES),
         "times": _TIMES.get(record.origin.get("raw_times")),

@@ -326,7 +326,11 @@ def test_sessions_that_do_not_belong_together_are_refused(text) -> None:
 
 def test_what_an_older_session_does_not_tell_is_not_compared() -> None:
     told = stored("a", 1, origin={"query_digest": "1a", "raw_times": False})
-    assert len(arms_from([told, stored("b", 2)])[0].runs) == 2
+    older = stored("b", 2)
+    assert len(arms_from([told, older])[0].runs) == 2
+    other = stored("c", 3, origin={"query_digest": "2b"})
+    with pytest.raises(UsageError, match="a and c cannot be compared"):
+        arms_from([older, told, other])
 
 
 def test_each_way_to_spare_work_is_an_arm() -> None:

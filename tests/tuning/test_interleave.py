@@ -187,6 +187,8 @@ def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
         prior_of(store, session_id, other, request())
     with pytest.raises(UsageError, match="differ in workload: bowl and tpch"):
         prior_of(store, session_id, evaluator(), request(workload="tpch"))
+    with pytest.raises(UsageError, match=r"differ in target: .* and staging"):
+        prior_of(store, session_id, evaluator(), replace(request(), target="staging"))
 
 
 def test_a_prior_of_other_queries_or_other_times_is_refused(store) -> None:
