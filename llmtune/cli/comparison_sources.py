@@ -10,7 +10,7 @@ from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.recorded import LABEL, RecordedEvaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
-from llmtune.cli.kept_queries import keep_queries, kept_request, measured_origin
+from llmtune.cli.kept_queries import kept_bench, measured_origin
 from llmtune.cli.progress import Reporter
 from llmtune.cli.proposals import check_without_server
 from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
@@ -83,9 +83,8 @@ def live(
         requests: as the user asked, while the bench was opened with what `found_again` gave.
     """
     target, asked = requests
-    request, measured = kept_request(asked, wanted.out, bench.database), bench.workload
-    if request is not asked and not Path(request.name).exists():
-        measured = keep_queries(request, bench)  # as the next call will find them
+    request, bench = kept_bench(asked, wanted.out, bench)
+    measured = bench.workload
     evaluator, origin = bench.benchmark(), measured_origin(target, request, measured)
     plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=wanted.cheap)
     names = (bench.target.name, measured.name)

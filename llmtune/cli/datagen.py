@@ -133,15 +133,13 @@ def _kept(bench: Bench, request: WorkloadRequest, plan: GenerationPlan, out: Pat
 
     Synthesized ones are drawn again by the seed, under the names that split them.
     """
-    from dataclasses import replace
-
-    from llmtune.cli.kept_queries import keep_queries, kept_request
+    from llmtune.cli.kept_queries import kept_bench
     from llmtune.cli.own_queries import CAPTURED
 
     if request.name != CAPTURED:
         return bench
     _check_split(bench.workload, plan)  # too few would be found again
-    return replace(bench, workload=keep_queries(kept_request(request, out, bench.database), bench))
+    return kept_bench(request, out, bench)[1]
 
 
 def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:

@@ -14,13 +14,14 @@ from llmtune.cli.session_run import origin_of, query_digest
 from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.tuning.terms import QUERIES, RUN_SECONDS
+from workloads.digest import named
 from workloads.registry import is_live, workload
 from workloads.sqlfiles import sql_text
 from workloads.workload import AnyWorkload, TransactionMix
 
 
 def kept_request(
-    request: WorkloadRequest, out: Path, database: str | None = None
+    request: WorkloadRequest, out: Path, database: str | None = None, stem: str | None = None
 ) -> WorkloadRequest:
     """The request with which a session finds its queries again; the same one for most.
 
@@ -29,13 +30,14 @@ def kept_request(
 
     Args:
         database: in which they run, once that is known.
+        stem: of the file's name; None: of the one that all calls with the folder share.
     """
     if not is_live(request.name):
         return request
     options = replace(request.options, data=None, queries=None)
     if database is not None and options.data_set is None:
         options = replace(options, database=database)
-    return WorkloadRequest(str(out / f"{request.name}.sql"), options)
+    return WorkloadRequest(str(out / f"{stem or request.name}.sql"), options)
 
 
 def found_again(asked: WorkloadRequest, out: Path, reporter: Reporter) -> WorkloadRequest:
@@ -49,6 +51,26 @@ def found_again(asked: WorkloadRequest, out: Path, reporter: Reporter) -> Worklo
     where = escape(kept.name)
     reporter.say(f"Going on with the queries in {where}; for new ones name another --out")
     return kept
+
+
+def kept_bench(
+    request: WorkloadRequest, out: Path, bench: Bench, *, alone: bool = False
+) -> tuple[WorkloadRequest, Bench]:
+    """The request that finds the bench's queries again, and the bench as it will find them.
+
+    Args:
+        request: as the user asked.
+        alone: for one session, in a file that no other writes. Else the folder has one file:
+            where it is there, `found_again` let the bench be opened with it.
+
+    Raises:
+        UsageError: as `keep_queries`.
+    """
+    stem = named(bench.workload.name, bench.workload.queries) if alone else None
+    kept = kept_request(request, out, bench.database, stem)
+    if kept is request or (not alone and Path(kept.name).exists()):
+        return kept, bench
+    return kept, replace(bench, workload=keep_queries(kept, bench))
 
 
 def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:
@@ -66,15 +88,6 @@ def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:
             f"the queries cannot be kept in {kept.name}: {error.strerror}; name another --out"
         ) from error
     return workload(kept.name, kept.options)
-
-
-def kept_origin(
-    target: TargetRequest, request: WorkloadRequest, bench: Bench, out: Path
-) -> dict[str, Any]:
-    """The origin of a session with the bench's queries, which are kept now where need be."""
-    kept = kept_request(request, out, bench.database)
-    measured = bench.workload if kept is request else keep_queries(kept, bench)
-    return measured_origin(target, kept, measured)
 
 
 def measured_origin(

@@ -102,10 +102,10 @@ def tune(
     with open_measured(
         target_request, wanted, reporter, safety,
         load=not dry_run, queries_only=searching.queries_only,
-    ) as bench:  # fmt: skip
+    ) as opened:  # fmt: skip
         if apply:
-            _check_lasting(bench)
-        origin = _origin(target_request, wanted, bench, None if dry_run else out)
+            _check_lasting(opened)
+        origin, bench = _kept(target_request, wanted, opened, None if dry_run else out)
         if not bench.workload.queries:
             warm = open_warm_start(without_statements(warm.source), model.request(), reporter)
             if warm.source != searching.warm_start:
@@ -135,20 +135,25 @@ def tune(
         _finish(bench, safety, outcome, out, as_json=json, apply=apply)
 
 
-def _origin(
+def _kept(
     target: TargetRequest, wanted: ObserveRequest | WorkloadRequest, bench: Bench, out: Path | None
-) -> dict[str, Any]:
-    """How to open target and workload again; without a folder nothing is written."""
-    from llmtune.cli.kept_queries import kept_origin
+) -> tuple[dict[str, Any], Bench]:
+    """How to open target and workload again, and the bench as it will be found then.
+
+    Args:
+        out: where queries are kept; without it nothing is written.
+    """
+    from llmtune.cli.kept_queries import kept_bench, measured_origin
     from llmtune.cli.observe_request import ObserveRequest
     from llmtune.cli.observing import observed_origin
     from llmtune.cli.session_run import origin_of
 
     if isinstance(wanted, ObserveRequest):
-        return observed_origin(target, wanted)
+        return observed_origin(target, wanted), bench
     if out is None:
-        return origin_of(target, wanted)
-    return kept_origin(target, wanted, bench, out)
+        return origin_of(target, wanted), bench
+    request, kept = kept_bench(wanted, out, bench, alone=True)
+    return measured_origin(target, request, kept.workload), kept
 
 
 def _check_apply(target: str, *, asks: bool) -> None:

@@ -127,15 +127,21 @@ def heavier(live: str, embedded: EmbeddedTarget, tpch_tiny: str) -> Callable[[in
     return call
 
 
-def test_what_was_captured_is_kept_for_the_session(run, live, stored, tmp_path) -> None:
+def test_what_was_captured_is_kept_for_the_session(run, live, heavier, stored, tmp_path) -> None:
     call = ("tune", "--workload", "captured", "--target", live, *SHORT, "--out", tmp_path)
-    done = run(*call, "--yes", "--store", stored)
+    call = (*call, "--yes", "--store", stored)
+    done = run(*call)
     assert done.exit_code == 0, done.stderr
     assert "Captured 1 statements with 3 sets of values" in done.message
-    kept = tmp_path / "captured.sql"
+    (kept,) = tmp_path.glob("captured-*.sql")
     assert kept.read_text().count("-- name: s1.") == 3
     assert kept.read_text().count(f"{ROWS} WHERE l_orderkey > ") == 3
-    resumed = run("resume", stopped(stored, tmp_path), "--yes", "--store", stored)
+    session = stopped(stored, tmp_path)
+    heavier(1)
+    other = run(*call)  # into the same folder
+    assert other.exit_code == 0, other.stderr
+    assert len(list(tmp_path.glob("captured-*.sql"))) == 2
+    resumed = run("resume", session, "--yes", "--store", stored)
     assert resumed.exit_code == 0, resumed.stderr
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmtune.errors import UsageError
 from llmtune.paths import is_folder
-from workloads.digest import digest
+from workloads.digest import named
 from workloads.effects import effect_of, parameters_in
 from workloads.options import WorkloadOptions
 from workloads.sqlfiles.directives import read_directives, read_weights
@@ -45,8 +45,7 @@ def sqlfiles_workload(
     queries = _unique(query for file in files for query in _queries(file, root, options))
     queries = _weighted(queries, read_weights(root), strict=path.is_dir())
     existing = ExistingDatabase(database=options.database)
-    name = f"{path.resolve().stem}-{digest(queries)}"
-    return Workload(name, queries, data_set or existing)
+    return Workload(named(path.resolve().stem, queries), queries, data_set or existing)
 
 
 def sql_text(queries: Iterable[Query]) -> str:
