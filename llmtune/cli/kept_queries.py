@@ -76,7 +76,8 @@ def kept_bench(
 def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:
     """Write the bench's queries to the file of `kept_request`, and read them back.
 
-    A file does not keep the comments around a statement.
+    A file does not keep the comments around a statement, nor that a function in it turned out
+    to write when it was tried; the latter they still have.
 
     Raises:
         UsageError: the file cannot be written.
@@ -87,7 +88,14 @@ def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:
         raise UsageError(
             f"the queries cannot be kept in {kept.name}: {error.strerror}; name another --out"
         ) from error
-    return workload(kept.name, kept.options)
+    read = workload(kept.name, kept.options)
+    writing = {query.id for query in bench.workload.queries if query.writes}
+    return replace(
+        read,
+        queries=tuple(
+            replace(query, writes=query.writes or query.id in writing) for query in read.queries
+        ),
+    )
 
 
 def measured_origin(

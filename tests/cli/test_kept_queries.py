@@ -55,3 +55,10 @@ def test_what_a_file_keeps_as_it_is_keeps_its_name(tmp_path) -> None:
     request, measured = kept(bench, tmp_path)
     assert request.name == str(tmp_path / f"{bench.workload.name}.sql")
     assert measured.name == bench.workload.name
+
+
+def test_a_query_that_turned_out_to_write_still_does(tmp_path) -> None:
+    tried = replace(FIRST, sql="SELECT note(1)", writes=True)
+    for alone in (True, False):
+        _, bench = kept_bench(ASKED, tmp_path, opened(tried, SECOND), alone=alone)
+        assert [query.writes for query in bench.workload.queries] == [True, False]

@@ -158,6 +158,28 @@ def test_data_generation_goes_on_with_what_was_captured(run, live, heavier, tmp_
     assert len(read_matrix(tmp_path / "matrix").runs) >= first["runs"] + 2
 
 
+def test_data_generation_runs_a_function_that_writes_and_rolls_it_back(
+    run, live, heavier, embedded, tpch_tiny, tmp_path
+) -> None:
+    heavier(1)
+    call = ("datagen", "--workload", "captured", "--target", live, *FEW, "--out", tmp_path)
+    with embedded.connect(tpch_tiny) as connection:
+        connection.execute("CREATE TABLE notes (n int)")
+        try:
+            insert = "INSERT INTO notes VALUES ($1) RETURNING n"
+            connection.execute(
+                f"CREATE FUNCTION note(int) RETURNS int LANGUAGE sql AS '{insert}'".encode()
+            )
+            connection.execute("SELECT note(r_regionkey) FROM region")
+            done = run(*call, "--allow-writes", "--json").json
+            assert "SELECT note(" in (tmp_path / "captured.sql").read_text()
+            assert done["complete_runs"] == done["runs"]
+            assert connection.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+        finally:
+            connection.execute("DROP FUNCTION IF EXISTS note")
+            connection.execute("DROP TABLE notes")
+
+
 def test_data_generation_counts_the_sessions_that_are_open(
     run, live, heavier, embedded, tpch_tiny, tmp_path
 ) -> None:
