@@ -80,8 +80,10 @@ class Labeller:
 
 
 def _repeats(runs: tuple[Run, ...]) -> Iterable[list[int]]:
-    """Row indexes of the runs that measured the same configuration."""
+    """Row indexes of the runs under the same configuration, but those that never got it."""
     groups: dict[str, list[int]] = defaultdict(list)
     for row, run in enumerate(runs):
+        if run.rejected:
+            continue
         groups[json.dumps(run.changes, sort_keys=True)].append(row)
     return groups.values()

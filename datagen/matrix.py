@@ -66,6 +66,11 @@ class Run:
         """Whether every query succeeded."""
         return all(outcome.status is TrialStatus.SUCCEEDED for outcome in self.outcomes)
 
+    @property
+    def rejected(self) -> bool:
+        """Whether the configuration was never in force, so that nothing is known of its times."""
+        return all(outcome.status is TrialStatus.REJECTED for outcome in self.outcomes)
+
 
 class Matrix:
     """All runs of one header, in order of their numbers."""

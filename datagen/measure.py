@@ -27,11 +27,12 @@ _TERMS = ("data_set", "database", "server_version", "cores", "memory", "seed", "
 
 OnRun: TypeAlias = Callable[[Run], None]
 
-Refusal: TypeAlias = Callable[[Configuration], str]
-"""Why a configuration must not be applied to its server; empty: it may be."""
+Refusal: TypeAlias = Callable[[Configuration, int], str]
+"""Why a configuration must not be applied to its server while so many sessions may work there;
+empty: it may be."""
 
 
-def nothing_refused(_configuration: Configuration) -> str:
+def nothing_refused(_configuration: Configuration, _clients: int) -> str:
     """Of a throw-away server: whatever is drawn fits its memory, and nobody else is there."""
     return ""
 
@@ -70,6 +71,7 @@ class MatrixWriter:
         """Take up a folder where it stands, or begin it.
 
         Args:
+            header: of what is measured on now.
             refusal: asked before a configuration is applied; a refused one is a failed run.
 
         Raises:
@@ -77,6 +79,7 @@ class MatrixWriter:
         """
         self._folder = folder
         self._header = header
+        self._busy = header.clients
         self._timer = timer
         self._what_if = what_if
         self._refusal = refusal
@@ -121,7 +124,8 @@ class MatrixWriter:
 
         Raises:
             DatasetError: the default configuration did not run, so that nothing can
-                be compared with it; or the run cannot be written.
+                be compared with it; a configuration is refused for the sessions that
+                came since the matrix was begun; or the run cannot be written.
         """
         configuration = candidate.configuration
         run = Run(
@@ -137,7 +141,7 @@ class MatrixWriter:
 
     def _outcomes(self, configuration: Configuration) -> tuple[QueryOutcome, ...]:
         timeouts = self._timeouts()
-        refused = self._refusal(configuration)
+        refused = self._refused(configuration)
         if refused:
             return self._all(TrialStatus.REJECTED, refused)
         try:
@@ -146,6 +150,20 @@ class MatrixWriter:
             return self._all(TrialStatus.CRASHED, error)
         except ReadBackMismatch as error:
             return self._all(TrialStatus.REJECTED, error)
+
+    def _refused(self, configuration: Configuration) -> str:
+        """Why it is not applied; empty: it is.
+
+        A failed run stays in the matrix, so that a busy hour makes none.
+        """
+        refused, begun = self._refusal(configuration, self._busy), self.clients
+        if refused and self._busy > begun and not self._refusal(configuration, begun):
+            raise DatasetError(
+                f"the matrix in {self._folder} was begun for {begun} sessions; now {self._busy} "
+                f"are open, and one of its configurations {refused}. All runs so far are kept: "
+                "call the same again when fewer are open, or name another output folder"
+            )
+        return refused
 
     def _all(self, status: TrialStatus, reason: object) -> tuple[QueryOutcome, ...]:
         queries = self._timer.workload.queries

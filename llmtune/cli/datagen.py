@@ -169,10 +169,13 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
 
 def _refusal(bench: Bench) -> Refusal:
     """Asks the guards that also a session's trials pass."""
+    from dataclasses import replace
+
     from llmtune.tuning.guards import violations
 
-    return lambda configuration: "; ".join(
-        one.reason for one in violations(configuration, bench.space, bench.facts)
+    return lambda configuration, clients: "; ".join(
+        one.reason
+        for one in violations(configuration, bench.space, replace(bench.facts, clients=clients))
     )
 
 

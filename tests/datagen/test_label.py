@@ -1,3 +1,4 @@
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -5,7 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datagen.label import Labeller
+from datagen.matrix import Matrix
 from llmtune.errors import DatasetError
+from llmtune.trial import TrialStatus
 
 NAN = float("nan")
 SECONDS = st.lists(st.floats(0.1, 10) | st.just(NAN), min_size=2, max_size=2)
@@ -62,6 +65,19 @@ def test_repeats_are_averaged_and_counted(make_matrix):
     matrix = make_matrix([({}, [9.0]), ({"a": 1}, [1.0]), ({"a": 1}, [2.0]), ({"a": 1}, [3.0])])
     label = Labeller(matrix, 0.0).label({"q1": 1.0})
     assert (label.seconds, label.repeats, label.ratio) == (2.0, 3, 4.5)
+
+
+def test_a_repeat_that_was_never_applied_takes_nothing_away(make_matrix):
+    matrix = make_matrix([({}, [4.0]), ({"a": 1}, [1.0]), ({"a": 1}, [NAN]), ({"b": 1}, [NAN])])
+    assert Labeller(matrix).label({"q1": 1.0}).changes == {}, "a run that failed does"
+    refused = Matrix(matrix.header, [*matrix.runs[:2], *map(rejected, matrix.runs[2:])])
+    label = Labeller(refused).label({"q1": 1.0})
+    assert (label.changes, label.seconds, label.repeats) == ({"a": 1}, 1.0, 1)
+
+
+def rejected(run):
+    outcomes = (replace(one, status=TrialStatus.REJECTED) for one in run.outcomes)
+    return replace(run, outcomes=tuple(outcomes))
 
 
 def test_a_gain_within_the_tolerance_changes_nothing(make_matrix):

@@ -192,7 +192,7 @@ def test_a_default_that_fails_ends_it_at_once(header, space, five, tmp_path):
 
 
 def test_what_is_refused_is_a_run_that_was_not_applied(header, space, timer, tmp_path):
-    def refusal(configuration):
+    def refusal(configuration, clients):
         return "" if configuration == space.default() else "too hungry"
 
     writer = MatrixWriter(tmp_path, header, timer, timer.what_if, refusal)
@@ -204,10 +204,36 @@ def test_what_is_refused_is_a_run_that_was_not_applied(header, space, timer, tmp
 
 
 def test_a_default_that_is_refused_ends_it_at_once(header, space, timer, tmp_path):
-    writer = MatrixWriter(tmp_path, header, timer, timer.what_if, lambda _: "too hungry")
+    writer = MatrixWriter(tmp_path, header, timer, timer.what_if, lambda *_: "too hungry")
     with pytest.raises(DatasetError, match=r"q1 rejected in run 0 \(too hungry\)"):
         grow(writer, space, 60)
     assert timer.asked == []
+
+
+def test_what_only_a_busier_server_refuses_waits_for_a_quieter_one(header, space, timer, tmp_path):
+    def refusal(configuration, clients):
+        return "is too hungry" if clients > 40 and configuration != space.default() else ""
+
+    def writer(clients):
+        now = replace(header, clients=clients)
+        return MatrixWriter(tmp_path, now, timer, timer.what_if, refusal)
+
+    grow(writer(40), space, 4)
+    said = "begun for 40 sessions; now 70 are open, and one of its configurations is too hungry"
+    with pytest.raises(DatasetError, match=said):
+        grow(writer(70), space, 6)
+    assert len(read_matrix(tmp_path).runs) == 4
+    assert all(run.complete for run in grow(writer(40), space, 6))
+
+
+def test_what_is_refused_at_any_hour_is_a_failed_run_at_a_busy_one(header, space, timer, tmp_path):
+    def refusal(configuration, clients):
+        return "" if configuration == space.default() else "too hungry"
+
+    for clients, upto in ((40, 3), (70, 5)):
+        now = replace(header, clients=clients)
+        runs = grow(MatrixWriter(tmp_path, now, timer, timer.what_if, refusal), space, upto)
+    assert [one.rejected for one in runs] == [True] * 2
 
 
 KILLED = """
