@@ -32,7 +32,7 @@ from llmtune.postgres.planners import USUAL_TABLES, planners
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import settings_rows
 from llmtune.postgres.target import Target
-from llmtune.tuning.guards import ServerFacts, violations
+from llmtune.tuning.guards import ServerFacts, refusal
 from llmtune.tuning.server_facts import Risks, server_facts
 from workloads.options import WorkloadOptions
 from workloads.registry import is_live, workload
@@ -188,7 +188,7 @@ def facts_of(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts:
 def refused_now(bench: Bench, configuration: Configuration, risks: Risks) -> str:
     """Why a configuration may not stay, with the sessions that are open by now; empty: it may."""
     facts = facts_of(bench.target, bench.workload, risks)
-    return "; ".join(one.reason for one in violations(configuration, bench.space, facts))
+    return refusal(configuration, bench.space, facts)
 
 
 def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:

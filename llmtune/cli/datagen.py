@@ -171,11 +171,10 @@ def _refusal(bench: Bench) -> Refusal:
     """Asks the guards that also a session's trials pass."""
     from dataclasses import replace
 
-    from llmtune.tuning.guards import violations
+    from llmtune.tuning.guards import refusal
 
-    return lambda configuration, clients: "; ".join(
-        one.reason
-        for one in violations(configuration, bench.space, replace(bench.facts, clients=clients))
+    return lambda configuration, clients: refusal(
+        configuration, bench.space, replace(bench.facts, clients=clients)
     )
 
 

@@ -16,7 +16,7 @@ from llmtune.postgres.server_settings import alter_statement, setting_text
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.traffic_reader import counting_statement
 from llmtune.report.wording import span_text
-from llmtune.tuning.guards import server_budget, violations
+from llmtune.tuning.guards import refusal, server_budget
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import SessionRecord
 from llmtune.units import format_memory
@@ -69,9 +69,9 @@ def dry_run_lines(bench: Bench, record: SessionRecord) -> Iterator[str]:
     _, *others = portfolio(default_proposal(bench.space), *record.proposals)
     for number, proposal in enumerate(others, 2):
         yield f"-- {number}. {proposal.source}"
-        refused = violations(proposal.configuration, bench.space, bench.facts)
+        refused = refusal(proposal.configuration, bench.space, bench.facts)
         if refused:
-            yield f"-- not applied: {'; '.join(one.reason for one in refused)}"
+            yield f"-- not applied: {refused}"
             continue
         planned = applier.plan(proposal.configuration)
         touched |= dict.fromkeys(planned.altered)

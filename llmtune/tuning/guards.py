@@ -61,6 +61,11 @@ def violations(
     return tuple(one for check in checks for one in check(configuration, space, facts))
 
 
+def refusal(configuration: Configuration, space: KnobSpace, facts: ServerFacts) -> str:
+    """Why not to apply the configuration, in one line; empty: it may be applied."""
+    return "; ".join(one.reason for one in violations(configuration, space, facts))
+
+
 def server_demand(configuration: Configuration, space: KnobSpace, facts: ServerFacts) -> int:
     """Bytes that the server can come to use at its worst.
 

@@ -12,7 +12,7 @@ from llmtune.benchmark.pace import keep_pace
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.events import OnEvent, TrialFinished, TrialStarted
-from llmtune.tuning.guards import ServerFacts, violations
+from llmtune.tuning.guards import ServerFacts, refusal
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.store import SessionStore
 from optimizers.base import is_better
@@ -125,14 +125,14 @@ class Runner:
         self, phase: Phase, source: str, configuration: Configuration, cap: float | None
     ) -> Trial:
         """A configuration that a guard refuses is never applied."""
-        refused = violations(configuration, self.evaluator.space, self._facts)
+        refused = refusal(configuration, self.evaluator.space, self._facts)
         if refused:
             return Trial(
                 number=self._number,
                 source=source,
                 configuration=configuration,
                 status=TrialStatus.REJECTED,
-                message="; ".join(one.reason for one in refused),
+                message=refused,
             )
         return self._measured(phase, source, configuration, cap)
 
