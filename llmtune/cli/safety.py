@@ -72,7 +72,9 @@ class Safety:
             return
         target.tell(lambda text: self.reporter.say(escape(text)))
         if target.report.standby and not self.risks.standby:
-            raise TargetError(f"{target.name} is a standby; --allow-standby tunes it nevertheless")
+            raise TargetError(
+                f"{target.name} is a standby; `llmtune tune --allow-standby` tunes it nevertheless"
+            )
         with TunerLock(target) as lock:
             target.keep(lock)
             self._clear_leftovers(target)

@@ -65,7 +65,7 @@ def test_a_plain_role_reaches_what_a_session_may_set() -> None:
         ("maintenance_work_mem", Means(18, TUNER), {"source": "user"}, "ALTER ROLE"),
         ("maintenance_work_mem", Means(18, TUNER), {"source": "database"}, "ALTER DATABASE"),
         ("maintenance_work_mem", Means(18, TUNER), {"source": "client"}, "PGOPTIONS"),
-        ("shared_buffers", Means(18, TUNER), {}, "--allow-restart"),
+        ("shared_buffers", Means(18, TUNER), {}, "`llmtune tune --allow-restart`"),
         ("shared_buffers", Means(18, TUNER, restarts=True), {"pending": True}, "waits"),
         ("max_worker_processes", Means(18, DBA, True, restarts=True), {}, "primary"),
         ("max_worker_processes", Means(18, DBA, followed=True, restarts=True), {}, "replaying"),

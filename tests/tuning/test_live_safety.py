@@ -379,7 +379,7 @@ def test_a_standby_is_refused(live):
     with DsnTarget(live.address, live.target.hardware) as target:
         target._report = replace(target.report, standby=True)
         safety = Safety(RestorePoints(SessionStore(live.url)), "run", Reporter(quiet=True))
-        with pytest.raises(TargetError, match="--allow-standby"), safety.guard(target):
+        with pytest.raises(TargetError, match="tune --allow-standby"), safety.guard(target):
             raise AssertionError
 
 

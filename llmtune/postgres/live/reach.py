@@ -131,7 +131,10 @@ def _by_restart(now: PresentSetting, means: Means) -> str:
     if means.everyone:
         return "it takes a restart, and a server that is observed is not restarted"
     if not means.restarts:
-        return "it takes a restart: give --allow-restart and how, such as --restart-unit"
+        return (
+            "it takes a restart, allowed by `llmtune tune --allow-restart` and a way, such as "
+            "--restart-unit"
+        )
     return ""
 
 
