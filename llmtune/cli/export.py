@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from llmtune.cli import options
 from llmtune.cli.sessions import SessionId
 from llmtune.errors import SessionError, UsageError
+from llmtune.paths import is_folder
 
 if TYPE_CHECKING:
     from llmtune.tuning.result import TuningResult
@@ -64,15 +64,23 @@ def export(
     """
     from llmtune.tuning.store import SessionStore
 
-    form, opened = _wanted(form, out, json=json), SessionStore(store)
-    if form is None and out is not None:
-        _everything(opened, session, out)
-    elif form is not None:
-        _put(_text(opened, session, form), form, out, quiet=json)
+    if out is not None and _wants_all(form, out, json=json):
+        _everything(SessionStore(store), session, out)
+        return
+    form = _form(form, out, json=json)
+    _put(_text(SessionStore(store), session, form), form, out, quiet=json)
 
 
-def _wanted(form: Format | None, out: Path | None, *, json: bool) -> Format | None:
-    """What is asked for; None: everything, into a folder.
+def _wants_all(form: Format | None, out: Path, *, json: bool) -> bool:
+    """Whether `out` is a folder, there or to be made, for all that `tune` writes.
+
+    A file's name ends in letters: `out/sf0.3` is a folder's.
+    """
+    return form is None and not json and (is_folder(out) or not out.suffix[1:].isalpha())
+
+
+def _form(form: Format | None, out: Path | None, *, json: bool) -> Format:
+    """What is asked for, by the options or by how the file's name ends.
 
     Raises:
         UsageError: options do not go together, or it cannot be told.
@@ -81,8 +89,6 @@ def _wanted(form: Format | None, out: Path | None, *, json: bool) -> Format | No
         raise UsageError(f"--json is --format json; leave one of --json and --format {form} out")
     if json or form is not None or out is None:
         return form or (Format.JSON if json else Format.CONF)
-    if os.path.isdir(out) or not out.suffix:  # noqa: PTH112  Path's raises for what cannot be seen
-        return None
     if out.suffix[1:] not in list(Format):
         raise UsageError(f"say what {out} is to hold: --format {', '.join(Format)}")
     return Format(out.suffix[1:])
@@ -137,7 +143,7 @@ def _put(text: str, form: Format, out: Path | None, *, quiet: bool) -> None:
     if out is None:
         typer.echo(text, nl=False)
         return
-    path = out / FILES[form] if os.path.isdir(out) else out  # noqa: PTH112
+    path = out / FILES[form] if is_folder(out) else out
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

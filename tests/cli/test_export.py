@@ -110,13 +110,14 @@ def test_the_trials_are_rows(alone: Run, finished: Finished) -> None:
         assert int(row["knob.work_mem"]) == trial.configuration["work_mem"]
 
 
-def test_a_folder_gets_all_that_tune_writes(alone: Run, finished: Finished, tmp_path) -> None:
-    out = tmp_path / "again"
+@pytest.mark.parametrize("name", ["again", "sf0.3"])
+def test_a_folder_gets_all_that_tune_writes(alone: Run, finished: Finished, tmp_path, name) -> None:
+    out = tmp_path / name
     done = alone("export", finished.id, "--out", out)
     assert (done.exit_code, "better latency than" in done.stdout) == (0, True), done.stderr
     assert {path.name for path in out.iterdir()} == WRITTEN
-    for name in WRITTEN - {"curve.png", "report.html"}:
-        assert (out / name).read_text() == finished.text(name)
+    for file in WRITTEN - {"curve.png", "report.html"}:
+        assert (out / file).read_text() == finished.text(file)
 
 
 @pytest.mark.parametrize(
