@@ -85,8 +85,7 @@ def _form(form: Format | None, out: Path | None, *, json: bool) -> Format:
     Raises:
         UsageError: options do not go together, or it cannot be told.
     """
-    if json and form not in (None, Format.JSON):
-        raise UsageError(f"--json is --format json; leave one of --json and --format {form} out")
+    options.check_json(form, json=json)
     if json or form is not None or out is None:
         return form or (Format.JSON if json else Format.CONF)
     if out.suffix[1:] not in list(Format):

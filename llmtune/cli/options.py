@@ -28,6 +28,16 @@ def checked(parse: Callable[[str], Any]) -> Callable[[str | None], str | None]:
     return check
 
 
+def check_json(form: str | None, *, json: bool) -> None:
+    """Refuse `--json` beside a `--format` that is another.
+
+    Raises:
+        UsageError: both were given.
+    """
+    if json and form not in (None, "json"):
+        raise UsageError(f"--json is --format json; leave one of --json and --format {form} out")
+
+
 TimeBudget = Annotated[
     str | None,
     typer.Option(

@@ -31,9 +31,13 @@ def suggest(
     candidates: Annotated[int, typer.Option(min=1, help="Configurations to draw.")] = 8,
     seed: options.Seed = 0,
     form: Annotated[
-        Format,
-        typer.Option("--format", help="`conf` and `sql` print the first, `json` all of them."),
-    ] = Format.CONF,
+        Format | None,
+        typer.Option(
+            "--format",
+            show_default="conf",
+            help="`conf` and `sql` print the first, `json` all of them.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as `--format json`.")] = False,
 ) -> None:
     """Suggest configurations without running the workload: from its plans and statistics."""
@@ -45,7 +49,8 @@ def suggest(
     from llmtune.postgres.live.address import is_address
     from llmtune.tuning.assemble import knob_changes
 
-    form = Format.JSON if json else form
+    options.check_json(form, json=json)
+    form = Format.JSON if json else form or Format.CONF
     reporter = Reporter(quiet=form is Format.JSON)
     request = choice.request(seed, server.target)
     ready = ready_model(model.request(), reporter)

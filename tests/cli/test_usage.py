@@ -118,6 +118,12 @@ def test_an_unknown_prior_is_found_out_before_anything_is_loaded(
     assert (done.exit_code, "no session 'nobody'" in done.message) == (1, True)
 
 
+def test_a_suggestion_in_two_formats_is_refused(run, untouched) -> None:
+    done = run("suggest", "--json", "--format", "sql", LLMTUNE_CACHE=str(untouched))
+    assert done.exit_code == 2
+    assert "leave one of --json and --format sql out" in done.message
+
+
 def test_too_few_templates_are_found_out_before_their_data_are_loaded(
     run, untouched, tmp_path
 ) -> None:
