@@ -130,6 +130,20 @@ def looks_at_plans(name: str) -> bool:
     return _backend(name).plans
 
 
+def check_narrowing(name: str) -> None:
+    """Make sure that the optimizer can go on with a few of the knobs.
+
+    Raises:
+        UnknownName: there is no optimizer of this name.
+        UsageError: it cannot.
+    """
+    if looks_at_plans(name):
+        raise UsageError(
+            f"the optimizer {name} plans all knobs together and cannot keep a few, as "
+            "--keep-knobs asks for: choose another optimizer, or leave that option out"
+        )
+
+
 def optimizer(  # noqa: PLR0913  each is another thing that a session may ask for
     name: str,
     space: KnobSpace,
@@ -161,8 +175,8 @@ def optimizer(  # noqa: PLR0913  each is another thing that a session may ask fo
                 "have no server to ask; choose another, such as tpe"
             )
         plans["what_if"] = what_if
-    if plans and narrowing is not None:
-        raise UsageError(f"the optimizer {name} plans all knobs together and cannot keep a few")
+    if narrowing is not None:
+        check_narrowing(name)
     backend = _build(name)
 
     def build(few: KnobSpace, part: Projection) -> Optimizer:

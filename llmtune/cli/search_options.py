@@ -69,14 +69,11 @@ class SearchOptions:
         from llmtune.benchmark.cheap import parse_savings
         from llmtune.tuning.plan import Plan
         from optimizers.narrowed import NARROW_AFTER
-        from optimizers.registry import check_name, looks_at_plans
+        from optimizers.registry import check_name, check_narrowing
 
         check_name(self.optimizer)
-        if self.keep_knobs is not None and looks_at_plans(self.optimizer):
-            raise UsageError(
-                f"the optimizer {self.optimizer} plans all knobs together and cannot keep a few: "
-                "leave out --keep-knobs, or choose another optimizer"
-            )
+        if self.keep_knobs is not None:
+            check_narrowing(self.optimizer)
         if self.after is not None and self.keep_knobs is None:
             raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
         budgeted = self.time_budget is not None
