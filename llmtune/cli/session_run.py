@@ -14,7 +14,6 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
-from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.live.address import without_secrets
 from llmtune.report.chart import png, session_chart
@@ -31,7 +30,7 @@ from llmtune.tuning.result_file import read_result, ready_folder, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore, store_option
-from llmtune.tuning.stored import stored_outcome, stored_space
+from llmtune.tuning.stored import stored_outcome
 from llmtune.tuning.terms import QUERIES
 from workloads.digest import digest
 from workloads.entries import SQL_FILES
@@ -90,8 +89,8 @@ def write_stored(out: Path, store: SessionStore, session_id: str) -> TuningResul
         SessionError: it has no answer; nothing is written.
         UsageError: the folder cannot be written.
     """
-    outcome = stored_outcome(store, session_id)
-    return _write(ready_folder(out), outcome, stored_space(outcome.record, outcome.entries))
+    outcome, space = stored_outcome(store, session_id)
+    return _write(ready_folder(out), outcome, space)
 
 
 def finish(out: Path, outcome: Outcome, bench: Bench) -> TuningResult:
@@ -106,7 +105,7 @@ def finish(out: Path, outcome: Outcome, bench: Bench) -> TuningResult:
 def _write(out: Path, outcome: Outcome, space: KnobSpace) -> TuningResult:
     result = assemble(outcome, space)
     try:
-        _write_readable(out, outcome, result)
+        _write_readable(out, outcome, space, result)
         write_result(out, result)  # the last, so that it stands for the others
     except (OSError, LLMTuneError) as error:
         raise LLMTuneError(
@@ -124,13 +123,12 @@ def written_in(out: Path) -> str | None:
         return None
 
 
-def _write_readable(out: Path, outcome: Outcome, result: TuningResult) -> None:
+def _write_readable(out: Path, outcome: Outcome, space: KnobSpace, result: TuningResult) -> None:
     said = headline(result)
     comment = provenance(result)
     (out / "best.conf").write_text(conf(result.knobs, comment), encoding="utf-8")
     best = outcome.confirmation.winner.configuration
-    default = Configuration({**best, **{knob.name: knob.default for knob in result.knobs}})
-    queries = query_changes(outcome.entries, default, best)
+    queries = query_changes(outcome.entries, space.baseline(), best)
     (out / "report.html").write_text(page(result, queries), encoding="utf-8")
     chart = session_chart(session_curve(result), said.title, result.baseline)
     (out / "curve.png").write_bytes(png(chart))

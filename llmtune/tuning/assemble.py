@@ -73,8 +73,7 @@ def stored_result(store: SessionStore, session_id: str) -> TuningResult:
     Raises:
         SessionError: as `stored_outcome`.
     """
-    outcome = stored_outcome(store, session_id)
-    return assemble(outcome, stored_space(outcome.record, outcome.entries))
+    return assemble(*stored_outcome(store, session_id))
 
 
 def knob_weights(

@@ -42,8 +42,10 @@ def stored_space(record: SessionRecord, entries: Sequence[JournalEntry]) -> Knob
     return space.running(baseline) if baseline and is_address(record.target) else space
 
 
-def stored_outcome(store: SessionStore, session_id: str) -> Outcome:
+def stored_outcome(store: SessionStore, session_id: str) -> tuple[Outcome, KnobSpace]:
     """What a finished session found, by the decision that its journalled trials lead to again.
+
+    The knob space beside it is its `stored_space`.
 
     Raises:
         SessionError: it has no answer, or none yet, and what to do about that.
@@ -53,11 +55,12 @@ def stored_outcome(store: SessionStore, session_id: str) -> Outcome:
     if summary.status is not SessionStatus.FINISHED:
         raise _unfinished(summary, store_option(store.name))
     entries = store.journal(record.id)
-    past = _Past(record, stored_space(record, entries), store_option(store.name))
+    space = stored_space(record, entries)
+    past = _Past(record, space, store_option(store.name))
     runner = Runner(past, store, record, entries, past.refuse)
     decision = Decision(runner, past, record, past.refuse)
     pruning = decision.minimise()
-    return Outcome(record, entries, pruning, decision.confirm(pruning))
+    return Outcome(record, entries, pruning, decision.confirm(pruning)), space
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def run(store, record, space):
 def test_the_stored_result_is_the_one_that_was_written(store, make_record, space, plan):
     record = make_record(trials=20, **plan)
     outcome = run(store, record, space)
-    assert stored_outcome(store, record.id) == outcome
+    assert stored_outcome(store, record.id)[0] == outcome
     assert stored_result(store, record.id) == assemble(outcome, space)
 
 
