@@ -87,9 +87,18 @@ def open_measured(
     """The bench for whatever is measured: the server's traffic, or a workload.
 
     Args:
-        load, queries_only: of a workload; see `open_bench`.
+        load: of a workload; see `open_bench`.
+        queries_only: a transaction mix, or traffic, is a wrong request.
+
+    Raises:
+        UsageError: it is; nothing was opened.
     """
     if isinstance(wanted, ObserveRequest):
+        if queries_only:
+            raise UsageError(
+                "the optimizer plan looks at the plans of single queries, and --observe runs none: "
+                "choose another, such as tpe"
+            )
         return open_observed(target, wanted, reporter, safety)
     return open_bench(target, wanted, reporter, safety, load=load, queries_only=queries_only)
 

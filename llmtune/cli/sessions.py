@@ -10,6 +10,7 @@ import typer
 from llmtune.cli import options
 
 if TYPE_CHECKING:
+    from llmtune.tuning.record import SessionRecord
     from llmtune.tuning.store import SessionStore, SessionSummary
 
 SessionId = Annotated[
@@ -110,6 +111,7 @@ def resume(
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result_file import ready_folder
     from llmtune.tuning.store import SessionStore
+    from optimizers.registry import looks_at_plans
 
     opened, reporter = SessionStore(store), Reporter(quiet=json)
     summary = opened.summary(session)
@@ -119,17 +121,34 @@ def resume(
         _check_missing(opened, summary, folder, wanted=out is not None, optimizer=optimizer)
         _write_missing(opened, summary, folder, as_json=json)
         return
+    going_on = optimizer or summary.record.optimizer
+    _check_optimizer(going_on, summary.record)
     if target is not None:
         target_request = replace(target_request, target=target)
     ready_folder(folder)
     session, risks = summary.record.id, risks_of(summary.record)
     safety = Safety(RestorePoints(opened), session, reporter, yes=yes, risks=risks)
     measured = continued(summary.record, opened.journal(session)) or workload_request
-    with open_measured(target_request, measured, reporter, safety) as bench:
+    with open_measured(
+        target_request, measured, reporter, safety, queries_only=looks_at_plans(going_on)
+    ) as bench:
         outcome = run_stored(bench, opened, session, reporter, optimizer)
         safety.end_runs(bench.target)
         result = finish(folder, outcome, bench)
     show_result(result, folder, as_json=json)
+
+
+def _check_optimizer(name: str, record: SessionRecord) -> None:
+    """Find out before a server is started whether the optimizer can go on with the session.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    from optimizers.registry import check_name, check_narrowing
+
+    check_name(name)
+    if record.plan.keep_knobs is not None:
+        check_narrowing(name)
 
 
 def _check_missing(

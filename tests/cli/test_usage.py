@@ -32,6 +32,10 @@ WRONG = {
         ("--optimizer", "plan", "--keep-knobs", 8),
         "plan plans all knobs together",
     ),
+    "an optimizer that looks at what --observe does not run": (
+        ("--observe", "--target", "postgresql://u:secret@127.0.0.1:1/db", "--optimizer", "plan"),
+        "choose another, such as tpe",
+    ),
     "after without knobs": (("--after", 20), "--keep-knobs K"),
     "time in words": (("--time-budget", "soon"), "'--time-budget': 'soon' is not a duration"),
     "no time": (("--time-budget", "0s"), "'--time-budget'"),
