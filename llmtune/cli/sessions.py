@@ -202,15 +202,13 @@ def _write_missing(
 ) -> None:
     """Write and show a finished session's result; say what it left on its server, if anything."""
     from llmtune.cli.outcome import show_result
+    from llmtune.cli.safety import warn_of
     from llmtune.cli.session_run import write_stored
     from llmtune.tuning.restore_points import RestorePoints
-    from llmtune.tuning.store import store_option
 
-    name = summary.record.id
+    name, points = summary.record.id, RestorePoints(store)
     show_result(write_stored(folder, store, name), folder, as_json=as_json)
-    if any(point.id == name for point in RestorePoints(store).due()):
-        how = f"`llmtune restore {name}{store_option(store.name)}`"
-        typer.secho(f"llmtune: its server is not put back yet: {how}", fg="yellow", err=True)
+    warn_of(points, [point for point in points.due() if point.id == name])
 
 
 def _facts(summary: SessionSummary) -> dict[str, Any]:

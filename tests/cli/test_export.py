@@ -227,3 +227,4 @@ def test_what_it_left_on_its_server_is_said(run: Run, kept) -> None:
     for name, said in (("earlier", False), ("later", True)):
         done = run("resume", name, "--store", store.name)
         assert (done.exit_code, "llmtune restore later" in done.message) == (0, said)
+        assert ("still has settings of the run later" in done.message) is said
