@@ -9,7 +9,10 @@ import typer
 from llmtune.cli.output import print_table, print_text
 from llmtune.report.table import decision_table, knob_table
 from llmtune.report.wording import headline
+from llmtune.tuning.record import SessionRecord
+from llmtune.tuning.restore_points import PointState, RestorePoints
 from llmtune.tuning.result import TuningResult
+from llmtune.tuning.store import SessionStore, store_option
 
 
 def show_result(result: TuningResult, out: Path, *, as_json: bool) -> None:
@@ -24,3 +27,20 @@ def show_result(result: TuningResult, out: Path, *, as_json: bool) -> None:
     if result.knobs:
         print_table(knob_table(result.knobs))
     print_text(f"Report: {out / 'report.html'}   settings: {out / 'best.conf'}")
+
+
+def tell_unapplied(result: TuningResult, record: SessionRecord, store: SessionStore) -> None:
+    """Say on standard error what is left to do where `tune --apply` did not come to its end.
+
+    Sessions of before that was kept do not say whether it was wanted.
+    """
+    name, points = record.id, RestorePoints(store).points()
+    applied = any(one.id == name and one.state is PointState.KEPT for one in points)
+    if record.origin.get("apply") and result.improvement.improved and not applied:
+        how = f"`llmtune export {name} --format sql{store_option(store.name)}`"
+        typer.secho(
+            f"llmtune: session {name} was started with --apply, and `llmtune resume` applies "
+            f"nothing; {how} has the statements",
+            fg="yellow",
+            err=True,
+        )

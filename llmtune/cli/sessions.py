@@ -99,11 +99,13 @@ def resume(
 
     What it left on a live server when it was stopped is put back first. Of one that is
     finished, no server is asked: its result is written from the store where it is missing.
+    It applies nothing, also where the session was started with --apply: `llmtune export`
+    has the statements.
     """
     from dataclasses import replace
 
     from llmtune.cli.observing import continued, open_measured
-    from llmtune.cli.outcome import show_result
+    from llmtune.cli.outcome import show_result, tell_unapplied
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import finish, requests_of, risks_of, run_stored
@@ -136,6 +138,7 @@ def resume(
         safety.end_runs(bench.target)
         result = finish(folder, outcome, bench)
     show_result(result, folder, as_json=json)
+    tell_unapplied(result, summary.record, opened)
 
 
 def _check_optimizer(name: str, record: SessionRecord) -> None:
@@ -201,14 +204,16 @@ def _write_missing(
     store: SessionStore, summary: SessionSummary, folder: Path, *, as_json: bool
 ) -> None:
     """Write and show a finished session's result; say what it left on its server, if anything."""
-    from llmtune.cli.outcome import show_result
+    from llmtune.cli.outcome import show_result, tell_unapplied
     from llmtune.cli.safety import warn_of
     from llmtune.cli.session_run import write_stored
     from llmtune.tuning.restore_points import RestorePoints
 
     name, points = summary.record.id, RestorePoints(store)
-    show_result(write_stored(folder, store, name), folder, as_json=as_json)
+    result = write_stored(folder, store, name)
+    show_result(result, folder, as_json=as_json)
     warn_of(points, [point for point in points.due() if point.id == name])
+    tell_unapplied(result, summary.record, store)
 
 
 def _facts(summary: SessionSummary) -> dict[str, Any]:

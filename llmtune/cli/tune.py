@@ -118,7 +118,13 @@ def tune(
             warm.source,
             seed,
             replace(plan, clients=bench.busy),
-            {**origin, **warm.identity, "out": str(out.absolute()), "risks": asdict(risk.risks)},
+            {
+                **origin,
+                **warm.identity,
+                "out": str(out.absolute()),
+                "risks": asdict(risk.risks),
+                "apply": apply,
+            },
         )
         benchmark = bench.benchmark()
         made, suggest_s = proposals(warm, bench, seed, reporter)

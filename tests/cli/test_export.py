@@ -14,7 +14,7 @@ import pytest
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.originals import Originals, ServerIdentity
 from llmtune.tuning.record import SessionStatus
-from llmtune.tuning.restore_points import RestorePoints
+from llmtune.tuning.restore_points import PointState, RestorePoints
 from llmtune.tuning.result_file import read_result
 from llmtune.tuning.store import SessionStore
 from tests.cli.conftest import Run
@@ -228,3 +228,20 @@ def test_what_it_left_on_its_server_is_said(run: Run, kept) -> None:
         done = run("resume", name, "--store", store.name)
         assert (done.exit_code, "llmtune restore later" in done.message) == (0, said)
         assert ("still has settings of the run later" in done.message) is said
+
+
+@pytest.mark.parametrize("finished", ["embedded"], indirect=True)
+def test_what_was_to_be_applied_is_left_to_the_user(run: Run, kept, tmp_path) -> None:
+    store, _ = kept
+    record, points = store.summary("later").record, RestorePoints(store)
+    points.keep("applied", Originals(ServerIdentity("7", "postgresql://me@db/x"), {}))
+    points.mark("applied", PointState.KEPT)
+    for name in ("unasked", "applied", "finished", "stopped"):
+        asked = {**record.origin, "apply": name != "unasked"}
+        store.keep(replace(record, id=name, origin=asked), store.journal("later"))
+        if name == "stopped":
+            store.mark(name, SessionStatus.INTERRUPTED)
+        done = run("resume", name, "--store", store.name, "--out", tmp_path / name)
+        assert done.exit_code == 0, done.stderr
+        said = f"resume` applies nothing; `llmtune export {name} --format sql --store"
+        assert (said in done.message) is (name in ("finished", "stopped"))
