@@ -76,7 +76,7 @@ class Trial:
         query_times: those that were reused, then those of the timed pass as far as it
             got, or the means of two such passes where the trial might have become the
             best; the last one of a trial that did not succeed may be a query that was
-            stopped.
+            stopped, with half of its seconds where that was while warming.
         wall_s: seconds from applying to the end, everything included.
         measured_s: seconds of `wall_s` in which queries ran.
         message: why it did not succeed, for people.

@@ -36,7 +36,8 @@ class Passes:
     Attributes:
         reused: seconds of the queries that none of them has run.
         timed: seconds of those that were timed, in the order in which they ran; the means
-            where all were timed twice; none where the last pass was one that warms and failed.
+            where all were timed twice. Where a pass that warms ended the trial, the query in
+            which it did comes last, with the seconds that it would take at the least.
         last: how the last one ended, which decides.
         measured_s: unweighted seconds in which queries ran, in all passes.
         probe_s: mean seconds of the pace probe while they were timed; None: there was none.
@@ -84,12 +85,19 @@ class Passes:
         left = {one: seconds for one, seconds in self.reused.items() if one not in queries}
         return replace(self, reused=left)
 
-    def warmed(self, warm: PassResult) -> Passes:
-        """With a pass that warms, which ends the trial unless it succeeds."""
+    def warmed(self, queries: Sequence[Query], warm: PassResult) -> Passes:
+        """With a pass over queries that warms, which ends the trial unless it succeeds.
+
+        Of its times only that of the query which did not come to its end is told, behind
+        those that were timed before: as the last of a trial that did not succeed it is taken
+        for no complete one. Where the pass ended between two queries no times are told.
+        """
         passes = replace(self, measured_s=self.measured_s + warm.query_seconds)
         if warm.status is TrialStatus.SUCCEEDED:
             return passes
-        return replace(passes, timed={}, last=warm, probe_s=warm.probe_s)
+        stopped = _stopped(queries, warm)
+        timed = {**self.timed, **stopped} if stopped else {}
+        return replace(passes, timed=timed, last=warm, probe_s=self._mean_probe(warm))
 
     def with_timed(self, queries: Sequence[Query], timed: PassResult) -> Passes:
         """With a timed pass over queries, as far as it came."""
@@ -131,6 +139,12 @@ def _weighted(times: Mapping[Query, float]) -> float:
 def _seconds(queries: Sequence[Query], result: PassResult) -> dict[Query, float]:
     """Of the queries as far as the pass came."""
     return {q: one.seconds for q, one in zip(queries, result.outcomes, strict=False)}
+
+
+def _stopped(queries: Sequence[Query], warm: PassResult) -> dict[Query, float]:
+    """The query in which a pass that warms was stopped, and what it would take when timed."""
+    ended = [one for one in warm.outcomes if one.status is not TrialStatus.SUCCEEDED]
+    return {queries[len(warm.outcomes) - 1]: one.seconds / WARM_FACTOR for one in ended}
 
 
 def run_passes(
@@ -181,7 +195,7 @@ class _Session:
             chosen = self._to_warm(queries)
             rest = limits.least(query for query in queries if query not in chosen)
             warm = self._watched(warm_pass, chosen, limits, spent + rest, probes=len(queries))
-            passes = passes.warmed(warm)
+            passes = passes.warmed(chosen, warm)
             if passes.status is not TrialStatus.SUCCEEDED:
                 return passes
             limits = _learned(limits, warm)

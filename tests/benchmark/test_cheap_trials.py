@@ -209,6 +209,7 @@ def test_a_cap_stops_what_only_seemed_the_best(embedded, tpch_tiny, space):
     trial = watched.cheap(CheapTrials(reuse=True), changes, cap, earlier=[lucky])
     assert (trial.status, trial.value) == (TrialStatus.CAPPED, cap)
     assert trial.wall_s < 1.5, "it was stopped while its rest was warmed"
+    assert [one.query_id for one in trial.query_times] == ["sort", "sleep"]
 
 
 def test_what_the_running_server_has_read_is_not_warmed_again(watched, embedded):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmtune.benchmark.history import History
 from llmtune.benchmark.pace import steadied
 from llmtune.benchmark.passes import Passes
 from llmtune.benchmark.queries import QueryOutcome
@@ -45,7 +46,7 @@ def reusing(ran: Sequence[float], known: float) -> Passes:
     """A timed pass and the warm one before it, which took as long; one query was reused."""
     asked = queries("ran", len(ran))
     first = Passes(dict.fromkeys(queries("known", 1), known))
-    return first.warmed(result(asked, ran)).with_timed(asked, result(asked, ran))
+    return first.warmed(asked, result(asked, ran)).with_timed(asked, result(asked, ran))
 
 
 def weighted(asked: Sequence[Query], seconds: Sequence[float]) -> float:
@@ -103,12 +104,31 @@ def test_a_capped_trial_is_worth_its_cap_and_tells_times_as_far_as_it_came():
     assert (capped.value, len(capped.query_times)) == (4.5, 2)
 
 
-def test_a_pass_that_warms_ends_the_trial_without_times():
+def test_a_query_that_is_stopped_while_it_warms_comes_last_with_what_it_would_take_at_least():
     rest = queries("known", 1)
     stopped = result(rest, [3.0], TrialStatus.CAPPED, total=9.0, probe_s=0.004)
-    passes = reusing([1.0, 2.0], 0.1).without(rest).warmed(stopped)
-    assert (passes.status, passes.value, passes.query_times) == (TrialStatus.CAPPED, 9.0, ())
+    passes = reusing([1.0, 2.0], 0.1).without(rest).warmed(rest, stopped)
+    assert (passes.status, passes.value) == (TrialStatus.CAPPED, 9.0)
     assert (passes.measured_s, passes.probe_s) == (9.0, 0.004)
+    told = [(one.query_id, one.seconds) for one in passes.query_times]
+    assert told == [("ran0", 1.0), ("ran1", 2.0), ("known0", 1.5)]
+    trial = Trial(0, "test", Configuration({}), passes.status, passes.value, passes.query_times)
+    assert History([trial]).fastest() == {"ran0": 1.0, "ran1": 2.0}, "it is no complete time"
+
+
+def test_before_anything_is_timed_a_pass_that_warms_tells_what_was_reused_and_who_ended_it():
+    asked = queries("ran", 2)
+    first = Passes(dict.fromkeys(queries("known", 1), 0.1))
+    failed = first.warmed(asked, result(asked, [4.0], TrialStatus.FAILED))
+    told = [(one.query_id, one.seconds, one.reused) for one in failed.query_times]
+    assert told == [("known0", 0.1, True), ("ran0", 2.0, False)]
+
+
+def test_a_pass_that_warms_and_is_stopped_between_two_queries_tells_no_times():
+    asked = queries("ran", 2)
+    ended = QueryOutcome("ran0", 3.0, TrialStatus.SUCCEEDED)
+    passes = Passes().warmed(asked, PassResult(TrialStatus.CAPPED, 1.0, (ended,)))
+    assert (passes.status, passes.query_times) == (TrialStatus.CAPPED, ())
 
 
 def test_passes_share_a_pace_by_how_long_they_ran():
