@@ -61,8 +61,9 @@ def heaviest_planned(heaviest: Sequence[str], tables: Mapping[str, int]) -> Sequ
 class Plan(Optimizer):
     """Asks for what promises the best total, as what-if plans let it be foreseen.
 
-    What it asks follows from the seed, the tells and the open asks alone. `what_if` is
-    only called in `ask`, when no trial runs.
+    What it asks follows from the seed, the tells, the open asks, and the plans that the server
+    shows: autovacuum's ANALYZE may change these in the middle of a session, and then a replayed
+    journal goes on otherwise. `what_if` is only called in `ask`, when no trial runs.
     """
 
     name = "plan"
