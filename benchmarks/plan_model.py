@@ -39,6 +39,7 @@ from llmtune.tuning.record import Phase
 from llmtune.tuning.store import SessionStore
 from optimizers.plan import heaviest_planned
 from optimizers.plan_model import PlanModel
+from optimizers.query_rows import Row
 from workloads.options import WorkloadOptions
 
 Floats = NDArray[np.float64]
@@ -134,7 +135,7 @@ def scores(facts: Measured, session: int, count: int) -> Scores:
     default = facts.tables[np.flatnonzero(facts.configurations == DEFAULT)[0]]
     model = PlanModel(facts.shares, default, session)
     every = list(range(len(facts.shares)))
-    model.fit(list(facts.tables[learnt]), [(every, facts.logs[at]) for at in learnt])
+    model.fit(list(facts.tables[learnt]), [Row(every, facts.logs[at]) for at in learnt])
     expected = model.opinions(list(facts.tables[unseen])).mean(axis=0)
     return score(expected, facts.logs[unseen], facts.shares)
 

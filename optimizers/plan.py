@@ -24,6 +24,7 @@ from optimizers.plan_model import PlanModel
 from optimizers.plan_search import Found, PlanSearch, Screen
 from optimizers.projection import Projection, unchanged
 from optimizers.query_evidence import QueryEvidence
+from optimizers.query_rows import Row
 from optimizers.restart_saving import left_in_force
 from optimizers.space import Floats, UnitCube
 from optimizers.trees import Trees
@@ -167,7 +168,7 @@ class Plan(Optimizer):
         model = PlanModel(self._evidence.shares_of(queries), self._tables[baseline], seed)
         feared = np.full(len(queries), self._evidence.losses.max())
         rows = self._evidence.rows(queries)
-        rows += [(list(range(len(queries))), feared)] * len(self._open)
+        rows += [Row(list(range(len(queries))), feared)] * len(self._open)
         model.fit(self._features([*tried, *self._open]), rows)
         return model
 

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import ExtraTreeRegressor
 
+from optimizers.query_rows import Row
 from optimizers.space import Floats
+from optimizers.trees import LEAST_VARIANCE, mean_beyond
 
 TREES = 32
 """Of each forest."""
@@ -98,22 +100,22 @@ class PlanModel:
         self._believed = BELIEVED
         self._forests: list[_Forest] = []
 
-    def fit(self, tables: Sequence[Floats], rows: Sequence[tuple[list[int], Floats]]) -> None:
+    def fit(self, tables: Sequence[Floats], rows: Sequence[Row]) -> None:
         """Learn from trials.
 
         Args:
             tables: for each trial its features, shape (queries, d).
-            rows: for each trial the queries that it tells about, and their log ratios.
+            rows: for each trial what it tells of the queries.
         """
         recent = list(zip(tables, rows, strict=True))[-MOST_TRIALS:]
         self._believed = self._slope(recent)
-        known: list[list[tuple[Floats, float]]] = [[] for _ in self._shares]
-        for table, (places, logs) in recent:
-            surprises = logs - self._believed * self._rises(table[places], places)
-            for place, surprise in zip(places, surprises, strict=True):
-                known[place].append((table[place], float(surprise)))
+        known: list[list[_Known]] = [[] for _ in self._shares]
+        for table, row in recent:
+            surprises = row.logs - self._believed * self._rises(table[row.places], row.places)
+            for place, surprise in zip(row.places, surprises, strict=True):
+                known[place].append(_Known(table[place], float(surprise), place == row.stopped))
         self._forests = [
-            _Forest(each, self._seed + TREES * place) for place, each in enumerate(known)
+            _grown(each, self._seed + TREES * place) for place, each in enumerate(known)
         ]
 
     def predict(self, tables: Sequence[Floats]) -> Outlook:
@@ -135,18 +137,52 @@ class PlanModel:
         surprises = [self._forests[at](table[:, row]) for row, at in enumerate(chosen)]
         return np.stack(surprises, axis=2) + self._believed * self._rises(table, chosen)
 
-    def _slope(self, recent: Sequence[tuple[Floats, tuple[list[int], Floats]]]) -> float:
-        """The part of a change in effort that times follow: ridge regression towards BELIEVED."""
+    def _slope(self, recent: Sequence[tuple[Floats, Row]]) -> float:
+        """The part of a change in effort that times follow: ridge regression towards BELIEVED.
+
+        Of a query that was stopped the bound counts.
+        """
         along, squares = CONVICTION * BELIEVED, CONVICTION
-        for table, (places, logs) in recent:
-            rises, shares = self._rises(table[places], places), self._shares[places]
-            along += float(shares @ (rises * logs))
+        for table, row in recent:
+            rises, shares = self._rises(table[row.places], row.places), self._shares[row.places]
+            along += float(shares @ (rises * row.logs))
             squares += float(shares @ rises**2)
         return max(0.0, along / squares)
 
     def _rises(self, tables: NDArray[np.floating[Any]], places: Sequence[int]) -> Floats:
         """Log efforts of these queries over the baseline's, tables shaped (..., places, d)."""
         return np.asarray(tables[..., 0] - self._baseline[places, 0], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """By how much a trial's query differed from what its plan's effort lets expect.
+
+    Attributes:
+        surprise: in log units.
+        stopped: it is a bound: nobody knows how long the query would have taken.
+    """
+
+    point: Floats
+    surprise: float
+    stopped: bool
+
+
+def _grown(known: Sequence[_Known], seed: int) -> _Forest:
+    """A forest that takes a stopped query for what those that ended let expect beyond its bound.
+
+    Another round would change nothing: such trees are sure of what they were grown on.
+    """
+    ended = [(one.point, one.surprise) for one in known if not one.stopped]
+    forest, stopped = _Forest(ended, seed), [one for one in known if one.stopped]
+    if not stopped:
+        return forest
+    opinions = forest(np.array([one.point for one in stopped], dtype=np.float32))
+    bounds = np.array([one.surprise for one in stopped])
+    deviation = np.maximum(opinions.std(axis=0), np.sqrt(LEAST_VARIANCE))
+    beyond = mean_beyond(bounds, opinions.mean(axis=0), deviation)
+    guessed = [(one.point, float(log)) for one, log in zip(stopped, beyond, strict=True)]
+    return _Forest([*ended, *guessed], seed)
 
 
 class _Forest:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log
+from math import exp
 
 import numpy as np
 
 from llmtune.knobs.configuration import Configuration
-from llmtune.trial import Trial
+from llmtune.trial import Trial, TrialStatus
 from optimizers.evidence import Evidence
+from optimizers.query_rows import Row, Scale
 from optimizers.space import Floats
 from optimizers.surrogate import FLOOR
 from workloads.objective import Objective
@@ -74,11 +75,7 @@ class QueryEvidence:
     @property
     def losses(self) -> Floats:
         """Each trial's loss over the baseline's, shape (trials,): see `Evidence.losses`."""
-        losses = self._evidence.losses
-        measured = np.array(self._evidence.measured, dtype=bool)
-        baseline = np.array([t.configuration == self._baseline for t in self._trials])
-        chosen = losses[measured & baseline] if (measured & baseline).any() else losses[measured]
-        return losses - (np.median(chosen) if chosen.size else 0.0)
+        return self._evidence.losses - self._baseline_loss
 
     @property
     def first_timed(self) -> Trial | None:
@@ -101,40 +98,55 @@ class QueryEvidence:
         shares = self.shares[[self._ids.index(query_id) for query_id in queries]]
         return np.asarray(shares / shares.sum(), dtype=np.float64)
 
-    def rows(self, queries: Sequence[str]) -> list[tuple[list[int], Floats]]:
-        """For each trial which of `queries`, by their place, it tells about, and their values."""
-        reference, shares, losses = self.reference, self.shares, self.losses
+    def rows(self, queries: Sequence[str]) -> list[Row]:
+        """What each trial tells of `queries`, by their places among these."""
         places = {self._ids.index(query_id): place for place, query_id in enumerate(queries)}
-        rows = []
-        for trial, loss in zip(self._trials, losses, strict=True):
-            told, values = self._rows(trial, float(loss), reference, shares)
-            kept = [at for at, place in enumerate(told) if place in places]
-            rows.append(([places[told[at]] for at in kept], values[kept]))
-        return rows
+        scale, bounds = self._scale, self._evidence.bounds - self._baseline_loss
+        told = zip(self._trials, self.losses, bounds, strict=True)
+        rows = (self._row(one, float(loss), float(bound), scale) for one, loss, bound in told)
+        return [row.among(places) for row in rows]
 
-    def _rows(
-        self, trial: Trial, loss: float, reference: Floats, shares: Floats
-    ) -> tuple[list[int], Floats]:
-        """A trial that ended early tells the times of what it finished, and who ended it.
+    def _row(self, trial: Trial, loss: float, bound: float, scale: Scale) -> Row:
+        """What a trial tells of all queries.
 
-        All that its loss lies above those times is the doing of the query under way.
         Without any times every query takes an equal part in the loss. Reused times tell
         nothing that earlier trials did not.
         """
         times = self._times(trial)
         if not times:
-            return list(range(len(self._ids))), np.full(len(self._ids), loss)
-        places = list(times)
-        values = np.log([max(times[place], FLOOR) / reference[place] for place in places])
+            return Row(list(range(len(self._ids))), np.full(len(self._ids), loss))
+        amounts, reused = self._amounts(trial, bound, scale), self._reused(trial)
+        told = [place for place in times if place not in reused]
+        stopped = list(times)[-1] if trial.status is TrialStatus.CAPPED else None
+        return Row(told, np.log(amounts[told] / scale.shares[told]), stopped)
+
+    def _amounts(self, trial: Trial, loss: float, scale: Scale) -> Floats:
+        """What each query took of the baseline's total, shape (queries,).
+
+        A trial that ended early tells the times of what it finished, and who ended it: all
+        that its loss lies above those times is the doing of the query under way. Queries that
+        it did not come to count as they do for the cap: as fast as they ever were.
+        """
+        times = self._times(trial)
+        amounts = scale.amounts(times)
         if not trial.succeeded:
-            finished, culprit = places[:-1], places[-1]
-            spent = float(shares[finished] @ np.exp(values[:-1]))
-            waiting = 1.0 - float(shares[places].sum())
-            left = (exp(loss) - spent - waiting) / shares[culprit]
-            values[-1] = max(values[-1], log(left) if left > 0 else values[-1])
-        reused = self._reused(trial)
-        told = [at for at, place in enumerate(places) if place not in reused]
-        return [places[at] for at in told], values[told]
+            amounts[list(times)[-1]] += max(0.0, exp(loss) - float(amounts.sum()))
+        return amounts
+
+    @property
+    def _baseline_loss(self) -> float:
+        """The baseline's median; that of all that was measured where it was not."""
+        losses = self._evidence.losses
+        measured = np.array(self._evidence.measured, dtype=bool)
+        baseline = np.array([t.configuration == self._baseline for t in self._trials], dtype=bool)
+        chosen = losses[measured & baseline] if (measured & baseline).any() else losses[measured]
+        return float(np.median(chosen)) if chosen.size else 0.0
+
+    @property
+    def _scale(self) -> Scale:
+        reference, shares = self.reference, self.shares
+        fastest = np.array([min(times, default=0.0) for times in self._complete(self._trials)])
+        return Scale(reference, shares, shares * np.maximum(fastest, FLOOR) / reference)
 
     def _times(self, trial: Trial) -> dict[int, float]:
         """Seconds by the query's place, in the order in which they ran."""
@@ -148,10 +160,15 @@ class QueryEvidence:
 
     def _medians(self, trials: Sequence[Trial]) -> Floats:
         """Median seconds of each query where it finished, NaN where it never did."""
+        seen = self._complete(trials)
+        return np.array([float(np.median(one)) if one else np.nan for one in seen])
+
+    def _complete(self, trials: Sequence[Trial]) -> list[list[float]]:
+        """Seconds of each query's runs that were measured and came to their end."""
         seen: list[list[float]] = [[] for _ in self._ids]
         for trial in trials:
             times, reused = list(self._times(trial).items()), self._reused(trial)
             for place, seconds in times if trial.succeeded else times[:-1]:
                 if place not in reused:
                     seen[place].append(seconds)
-        return np.array([float(np.median(one)) if one else np.nan for one in seen])
+        return seen

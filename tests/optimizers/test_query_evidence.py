@@ -29,9 +29,9 @@ BASE = trial(DEFAULT, TrialStatus.SUCCEEDED, 7.0, a=1.0, b=2.0, c=4.0)
 
 def test_a_measured_query_is_the_log_of_its_time_over_the_default():
     gathered = evidence(BASE, trial(OTHER, TrialStatus.SUCCEEDED, 8.0, a=2.0, b=2.0, c=4.0))
-    places, values = gathered.rows("abc")[1]
-    assert places == [0, 1, 2]
-    assert values == pytest.approx([np.log(2), 0, 0])
+    row = gathered.rows("abc")[1]
+    assert row.places == [0, 1, 2]
+    assert row.logs == pytest.approx([np.log(2), 0, 0])
 
 
 def test_shares_count_the_weights():
@@ -42,24 +42,41 @@ def test_shares_count_the_weights():
 
 def test_a_capped_trial_tells_what_finished_and_blames_the_query_under_way():
     gathered = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0, a=1.0, b=9.0))
-    places, values = gathered.rows("abc")[1]
-    assert places == [0, 1], "the last one never ran"
-    assert values == pytest.approx([0.0, np.log(9 / 2)]), "all of the bound but a and c"
+    row = gathered.rows("abc")[1]
+    assert row.places == [0, 1], "the last one never ran"
+    assert row.logs == pytest.approx([0.0, np.log(9 / 2)]), "all of the bound but a and c"
+
+
+def test_the_query_under_way_is_blamed_beside_the_fastest_that_those_behind_it_ever_were():
+    fast = trial(OTHER, TrialStatus.SUCCEEDED, 4.0, a=1.0, b=2.0, c=1.0)
+    row = evidence(BASE, fast, trial(OTHER, TrialStatus.CAPPED, 6.0, a=1.0, b=4.0)).rows("abc")[2]
+    assert row.logs == pytest.approx([0.0, np.log(4 / 2)]), "as where the cap stopped it"
+    warming = trial(OTHER, TrialStatus.CAPPED, 6.0, a=1.0, b=0.5)
+    assert evidence(BASE, fast, warming).rows("abc")[2].logs == pytest.approx(row.logs)
+
+
+def test_only_the_query_that_the_cap_stopped_has_a_bound():
+    capped = trial(OTHER, TrialStatus.CAPPED, 14.0, a=1.0, b=9.0)
+    failed = trial(OTHER, TrialStatus.FAILED, None, a=1.0, b=9.0)
+    gathered = evidence(BASE, capped, failed, trial(OTHER, TrialStatus.CAPPED, 14.0))
+    assert [row.stopped for row in gathered.rows("abc")] == [None, 1, None, None]
+    assert [row.stopped for row in gathered.rows("bc")] == [None, 0, None, None]
+    assert [row.stopped for row in gathered.rows("ac")] == [None] * 4
 
 
 def test_a_failed_query_is_to_blame_for_the_worst_loss_known():
     slow = trial(OTHER, TrialStatus.SUCCEEDED, 28.0, a=4.0, b=8.0, c=16.0)
     failed = trial(OTHER, TrialStatus.FAILED, None, a=1.0, b=0.01)
-    places, values = evidence(BASE, slow, failed).rows("abc")[2]
-    assert places == [0, 1]
-    assert values == pytest.approx([0.0, np.log((28 - 1 - 4) / 2)])
+    row = evidence(BASE, slow, failed).rows("abc")[2]
+    assert row.places == [0, 1]
+    assert row.logs == pytest.approx([0.0, np.log((28 - 1 - 4) / 2)])
 
 
 def test_a_trial_without_times_speaks_of_all_queries_alike():
     gathered = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0))
-    places, values = gathered.rows("abc")[1]
-    assert places == [0, 1, 2]
-    assert values == pytest.approx([np.log(2)] * 3)
+    row = gathered.rows("abc")[1]
+    assert row.places == [0, 1, 2]
+    assert row.logs == pytest.approx([np.log(2)] * 3)
 
 
 def test_a_query_that_never_finished_counts_as_an_ordinary_one():
@@ -70,9 +87,9 @@ def test_a_query_that_never_finished_counts_as_an_ordinary_one():
 def test_a_reused_time_is_no_evidence_but_counts_towards_the_bound():
     times = (QueryTime("a", 1.0, reused=True), QueryTime("b", 9.0))
     reusing = Trial(1, "t", OTHER, TrialStatus.CAPPED, 14.0, times)
-    places, values = evidence(BASE, reusing).rows("abc")[1]
-    assert places == [1]
-    assert values == pytest.approx([np.log(9 / 2)])
+    row = evidence(BASE, reusing).rows("abc")[1]
+    assert row.places == [1]
+    assert row.logs == pytest.approx([np.log(9 / 2)])
     whole = evidence(Trial(0, "t", DEFAULT, TrialStatus.SUCCEEDED, 10.0, times), BASE)
     assert whole.reference == pytest.approx([1.0, 5.5, 4.0])
 
@@ -82,9 +99,9 @@ def test_the_heaviest_queries_of_the_first_success_stand_for_the_total():
     gathered = evidence(BASE, slow)
     assert gathered.heaviest_first == ["c", "b", "a"]
     assert gathered.shares_of(["b", "c"]) == pytest.approx([1 / 3, 2 / 3])
-    places, values = gathered.rows(["b", "c"])[1]
-    assert places == [0, 1]
-    assert values == pytest.approx([np.log(1 / 2), np.log(7 / 4)])
+    row = gathered.rows(["b", "c"])[1]
+    assert row.places == [0, 1]
+    assert row.logs == pytest.approx([np.log(1 / 2), np.log(7 / 4)])
 
 
 def test_what_tells_no_times_is_not_the_first_of_the_queries():
