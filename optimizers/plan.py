@@ -20,8 +20,9 @@ from optimizers.base import Optimizer
 from optimizers.candidates import Candidates
 from optimizers.open_asks import OpenAsks
 from optimizers.plan_grafts import Grafts
-from optimizers.plan_model import PlanModel
-from optimizers.plan_search import Found, PlanSearch, Screen
+from optimizers.plan_model import Outlook, PlanModel
+from optimizers.plan_rest import RestModel
+from optimizers.plan_search import Found, Judge, PlanSearch, Screen
 from optimizers.projection import Projection, unchanged
 from optimizers.query_evidence import QueryEvidence
 from optimizers.query_rows import Row
@@ -114,11 +115,12 @@ class Plan(Optimizer):
         seen = {*self._open, *(trial.configuration for trial in trials)}
         if self._evidence.first_timed is None:
             return self._candidates.fresh(rng, seen)
-        model = self._fitted(int(rng.integers(2**31)))
+        seed = int(rng.integers(2**31))
+        model = self._fitted(seed)
         search = PlanSearch(
             self._candidates,
             self._screen(),
-            lambda ones: model.predict(self._features(ones)),
+            self._judge(model, seed),
             self._grafts(model),
             tables=sum(self._what_if.tables[one] for one in self._queries),
         )
@@ -132,7 +134,7 @@ class Plan(Optimizer):
 
     @property
     def _queries(self) -> list[str]:
-        """The ids of those whose plans are looked at; the others are taken to change alike."""
+        """The ids of those whose plans are looked at."""
         heaviest = self._evidence.heaviest_first
         chosen = set(heaviest_planned(heaviest, self._what_if.tables))
         return [one for one in self._what_if.weights if one in chosen]
@@ -172,6 +174,15 @@ class Plan(Optimizer):
         model.fit(self._features([*tried, *self._open]), rows)
         return model
 
+    def _judge(self, model: PlanModel, seed: int) -> Judge:
+        """Judges by the plans of some queries, and the others by the knobs' positions."""
+        rest = RestModel(self._evidence.rest(self._queries), self._evidence.points, seed)
+
+        def judge(ones: Sequence[Configuration]) -> Outlook:
+            return rest.beside(model.predict(self._features(ones)), self._points(ones))
+
+        return judge
+
     def _grafts(self, model: PlanModel) -> Grafts:
         """What the draws and the trials have for single queries."""
         tried = (trial.configuration for trial in self._evidence.trials)
@@ -190,10 +201,14 @@ class Plan(Optimizer):
         trees = Trees(self._evidence.points, self._evidence.losses, self.seed)
 
         def screen(ones: Sequence[Configuration]) -> Floats:
-            mean, variance = trees.predict(np.array([self.cube.vector(one) for one in ones]))
+            mean, variance = trees.predict(self._points(ones))
             return mean - np.sqrt(variance)
 
         return screen
+
+    def _points(self, configurations: Sequence[Configuration]) -> Floats:
+        """Where they are, shape (n, knobs)."""
+        return np.array([self.cube.vector(one) for one in configurations])
 
     def _features(self, configurations: Sequence[Configuration]) -> list[Floats]:
         """What the model sees of each configuration, shape (queries, d)."""

@@ -44,22 +44,21 @@ class Outlook:
 
     Attributes:
         mean: shape (n,).
-        times: shape (n, queries), each query's share of the baseline's total, better than
-            its mean where less is known.
+        hoped: shape (n,), better than the mean where less is known; what to search by.
+        times: shape (n, queries), each planned query's share of their total under the baseline,
+            as far as it may be hoped for.
     """
 
     mean: Floats
+    hoped: Floats
     times: Floats
-
-    @property
-    def hoped(self) -> Floats:
-        """The log of what the times come to, shape (n,); what to search by."""
-        return np.asarray(np.log(self.times.sum(axis=1)))
 
     def joined(self, other: Outlook) -> Outlook:
         """The two, one behind the other."""
         return Outlook(
-            np.concatenate([self.mean, other.mean]), np.concatenate([self.times, other.times])
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.hoped, other.hoped]),
+            np.concatenate([self.times, other.times]),
         )
 
 
@@ -76,7 +75,8 @@ def outlook(logs: Floats, shares: Floats) -> Outlook:
         shares: shape (queries,): of the baseline's total.
     """
     mean, spread = logs.mean(axis=0), logs.std(axis=0)
-    return Outlook(np.log(np.exp(mean) @ shares), np.exp(mean - HOPE * spread) * shares)
+    times = np.exp(mean - HOPE * spread) * shares
+    return Outlook(np.log(np.exp(mean) @ shares), np.log(times.sum(axis=1)), times)
 
 
 class PlanModel:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp
+from math import exp, log, nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial, TrialStatus
 from optimizers.evidence import Evidence
-from optimizers.query_rows import Row, Scale
+from optimizers.query_rows import Rest, Row, Scale
 from optimizers.space import Floats
 from optimizers.surrogate import FLOOR
 from workloads.objective import Objective
@@ -106,6 +107,21 @@ class QueryEvidence:
         rows = (self._row(one, float(loss), float(bound), scale) for one, loss, bound in told)
         return [row.among(places) for row in rows]
 
+    def rest(self, queries: Sequence[str]) -> Rest:
+        """What the trials tell of the other queries, those that are not among `queries`.
+
+        One that was stopped in one of `queries` does not tell: it was stopped for that one's
+        sake, and did not come to all of the others.
+        """
+        others = np.array([one not in queries for one in self._ids])
+        scale, losses = self._scale, self.losses
+        share = float(scale.shares[others].sum())
+        if not share:
+            return Rest(0.0, np.full(len(self), nan))
+        told = zip(self._trials, losses, strict=True)
+        logs = [self._rest(trial, float(loss), others, scale) for trial, loss in told]
+        return Rest(share, np.array(logs))
+
     def _row(self, trial: Trial, loss: float, bound: float, scale: Scale) -> Row:
         """What a trial tells of all queries.
 
@@ -119,6 +135,16 @@ class QueryEvidence:
         told = [place for place in times if place not in reused]
         stopped = list(times)[-1] if trial.status is TrialStatus.CAPPED else None
         return Row(told, np.log(amounts[told] / scale.shares[told]), stopped)
+
+    def _rest(self, trial: Trial, loss: float, others: NDArray[np.bool_], scale: Scale) -> float:
+        """The log of the others' time over the baseline's, NaN where the trial does not tell."""
+        times = list(self._times(trial))
+        if not times:
+            return loss
+        if not trial.succeeded and not others[times[-1]]:
+            return nan
+        amounts = self._amounts(trial, loss, scale)
+        return log(float(amounts[others].sum()) / float(scale.shares[others].sum()))
 
     def _amounts(self, trial: Trial, loss: float, scale: Scale) -> Floats:
         """What each query took of the baseline's total, shape (queries,).

@@ -1,4 +1,4 @@
-"""Rows: what one trial tells of single queries."""
+"""Rows: what one trial tells of single queries, and of all the others together."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ class Row:
         kept = [at for at, place in enumerate(self.places) if place in places]
         stopped = None if self.stopped is None else places.get(self.stopped)
         return Row([places[self.places[at]] for at in kept], self.logs[kept], stopped)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What trials tell of all queries but some, together.
+
+    Attributes:
+        share: of the baseline's total that these queries take.
+        logs: of each trial the log of their time over the baseline's, shape (trials,); NaN
+            where it does not tell.
+    """
+
+    share: float
+    logs: Floats
 
 
 @dataclass(frozen=True, slots=True)

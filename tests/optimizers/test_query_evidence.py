@@ -118,3 +118,43 @@ def test_what_tells_no_times_is_not_the_first_of_the_queries():
 
 def test_before_a_success_any_queries_are_as_heavy():
     assert evidence().heaviest_first == ["a", "b", "c"]
+
+
+def test_the_rest_is_what_the_others_took_together():
+    reused = (QueryTime("c", 1.0, reused=True), QueryTime("a", 9.0), QueryTime("b", 4.0))
+    reusing = Trial(1, "t", OTHER, TrialStatus.SUCCEEDED, 14.0, reused)
+    rest = evidence(BASE, reusing).rest(["a"])
+    assert rest.share == pytest.approx(6 / 7)
+    assert rest.logs == pytest.approx([0.0, np.log(5 / 6)])
+    weighted = evidence(BASE, reusing, weights={"a": 1.0, "b": 3.0, "c": 1.0}).rest(["a"])
+    assert weighted.logs == pytest.approx([0.0, np.log((3 * 4 + 1) / (3 * 2 + 4))])
+
+
+def test_a_trial_that_one_of_the_others_stopped_tells_of_the_rest_alone():
+    gathered = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0, c=5.0))
+    assert gathered.rows(["a", "b"])[1].places == []
+    rest = gathered.rest(["a", "b"])
+    assert rest.share == pytest.approx(4 / 7)
+    assert rest.logs == pytest.approx([0.0, np.log((14 - 1 - 2) / 4)]), "all but a and b"
+
+
+def test_the_rest_took_what_was_seen_and_what_waited_at_its_fastest_if_that_is_more():
+    fast = trial(OTHER, TrialStatus.SUCCEEDED, 4.5, a=1.0, b=0.5, c=3.0)
+    seen = trial(OTHER, TrialStatus.CAPPED, 7.0, c=9.0)
+    assert evidence(BASE, fast, seen).rest(["a"]).logs[2] == pytest.approx(np.log(9.5 / 6))
+
+
+def test_a_trial_that_a_planned_query_stopped_does_not_tell_of_the_rest():
+    told = trial(OTHER, TrialStatus.CAPPED, 14.0, c=4.0, a=9.0)
+    assert np.isnan(evidence(BASE, told).rest(["a", "b"]).logs).tolist() == [False, True]
+
+
+def test_without_times_the_rest_takes_its_part_in_the_loss():
+    rest = evidence(BASE, trial(OTHER, TrialStatus.CAPPED, 14.0)).rest(["a", "b"])
+    assert rest.logs == pytest.approx([0.0, np.log(2)])
+
+
+def test_where_all_are_planned_there_is_no_rest():
+    rest = evidence(BASE).rest(["a", "b", "c"])
+    assert rest.share == 0.0
+    assert np.isnan(rest.logs).all()
