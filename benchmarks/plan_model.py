@@ -8,11 +8,12 @@ first of them of each session the model learns; the other sessions' configuratio
 among these it ranks, or the later ones' where there is one session only, each of them once and
 the default never.
 Comparisons with `--spare warm,bounds,order` serve: a trial with reused times is left out.
-Printed, as means over the sessions: the share of the variance of the queries' log times that
-is foretold, the rank correlation of the totals, and where the five that look best really
-stand (0 is the best place, 0.5 is no better than chance). Without any trial the plans' effort
-alone decides. There is a row for so many trials where each session has as many. All is about
-the heaviest queries, as far as `plan` looks at them.
+Printed, as means over the sessions: the share of the variance of the planned queries' log times
+that is foretold, the rank correlation of the totals of all queries, and where the five that look
+best really stand by these (0 is the best place, 0.5 is no better than chance). Planned are the
+heaviest queries, as far as `plan` looks at them; what share of the total they have is printed
+too. The others' part is foretold as `plan` does, from the knobs alone. Without any trial the
+plans' effort alone decides. There is a row for so many trials where each session has as many.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,7 +40,9 @@ from llmtune.tuning.record import Phase
 from llmtune.tuning.store import SessionStore
 from optimizers.plan import heaviest_planned
 from optimizers.plan_model import PlanModel
-from optimizers.query_rows import Row
+from optimizers.plan_rest import RestModel
+from optimizers.query_rows import Rest, Row
+from optimizers.space import UnitCube
 from workloads.options import WorkloadOptions
 
 Floats = NDArray[np.float64]
@@ -55,19 +58,32 @@ class Measured:
     """The complete search trials of a comparison.
 
     Attributes:
-        tables: of each its features, shape (trials, queries, d).
-        logs: of each its queries' log times over the default's, shape (trials, queries).
-        shares: each query's share of the default's total, shape (queries,).
+        tables: of each its features, shape (trials, planned queries, d).
+        points: where each was, shape (trials, knobs).
+        logs: of each its planned queries' log times over the default's, shape
+            (trials, planned queries).
+        rest: what each tells of the other queries together.
+        shares: each planned query's share of their total under the default, shape
+            (planned queries,).
         configurations: of each the number of its configuration, shape (trials,); that of the
             default is 0.
         sessions: of each the number of its session, shape (trials,).
     """
 
     tables: Floats
+    points: Floats
     logs: Floats
+    rest: Rest
     shares: Floats
     configurations: NDArray[np.int_]
     sessions: NDArray[np.int_]
+
+    @property
+    def totals(self) -> Floats:
+        """Of each the total of all queries over the default's, shape (trials,)."""
+        planned = np.exp(self.logs) @ self.shares
+        others = np.exp(self.rest.logs) if self.rest.share else 0.0
+        return np.asarray((1 - self.rest.share) * planned + self.rest.share * others)
 
     def split(self, session: int, count: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
         """The first trials of a session, and those by which to judge what they teach."""
@@ -124,9 +140,28 @@ def measured(
         amounts = reference * weights
         queries = looked_at(plans.tables, dict(zip(ids, amounts.tolist(), strict=True)))
         tables = np.array(plans.features([trial.configuration for trial in trials], queries))
-    heavy = [ids.index(query) for query in queries]
-    logs, shares = np.log(seconds / reference)[:, heavy], amounts[heavy] / amounts[heavy].sum()
-    return Measured(tables, logs, shares, configurations, sessions)
+        cube = UnitCube(bench.space)
+        points = np.array([cube.vector(trial.configuration) for trial in trials])
+    planned = np.isin(ids, queries)
+    logs = np.log(seconds / reference)[:, planned]
+    shares = amounts[planned] / amounts[planned].sum()
+    rest = rest_of(seconds * weights, amounts, planned)
+    return Measured(tables, points, logs, rest, shares, configurations, sessions)
+
+
+def rest_of(spent: Floats, amounts: Floats, planned: NDArray[np.bool_]) -> Rest:
+    """What trials tell of the queries that are not planned.
+
+    Args:
+        spent: weighted seconds of each trial's queries, shape (trials, queries).
+        amounts: the same under the default, shape (queries,).
+        planned: shape (queries,).
+    """
+    if planned.all():
+        return Rest(0.0, np.full(len(spent), np.nan))
+    under_default = float(amounts[~planned].sum())
+    logs = np.log(spent[:, ~planned].sum(axis=1) / under_default)
+    return Rest(under_default / float(amounts.sum()), logs)
 
 
 def scores(facts: Measured, session: int, count: int) -> Scores:
@@ -136,16 +171,20 @@ def scores(facts: Measured, session: int, count: int) -> Scores:
     model = PlanModel(facts.shares, default, session)
     every = list(range(len(facts.shares)))
     model.fit(list(facts.tables[learnt]), [Row(every, facts.logs[at]) for at in learnt])
-    expected = model.opinions(list(facts.tables[unseen])).mean(axis=0)
-    return score(expected, facts.logs[unseen], facts.shares)
-
-
-def score(expected: Floats, real: Floats, shares: Floats) -> Scores:
+    told = replace(facts.rest, logs=facts.rest.logs[learnt])
+    rest = RestModel(told, facts.points[learnt], session)
+    tables, real = list(facts.tables[unseen]), facts.logs[unseen]
+    expected = model.opinions(tables).mean(axis=0)
+    looks = rest.beside(model.predict(tables), facts.points[unseen]).mean
     foretold = 1 - ((expected - real) ** 2).sum() / (real**2).sum()
-    looks, is_so = np.exp(expected) @ shares, np.exp(real) @ shares
+    return float(foretold), *ranks(looks, facts.totals[unseen])
+
+
+def ranks(looks: Floats, is_so: Floats) -> tuple[float, float]:
+    """The rank correlation of two orders, and where the first by the one stand in the other."""
     places = np.argsort(np.argsort(is_so)) / len(is_so)
     best = float(places[np.argsort(looks)[:LOOKS_BEST]].mean())
-    return float(foretold), float(spearmanr(looks, is_so).statistic), best
+    return float(spearmanr(looks, is_so).statistic), best
 
 
 def table(facts: Measured) -> Iterable[str]:
@@ -170,7 +209,8 @@ def main() -> None:
     request = WorkloadRequest(arguments.workload, WorkloadOptions(scale=arguments.scale))
     facts = measured(stored(arguments.folder), target, request)
     count = len(np.unique(facts.sessions))
-    print(f"{len(facts.logs)} complete search trials of {count} sessions\n")
+    print(f"{len(facts.logs)} complete search trials of {count} sessions; planned queries have")
+    print(f"{1 - facts.rest.share:.2f} of the default's total\n")
     print("\n".join(table(facts)))
 
 

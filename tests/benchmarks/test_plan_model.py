@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from benchmarks.plan_model import LOOKS_BEST, Measured, looked_at, numbered, stored, table
+from benchmarks.plan_model import (
+    LOOKS_BEST,
+    Measured,
+    looked_at,
+    numbered,
+    rest_of,
+    scores,
+    stored,
+    table,
+)
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import QueryTime, Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase
 from llmtune.tuning.store import SessionStore
 from optimizers.plan import PLANNED_TABLES
+from optimizers.plan_model import BELIEVED
+from optimizers.query_rows import Rest
 from tests.benchmarks.conftest import cold_record
 
 
@@ -23,11 +36,19 @@ def trial(number: int, size: int, *, reused: bool = False) -> Trial:
 
 
 def facts(*sessions: list[int]) -> Measured:
-    """Sessions of trials with these configurations' numbers, one query, anything measured."""
+    """Sessions of trials with these configurations' numbers: one planned query, and others."""
     configurations = np.array([one for session in sessions for one in session])
     numbers = np.repeat(np.arange(len(sessions)), [len(session) for session in sessions])
     tables = np.random.default_rng(0).uniform(size=(len(configurations), 1, 2))
-    return Measured(tables, tables[:, :, 1], np.ones(1), configurations, numbers)
+    return Measured(
+        tables,
+        points=tables[:, 0],
+        logs=tables[:, :, 1],
+        rest=Rest(0.25, tables[:, 0, 0]),
+        shares=np.ones(1),
+        configurations=configurations,
+        sessions=numbers,
+    )
 
 
 def test_final_runs_and_reused_times_are_left_out(tmp_path: Path) -> None:
@@ -66,3 +87,39 @@ def test_the_queries_are_those_that_plan_looks_at() -> None:
     tables = {"light": 1, "heavy": PLANNED_TABLES - 9, "middle": 9}
     assert looked_at(tables, amounts) == ["heavy", "middle"]
     assert looked_at({**tables, "heavy": PLANNED_TABLES + 1}, amounts) == ["heavy"]
+
+
+def foretold(rest: Rest) -> Measured:
+    """A session in which the planned query's time follows its plan's effort, as believed."""
+    made = facts(list(range(3 * LOOKS_BEST)))
+    rises = np.linspace(0.0, 1.0, len(made.sessions))
+    tables = np.stack([rises / BELIEVED, rises], axis=1)[:, None]
+    return replace(made, tables=tables, points=rises[:, None], logs=rises[:, None], rest=rest)
+
+
+def test_totals_are_of_all_queries() -> None:
+    """What the planned query loses the others gain, and they have nine times its share."""
+    rises = np.linspace(0.0, 1.0, 3 * LOOKS_BEST)
+    planned = foretold(Rest(0.0, np.full(len(rises), np.nan)))
+    assert scores(planned, 0, 0) == pytest.approx((1.0, 1.0, 2 / (len(rises) - 1)))
+    whole = foretold(Rest(0.9, -rises))
+    variance, rank, place = scores(whole, 0, 0)
+    assert variance == pytest.approx(1.0)
+    assert rank == pytest.approx(-1.0)
+    assert place > 0.7, "what looks best is worst"
+
+
+def test_the_others_are_foretold_from_the_knobs() -> None:
+    rises = np.linspace(0.0, 1.0, 3 * LOOKS_BEST)
+    whole = foretold(Rest(0.9, -rises))
+    others = replace(whole, sessions=np.arange(len(rises)) % 2)
+    _, rank, _ = scores(others, 0, 8)
+    assert rank > 0.5
+
+
+def test_the_rest_is_what_is_not_planned() -> None:
+    spent = np.array([[1.0, 3.0, 5.0], [2.0, 2.0, 2.0]])
+    rest = rest_of(spent, spent[0], np.array([True, False, False]))
+    assert rest.share == pytest.approx(8 / 9)
+    assert rest.logs == pytest.approx([0.0, np.log(0.5)])
+    assert rest_of(spent, spent[0], np.ones(3, dtype=bool)).share == 0.0
