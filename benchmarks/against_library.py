@@ -1,9 +1,9 @@
 """Every backend against its own library, used directly as its documentation shows.
 
 The library is given the knobs' axes from 0 to 1 and the categories, the default first,
-values as they are, and its own start and settings. A failed trial is told in the library's
-own way where it has one, else as the worst value so far; a capped one as its bound. The
-problems, and what counts, are those of `against_random.py`:
+values as they are, and its own start and settings. What it asks is shrunk to the memory. A
+failed trial is told in the library's own way where it has one, else as the worst value so
+far; a capped one as its bound. The problems, and what counts, are `against_random.py`'s:
 
     python benchmarks/against_library.py --out out/optimizers --seeds 10
     python benchmarks/against_library.py --out out/optimizers --library tpe --library gp
@@ -15,7 +15,7 @@ import argparse
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -25,6 +25,8 @@ from typing import Any, Protocol
 
 from against_random import CAP_FACTOR, PROBLEMS, Done, problem, read, session
 
+from optimizers.base import is_better
+from optimizers.projection import memory_projection
 from optimizers.space import UnitCube
 
 OURS = ("recorded TPC-H", "12 of 40 knobs matter")
@@ -167,21 +169,27 @@ def libraries(cube: UnitCube, seed: int, first: Point, trials: int) -> dict[str,
 def direct(name: str, library: str, seed: int, trials: int) -> Done:
     """One session of a library by itself; see `against_random.session`."""
     evaluator, expected = problem(name, seed)
-    space, cube = evaluator.space, UnitCube(evaluator.space)
-    default = space.default()
-    loop: Direct = libraries(cube, seed, cube.mixed(cube.vector(default)), trials)[library]()
-    best: float | None = None
-    held, curve = default, []
+    cube, default = UnitCube(evaluator.space), evaluator.space.default()
+    loop = libraries(cube, seed, cube.mixed(cube.vector(default)), trials)[library]()
+    curve = [expected(held) / expected(default) for held in searched(loop, evaluator, trials)]
+    return Done(name, f"{library}, used directly", seed, tuple(curve))
+
+
+def searched(loop: Direct, evaluator: Any, trials: int) -> Iterator[Any]:
+    """The best configuration after each trial.
+
+    What the library asks is shrunk to the memory, as ours is, and it is told its own point.
+    """
+    cube, project = UnitCube(evaluator.space), memory_projection(evaluator.space, clients=1)
+    best: Any = None
     for number in range(trials):
         point = loop.ask()
-        asked = cube.at(cube.unmixed(point))
-        cap = None if best is None else CAP_FACTOR * best
-        trial = evaluator.measure(asked, number=number, source=library, cap=cap)
+        asked = project(cube.at(cube.unmixed(point)))
+        cap = None if best is None else CAP_FACTOR * best.value
+        trial = evaluator.measure(asked, number=number, source="library", cap=cap)
         loop.tell(point, trial.value)
-        if trial.succeeded and (best is None or trial.value < best):
-            best, held = trial.value, asked
-        curve.append(expected(held) / expected(default))
-    return Done(name, f"{library}, used directly", seed, tuple(curve))
+        best = trial if is_better(trial, best, evaluator.objective) else best
+        yield evaluator.space.default() if best is None else best.configuration
 
 
 def row(problem_name: str, library: str, done: list[Done]) -> str:
@@ -214,7 +222,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / f"libraries-{given.trials}.jsonl"
+    # Not libraries-N.jsonl: there the libraries could ask what does not fit the memory.
+    path = given.out / f"libraries-projected-{given.trials}.jsonl"
     done = read(path)
     chosen, problems = given.library or names, given.problem or OURS
     context = get_context("spawn")
