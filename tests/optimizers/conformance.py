@@ -96,7 +96,8 @@ class OptimizerConformance(ABC):
         resumed = self.build(space, LATENCY, 3)
         for trial in journal:
             resumed.tell(trial)
-        assert resumed.ask() == whole.ask()
+        for _ in range(3):  # open asks too, as some decide by chance how to choose
+            assert resumed.ask() == whole.ask()
         assert resumed.best == whole.best
 
     @pytest.mark.parametrize("status", WITHOUT_VALUE)
