@@ -80,6 +80,8 @@ class TestGP(SlowConformance):
 
 
 class TestHEBO(SlowConformance):
+    trials = 8  # more than knobs, else it only draws
+
     def build(self, space, objective, seed):
         return HEBO(space, objective, seed, projected(space), startup_trials=5)
 
