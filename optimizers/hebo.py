@@ -10,21 +10,25 @@ from leanhebo import LeanHEBO, LeanHEBOConfig, RuntimeConfig
 from leanhebo.space import Categorical, Float, Space
 
 from optimizers.model_based import ModelBased
+from optimizers.sobol import sobol_point
 from optimizers.space import Axis, Floats
 
 
 class HEBO(ModelBased):
-    """A Gaussian process on warped inputs and outputs, and three acquisitions at once.
+    """A Gaussian process on warped outputs, and three acquisitions at once.
 
-    Until there are more trials than knobs the library proposes random points, and it stays
-    so here. In the few sessions that were tried its model did worse when it began sooner,
-    and when all points before it lay around the baseline.
+    Until there are more trials than knobs the library proposes the points of one Sobol
+    sequence, and it stays so here. In the few sessions that were tried its model did worse
+    when it began sooner, and when all points before it lay around the baseline.
     """
 
     name = "hebo"
 
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
-        """A point from the Pareto front of the acquisitions."""
+        """A point from the Pareto front of the acquisitions; of the sequence before that."""
+        axes = len(self.cube.axes)
+        if len(points) <= axes:
+            return sobol_point(self.seed, len(points), axes)
         space = Space(*(_parameter(name, axis) for name, axis in self.cube.axes.items()))
         config = LeanHEBOConfig(runtime=RuntimeConfig(seed=seed))
         optimizer = LeanHEBO(space, config=config)

@@ -20,7 +20,12 @@ class SobolSearch(Blind):
 
     def draw(self, told: int, pending: int, axes: int) -> Floats:
         """The sequence's point at the place that tells and open asks add up to."""
-        sequence = Sobol(axes, seed=self.seed)
-        if place := told + pending:  # SciPy cannot go forward by nothing
-            sequence.fast_forward(place)
-        return np.asarray(sequence.random()[0])
+        return sobol_point(self.seed, told + pending, axes)
+
+
+def sobol_point(seed: int, place: int, axes: int) -> Floats:
+    """The point at `place`, counted from 0, of the sequence that `seed` scrambles: (axes,)."""
+    sequence = Sobol(axes, seed=seed)
+    if place:  # SciPy cannot go forward by nothing
+        sequence.fast_forward(place)
+    return np.asarray(sequence.random()[0])

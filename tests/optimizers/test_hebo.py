@@ -1,0 +1,42 @@
+"""HEBO draws from one Sobol sequence before it has a model."""
+
+import pytest
+import torch
+
+from optimizers.hebo import HEBO
+from optimizers.sobol import SobolSearch
+from tests.optimizers.conformance import knob_space, succeeded
+from workloads.objective import LATENCY
+
+KNOBS = ("work_mem", "random_page_cost", "cpu_tuple_cost", "enable_nestloop")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def space():
+    return knob_space().subset(KNOBS)
+
+
+def test_it_draws_one_sequence_until_there_are_more_trials_than_knobs(space):
+    hebo, sobol = HEBO(space, LATENCY, 5, startup_trials=2), SobolSearch(space, LATENCY, 5)
+    drawn = []
+    for number in range(len(KNOBS) + 2):
+        asked = hebo.ask()
+        drawn.append(asked == sobol.ask())
+        for each in (hebo, sobol):
+            each.tell(succeeded(number, asked, 1.0 + number))
+    assert drawn == [False, False, True, True, True, False]
+
+
+def test_open_asks_go_on_in_the_sequence(space):
+    hebo, sobol = HEBO(space, LATENCY, 5, startup_trials=1), SobolSearch(space, LATENCY, 5)
+    for each in (hebo, sobol):
+        each.tell(succeeded(0, space.default(), 1.0))
+    assert [hebo.ask() for _ in range(3)] == [sobol.ask() for _ in range(3)]
