@@ -1,15 +1,20 @@
-"""HEBO draws from one Sobol sequence at first, and is then told what its library expects."""
+"""HEBO draws from one sequence, then is told what its library expects and fitted as far."""
 
 import numpy as np
 import pytest
 import torch
+from leanhebo import LeanHEBO, LeanHEBOConfig, RuntimeConfig, SearchConfig
+from leanhebo.space import Float, Space
 
-from optimizers.hebo import HEBO
+from optimizers.hebo import HEBO, LARGEST_RATE, MOST_STEPS, informed
 from optimizers.sobol import SobolSearch
+from optimizers.space import UnitCube
 from tests.optimizers.conformance import knob_space, succeeded
 from workloads.objective import LATENCY, THROUGHPUT
 
 KNOBS = ("work_mem", "random_page_cost", "cpu_tuple_cost", "enable_nestloop")
+NO_SEARCH = SearchConfig(population_size=10, generations=0)
+"""Enough where only the library's fits count."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +64,31 @@ def test_neither_the_unit_nor_the_direction_decides_what_it_asks(space):
     assert asked_after(space, LATENCY, 1000 * seconds) == asked
     assert asked_after(space, THROUGHPUT, 1 / seconds) == asked
     assert asked_after(space, LATENCY, seconds[::-1]) != asked
+
+
+def test_its_fit_goes_as_far_as_a_kept_librarys_up_to_a_full_refit():
+    cube = UnitCube(knob_space().subset(knob_space().names[:12]))
+    axes = len(cube.axes)
+    config = LeanHEBOConfig(runtime=RuntimeConfig(seed=0), search=NO_SEARCH)
+    kept = LeanHEBO(Space(*(Float(f"x{at}", 0.0, 1.0) for at in range(axes))), config=config)
+    points = np.random.default_rng(0).uniform(size=(18, axes))
+    compared = 0
+    for told, point in enumerate(points, 1):
+        kept.observe([{f"x{at}": float(x) for at, x in enumerate(point)}], [1.0 + point[0]])
+        kept.suggest(1)
+        reports = kept.diagnostics.fit_reports
+        if reports:
+            ours = informed(cube, points[:told], points[:told, 0], 0).config.gp
+            made = sum(report.completed_steps for report in reports)
+            own = kept.config.gp.learning_rate
+            assert ours.initial_steps * ours.learning_rate == pytest.approx(made * own)
+            assert ours.initial_steps <= MOST_STEPS
+            compared += 1
+    assert compared == 18 - axes
+
+
+def test_a_long_session_makes_its_steps_no_longer_than_is_safe():
+    cube = UnitCube(knob_space().subset(["work_mem"]))
+    points = np.random.default_rng(0).uniform(size=(500, 1))
+    gp = informed(cube, points, points[:, 0], 0).config.gp
+    assert (gp.initial_steps, gp.learning_rate) == (MOST_STEPS, LARGEST_RATE)
