@@ -79,7 +79,7 @@ class Safety:
             target.keep(lock)
             self._clear_leftovers(target)
             with self._putting_back(target):
-                yield TargetJournal(self.points, self.run_id, lock)
+                yield TargetJournal(self.points, self.run_id)
 
     def warn(self, target: Target) -> None:
         """Say on standard error what is due on this server."""
@@ -107,10 +107,12 @@ class Safety:
         """Leave a configuration in force; `llmtune restore` can still take it back.
 
         Raises:
-            TargetError: the server refuses it; the originals are put back.
+            TargetError: another tuner works on the server by now, and nothing is applied; or it
+                refuses the configuration, and the originals are put back.
         """
+        target.hold()  # the answer may have come hours later: another tuner may work here now
         self._put_back(target)
-        # No lock of its own: the guard around this run holds it.
+        target.settle(anew=False)  # and its owner may have changed settings
         journal = TargetJournal(self.points, self.run_id)
         SettingsApplier(target, space, journal, lasting=True).apply(configuration)
         self.points.mark(self.run_id, PointState.KEPT)

@@ -34,7 +34,7 @@ from llmtune.postgres.server_settings import (
     setting_text,
 )
 from llmtune.postgres.session import loss_is_failure
-from llmtune.postgres.target import Connection, NotesEntries, Target, kept
+from llmtune.postgres.target import Connection, NotesEntries, Target, hold, kept
 
 
 class SettingsApplier:
@@ -83,7 +83,8 @@ class SettingsApplier:
             ServerDidNotStart: the server does not start with it; the target is
                 recovered, that is up again on its original settings.
             ReadBackMismatch: the server refuses a value or reports another one.
-            TargetError: it takes a restart and the target cannot be restarted.
+            TargetError: it takes a restart and the target cannot be restarted, or another tuner
+                works on it.
             ConnectionFailed: the server does not answer.
         """
         begin = time.monotonic()
@@ -186,6 +187,7 @@ class SettingsApplier:
         changes = self._changes(connection, wanted)
         self._check_seen(changes)
         if changes:
+            hold(self._target)
             self._journal.before(self._originals, changes)
             if isinstance(self._target, NotesEntries):
                 self._target.note_entries({n: (one.now, one.next) for n, one in changes.items()})

@@ -20,7 +20,6 @@ from llmtune.postgres.originals import (
     Touched,
     standing,
 )
-from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.schema import RestorePointRow, TouchedRow
 from llmtune.tuning.short_ids import whole_id
 from llmtune.tuning.store import SessionStore, default_url
@@ -149,21 +148,14 @@ class RestorePoints:
 class TargetJournal:
     """The journal of one run on one server; see `llmtune.postgres.originals.Journal`."""
 
-    def __init__(self, points: RestorePoints, point_id: str, lock: TunerLock | None = None) -> None:
-        """Keep what this run does under `point_id`.
-
-        Args:
-            lock: made sure of before each change, since a restart lets go of it.
-        """
+    def __init__(self, points: RestorePoints, point_id: str) -> None:
+        """Keep what this run does under `point_id`."""
         self.point_id = point_id
-        self._lock = lock
         self._points = points
         self._touched: dict[str, Touched] | None = None
 
     def before(self, originals: Originals, changes: Mapping[str, Change]) -> None:
         """Keep the originals once, and what the entries are about to become."""
-        if self._lock is not None:
-            self._lock.hold()
         if self._touched is None:
             self._touched = dict(self._points.keep(self.point_id, originals).touched)
         touched = self._touched

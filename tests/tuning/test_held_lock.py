@@ -12,13 +12,21 @@ import pytest
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.errors import ConnectionFailed, ServerNotReady, SessionError, TargetError
+from llmtune.errors import (
+    ConnectionFailed,
+    ServerDidNotStart,
+    ServerNotReady,
+    SessionError,
+    TargetError,
+)
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.pg_ctl import PgCtlRestarter
+from llmtune.postgres.live.restarter import FakeRestarter
 from llmtune.postgres.live.waiting import Patience
+from llmtune.postgres.server_settings import reload_settings
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.restore_points import RestorePoints
@@ -40,12 +48,13 @@ class Held(Place):
         self.safety = Safety(RestorePoints(SessionStore(self.url)), "run", Reporter(quiet=True))
         self.address = f"postgresql://postgres@/postgres?host={self.arguments[1]}"
         self.patience = Patience()
+        self.way = PgCtlRestarter(self.data)
 
     @contextmanager
     def tuning(self):
         """The target, the knobs that can be changed and the journal, behind all safety."""
-        way, hardware = PgCtlRestarter(self.data), self.target.hardware
-        with DsnTarget(self.address, hardware, way, patience=self.patience) as target:
+        hardware = self.target.hardware
+        with DsnTarget(self.address, hardware, self.way, patience=self.patience) as target:
             space = target.tunable(resolve_space(load_catalogue(), 18, hardware, KNOBS))
             with self.safety.guard(target) as journal:
                 yield target, space, journal
@@ -121,6 +130,44 @@ def test_nothing_is_put_back_while_another_tuner_works(held):
         assert [one.id for one in held.points.due()] == ["run"]
     assert held.restore("run").complete
     assert held.entries() == held.before
+
+
+def lose_it_and_apply(held, rival):
+    with held.tuning() as (target, space, _):
+        held.execute(END_SESSIONS)
+        rival.hold()
+        held.safety.apply_for_good(target, space, space.configuration({"max_wal_size": 2048}))
+
+
+def test_nothing_is_applied_for_good_while_another_tuner_works(held):
+    with TunerLock(held.stiff) as rival:
+        rival.let_go()
+        with pytest.raises(TargetError, match="another llmtune works on"):
+            lose_it_and_apply(held, rival)
+        assert held.entries() == held.before
+        assert held.points.due() == ()
+
+
+def refuse_to_start():
+    raise ServerDidNotStart("the server did not restart")
+
+
+def apply_what_does_not_start(held):
+    """As when somebody answers in the morning, and the owner was at work before."""
+    with held.tuning() as (target, space, _):
+        with held.target.connect() as connection:
+            connection.execute("ALTER SYSTEM SET max_wal_size = '3GB'")
+            reload_settings(connection)
+        best = space.configuration({"shared_buffers": 8192, "max_wal_size": 2048})
+        held.safety.apply_for_good(target, space, best)
+
+
+def test_what_its_owner_set_before_the_answer_is_what_is_put_back(held):
+    held.way = FakeRestarter(refuse_to_start)
+    with pytest.raises(ServerDidNotStart, match="did not restart"):
+        apply_what_does_not_start(held)
+    assert held.entries() == sorted([*held.before, "max_wal_size = '3GB'"])
+    assert held.points.due() == ()
 
 
 def take_all_places(held, taken):
