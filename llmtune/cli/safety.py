@@ -115,8 +115,8 @@ class Safety:
         target.settle(anew=False)  # and its owner may have changed settings
         journal = TargetJournal(self.points, self.run_id)
         SettingsApplier(target, space, journal, lasting=True).apply(configuration)
-        self.points.mark(self.run_id, PointState.KEPT)
-        target.settle()
+        target.settle(anew=False)
+        self.points.mark(self.run_id, PointState.KEPT)  # the last: nothing may undo it any more
 
     def _clear_leftovers(self, target: DsnTarget) -> None:
         """Put back what earlier runs left, this one's own without asking."""

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -29,7 +30,7 @@ from llmtune.postgres.live.waiting import Patience
 from llmtune.postgres.server_settings import reload_settings
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
-from llmtune.tuning.restore_points import RestorePoints
+from llmtune.tuning.restore_points import PointState, RestorePoints
 from llmtune.tuning.store import SessionStore
 from tests.tuning.test_restore import Place
 
@@ -184,6 +185,29 @@ def test_what_holds_it_puts_back_while_no_connection_is_free(held):
         take_all_places(held, taken)
     assert held.entries() == held.before
     assert held.points.due() == ()
+
+
+class Crowding(RestorePoints):
+    """As soon as something is kept, no place on the server is free."""
+
+    def __init__(self, held, taken):
+        super().__init__(SessionStore(held.url))
+        self.held, self.taken = held, taken
+
+    def mark(self, point_id, state, waiting=()):
+        super().mark(point_id, state, waiting)
+        if state is PointState.KEPT:
+            take_all_places(self.held, self.taken)
+
+
+def test_what_is_kept_stays_while_no_connection_is_free(held):
+    held.patience = Patience(recovery_s=1.0)
+    with ExitStack() as taken:
+        held.safety = replace(held.safety, points=Crowding(held, taken))
+        with held.tuning() as (target, space, _):
+            held.safety.apply_for_good(target, space, space.configuration({"max_wal_size": 2048}))
+    assert held.entries() == sorted([*held.before, "max_wal_size = '2048'"])
+    assert held.points.point("run").state is PointState.KEPT
 
 
 def test_a_shutdown_that_waits_for_our_sessions_does_not_wait_long(held):
