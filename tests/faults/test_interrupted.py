@@ -61,13 +61,35 @@ def test_killed_while_it_writes_the_result(scene: Scene) -> None:
     assert len(scene.journal()) == TRIALS
 
 
-def test_killed_while_the_server_restarts(scene: Scene) -> None:
+def restarting(scene: Scene, half_way: Path) -> Tuner:
+    """A tuner whose first guess takes a restart, in the middle of which the file is asked."""
     (scene.folder / "guess.json").write_text(json.dumps({"shared_buffers": "64MB"}))
-    deadly = scene.folder / "deadly"
-    deadly.touch()
-    command = f"{sys.executable} {RESTART} {scene.server.data_folder} {deadly}"
+    command = f"{sys.executable} {RESTART} {scene.server.data_folder} {half_way}"
     way = ("--allow-restart", "--restart-command", command)
-    done = Tuner(scene.folder, [*scene.tune, *way]).wait()
+    return Tuner(scene.folder, [*scene.tune, *way])
+
+
+def test_asked_to_end_while_the_server_restarts(scene: Scene) -> None:
+    half_way = scene.folder / "half_way"
+    half_way.write_text("wait")
+    tuner = restarting(scene, half_way)
+    while half_way.read_text() != "down":
+        time.sleep(0.02)
+    os.kill(tuner.pid, signal.SIGTERM)
+    time.sleep(0.5)  # in which it must not end the command that is to start the server again
+    half_way.unlink()
+    done = tuner.wait()
+    assert done.code == 1
+    assert "llmtune: interrupted" in done.stderr
+    assert scene.status is SessionStatus.INTERRUPTED
+    assert len(scene.journal()) == 2
+    scene.check_original()
+
+
+def test_killed_while_the_server_restarts(scene: Scene) -> None:
+    half_way = scene.folder / "half_way"
+    half_way.write_text("die")
+    done = restarting(scene, half_way).wait()
     assert done.code == -signal.SIGKILL, done.stderr
     assert len(scene.journal()) == 2
     told = scene.stored("restore")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,8 @@ from llmtune.postgres.live.restarter import (
     run_command,
     unit_restarter,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_command_runs_without_a_shell_and_without_our_logins(
@@ -46,6 +51,39 @@ def test_a_command_that_does_not_end_is_ended() -> None:
     program = [sys.executable, "-c", "import time; time.sleep(60)"]
     with pytest.raises(ServerDidNotStart, match="did not end within"):
         CommandRestarter(program, patience_s=0.2).restart()
+
+
+def comes(path: Path) -> bool:
+    """Whether it is there before long."""
+    for _ in range(1000):
+        if path.exists():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_a_command_goes_on_when_whoever_waits_for_it_is_interrupted(tmp_path: Path) -> None:
+    begun, go, done = (tmp_path / name for name in ("begun", "go", "done"))
+    work = f"""
+import pathlib, time
+pathlib.Path({str(begun)!r}).touch()
+while not pathlib.Path({str(go)!r}).exists():
+    time.sleep(0.01)
+pathlib.Path({str(done)!r}).touch()
+"""
+    waits = f"""
+from llmtune.cli.signals import interruptible
+from llmtune.postgres.live.restarter import run_command
+with interruptible():
+    run_command({[sys.executable, "-c", work]}, 60.0)
+"""
+    command = [sys.executable, "-c", waits]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as waiting:
+        assert comes(begun)
+        waiting.terminate()
+        assert waiting.wait(30.0) != 0
+    go.touch()
+    assert comes(done)
 
 
 def test_a_command_that_is_not_there_is_named() -> None:

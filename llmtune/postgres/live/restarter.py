@@ -179,31 +179,34 @@ def run_command(
     """Run a command without a shell; its exit code, and the end of what it said.
 
     What it says goes to a file: a server that it starts keeps its output open, and
-    a pipe would be waited for as long as that server runs.
+    a pipe would be waited for as long as that server runs. Whoever is interrupted
+    meanwhile leaves the command to its end: half a restart is a server that is down.
 
     Args:
         environment: its variables; None: ours, without those that are about our own logins.
     """
     with tempfile.TemporaryFile() as said:
         try:
-            code = subprocess.run(
+            child = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
-                timeout=patience_s,
-                check=False,
                 env=_environment() if environment is None else environment,
                 cwd="/",
                 start_new_session=True,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return 124, f"it did not end within {patience_s:g} s"
+            )
         except OSError as error:
             return 127, f"{command[0]}: {error.strerror}"
+        try:
+            code = child.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            return 124, f"it did not end within {patience_s:g} s"
         said.seek(0)
         return code, tail(said.read())
 
