@@ -65,7 +65,7 @@ def open_session(
         unlimited: lift the limits of the role and database that `settings` leave.
 
     Raises:
-        ConnectionFailed: nothing answers.
+        ConnectionFailed: nothing answers, or not for long.
         ServerNotReady: the server starts, replays its WAL or shuts down just now.
         LoginRefused: a server answers, but refuses the login.
         TargetError: the server refuses a setting.
@@ -83,6 +83,8 @@ def open_session(
             connection.execute(SET_ALL, [list(settings), list(settings.values())])
     except psycopg.Error as error:
         connection.close()
+        if _is_loss(error):
+            raise _lost(error) from error
         raise TargetError(f"the server refuses a session setting: {_one_line(error)}") from error
     return connection
 
@@ -132,9 +134,19 @@ def loss_is_failure() -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        if error.sqlstate is None or error.sqlstate.startswith(LOST):
-            raise ConnectionFailed(f"the server went away: {_one_line(error)}") from error
+        if _is_loss(error):
+            raise _lost(error) from error
         raise TargetError(f"the server cannot go on: {_one_line(error)}") from error
+
+
+def _is_loss(error: psycopg.Error) -> bool:
+    """Whether the server ended the connection, or it was cut."""
+    ended = error.sqlstate is None or error.sqlstate.startswith(LOST)
+    return isinstance(error, psycopg.OperationalError) and ended
+
+
+def _lost(error: psycopg.Error) -> ConnectionFailed:
+    return ConnectionFailed(f"the server went away: {_one_line(error)}")
 
 
 def _one_line(error: psycopg.Error) -> str:

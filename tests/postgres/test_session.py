@@ -1,16 +1,21 @@
-"""Statements reach the server as they are written, whatever its databases are encoded in."""
+"""One session: statements arrive as they are written, and a lost connection is told as lost."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from llmtune.errors import ConnectionFailed
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.pgbench import find_pgbench
 from llmtune.postgres.session import environment, open_session
+from tests.faults.wire import Line, Point, Wire, leave_open
+from tests.postgres.live_server import socket_of
 
 COUNT = "SELECT count(*) FROM person WHERE name = 'Müller'"
 
@@ -56,3 +61,24 @@ def test_scripts_of_pgbench_find_it_too(embedded: EmbeddedTarget, old: str, tmp_
     command = [str(find_pgbench()), "--no-vacuum", "--transactions", "1", "--file", str(script)]
     ran = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.fixture
+def door() -> Iterator[Path]:
+    """A folder for a socket; its path is short."""
+    with tempfile.TemporaryDirectory(prefix="door-") as folder:
+        yield Path(folder)
+
+
+def test_a_connection_that_is_lost_right_behind_its_login_counts_as_lost(
+    embedded: EmbeddedTarget, door: Path
+) -> None:
+    sockets = Path(socket_of(embedded))
+    leave_open(door, sockets)
+    where = {"host": str(door), "user": "postgres", "dbname": "postgres"}
+    with (
+        Wire(door, sockets, Point("set_config"), lambda: 0, Line.cut) as wire,
+        pytest.raises(ConnectionFailed, match="went away"),
+    ):
+        open_session({"work_mem": "8MB"}, where)
+    assert wire.reached
