@@ -27,9 +27,12 @@ HOLDERS = """
 """
 WHO = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 END = """
-    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-    WHERE (pid, backend_start) = (%s, %s)
+    SELECT pg_terminate_backend(pid, 5000)
+    FROM pg_stat_activity AS who JOIN pg_locks AS held USING (pid)
+    WHERE (pid, who.backend_start) = (%s, %s) AND held.locktype = 'advisory' AND held.granted
+      AND (held.classid, held.objid, held.objsubid) = (%s, %s, 2)
 """
+"""One without the lock is not ours any more: a pooler may have lent it to somebody else."""
 NOTICE_DEATH = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10"}
 """So that the server lets go of the lock of a machine that is gone, within minutes."""
 END_PATIENCE_S = 2.0
@@ -84,7 +87,7 @@ class TunerLock:
     def _take(self, connection: Connection) -> None:
         if self._process is not None:
             # Of a connection that was lost, the server may hear only after minutes.
-            connection.execute(END, self._process)
+            connection.execute(END, [*self._process, CLASS, NUMBER])
         deadline = time.monotonic() + END_PATIENCE_S
         while not (attempt := _attempt(connection)).alone:
             if time.monotonic() > deadline:

@@ -111,6 +111,15 @@ def test_where_the_server_has_not_heard_of_the_loss(held):
     TunerLock(held.target).hold()
 
 
+def test_a_process_that_has_it_no_more_is_left_to_whom_a_pooler_lent_it(held):
+    with TunerLock(held.target) as lock:
+        lent, lock._connection = lock._connection, None
+        lent.execute("SELECT pg_advisory_unlock_all()")
+        lock.hold()
+        assert lent.execute("SELECT 1").fetchone() == (1,)
+        lent.close()
+
+
 def lose_it_and_fail(held, rival):
     with held.tuning() as (target, space, journal):
         SettingsApplier(target, space, journal).apply(space.configuration({"max_wal_size": 2048}))
