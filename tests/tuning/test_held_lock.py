@@ -39,6 +39,10 @@ END_SESSIONS = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE application_name = 'llmtune' AND pid <> pg_backend_pid()
 """
+END_HOLDER = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
+    WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+"""
 
 
 class Held(Place):
@@ -194,6 +198,17 @@ def test_what_holds_it_puts_back_while_no_connection_is_free(held):
         take_all_places(held, taken)
     assert held.entries() == held.before
     assert held.points.due() == ()
+
+
+def test_the_place_of_a_lost_lock_is_enough_to_put_back(held):
+    held.patience = Patience(recovery_s=1.0)
+    with ExitStack() as taken, held.tuning() as (target, space, journal):
+        SettingsApplier(target, space, journal).apply(space.configuration({"max_wal_size": 2048}))
+        neighbour = taken.enter_context(held.target.connect())
+        take_all_places(held, taken)
+        neighbour.execute(END_HOLDER)
+        target.recover()
+        assert held.entries() == held.before
 
 
 class Crowding(RestorePoints):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,10 +154,20 @@ class ServerControl:
             self._note_last(connection)
         return waiting
 
-    def _reconnect(self, folder: Path | None) -> Connection:
-        """A connection to the server, which is brought up for it if that takes undoing."""
+    def _reconnect(self, folder: Path | None) -> AbstractContextManager[Connection]:
+        """A connection to the server, which is brought up for it if that takes undoing.
+
+        Where the lock is lost, it is the one that takes the lock again and keeps it: others
+        may leave no place for a second one.
+        """
+        if self.lock is None or self.lock.held() is not None:
+            return self._answer(self._connect, folder)
+        return nullcontext(self._answer(self.lock.hold, folder))
+
+    def _answer(self, connect: Connect, folder: Path | None) -> Connection:
+        """What `connect` gives as soon as the server answers; if need be it is brought up."""
         try:
-            connection = self._await(self._connect)
+            connection = self._await(connect)
         except (LoginRefused, ServerNotReady):
             raise  # it runs, and others may work on it; or it would have to begin anew
         except ConnectionFailed:
@@ -167,7 +177,7 @@ class ServerControl:
             file = _settings_file(self._restarter, folder)
             self._entries.undo_outside(file, self._last, self._ours)
             self.restart(self._restarter)
-            connection = self._connect()
+            connection = connect()
         self._came_up()
         return connection
 
