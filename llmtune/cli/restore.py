@@ -14,11 +14,14 @@ from llmtune.cli.option_groups import RestartOptions
 if TYPE_CHECKING:
     from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.errors import ConnectionFailed, LLMTuneError
+    from llmtune.postgres.dsn import DsnTarget
     from llmtune.postgres.originals import ServerIdentity
     from llmtune.tuning.restore import Restored
     from llmtune.tuning.restore_points import RestorePoint, RestorePoints
 
 START_PATIENCE_S = 60.0
+GAP_PATIENCE_S = 2.0
+"""Nothing answers between the end of a server and its start, as when its owner restarts it."""
 
 
 @grouped
@@ -180,21 +183,38 @@ def _restore(
     """Through the server; where it does not come up, through its file first."""
     from llmtune.cli.targets import live_target
     from llmtune.errors import ConnectionFailed, LoginRefused, ServerNotReady
-    from llmtune.postgres.live.waiting import connect_patiently
     from llmtune.postgres.tuner_lock import TunerLock
     from llmtune.tuning.restore import restore as put_back
 
     try:
-        target = live_target(request)
-        connect_patiently(target.connect, 0.0, tell=_tell_waiting).close()
+        _await_answer(live_target(request))
     except (LoginRefused, ServerNotReady):
         raise  # it runs: a restart would only disturb it
     except ConnectionFailed as error:
         _bring_up(request, point, error, force=force)
-    with live_target(request) as target, TunerLock(target):
-        done = put_back(target, points, point, force=force)
-        target.settle()
-    return done
+    with live_target(request) as target, TunerLock(target) as lock:
+        target.keep(lock)
+        target.tell(_tell_waiting)
+        return put_back(target, points, point, force=force)
+
+
+def _await_answer(target: DsnTarget) -> None:
+    """Connect once, and again for a moment where nothing answers.
+
+    A refused login is not tried again: to some accounts that would do harm.
+
+    Raises:
+        ConnectionFailed: nothing answers, or the login is refused.
+    """
+    from llmtune.errors import ConnectionFailed, LoginRefused
+    from llmtune.postgres.live.waiting import connect_patiently
+
+    try:
+        target.connect().close()
+    except LoginRefused:
+        raise
+    except ConnectionFailed:
+        connect_patiently(target.connect, GAP_PATIENCE_S, tell=_tell_waiting).close()
 
 
 def _tell_waiting(text: str) -> None:
@@ -219,7 +239,7 @@ def _bring_up(
         raise error
     mend_file(file, point, force=force)
     restarter.restart()
-    connect_patiently(live_target(request).connect, START_PATIENCE_S).close()
+    connect_patiently(live_target(request).connect, START_PATIENCE_S, tell=_tell_waiting).close()
 
 
 def _target(address: str, restart: RestartRequest) -> TargetRequest:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -288,6 +289,18 @@ def test_a_server_that_replays_wal_is_neither_mended_nor_restarted(live, embedde
     assert "waiting until it is ready" in done.stderr
     assert (live.data / "postmaster.pid").read_text().split()[0] == number
     assert [one for one in live.entries() if "restore_command" not in one] == live.before
+
+
+def test_a_server_that_its_owner_restarts_just_now_is_waited_for(live):
+    leave_behind(live)
+    cluster = live.target.cluster
+    cluster.stop()
+    starting = threading.Timer(0.3, cluster.start)
+    starting.start()
+    done = live.restore("killed")
+    starting.join()
+    assert done.exit_code == 0, done.stderr
+    assert live.entries() == live.before
 
 
 def other_cluster(live):
