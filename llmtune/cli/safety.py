@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from llmtune.errors import LLMTuneError, SessionError, TargetError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.live.unloaded import unloaded_text
 from llmtune.postgres.originals import Journal, ServerIdentity, read_identity
 from llmtune.postgres.session import loss_is_failure
 from llmtune.postgres.settings import SettingsApplier
@@ -61,7 +62,8 @@ class Safety:
 
         Raises:
             SessionError: an earlier run's leftovers must be put back first.
-            TargetError: another tuner works on the server, or it is a standby.
+            TargetError: another tuner works on the server, or it is a standby, or putting
+                leftovers back would load what its owner has not loaded yet.
         """
         if not isinstance(target, DsnTarget):
             yield None
@@ -120,7 +122,9 @@ class Safety:
 
     def _clear_leftovers(self, target: DsnTarget) -> None:
         """Put back what earlier runs left, this one's own without asking."""
-        for point in self.points.due(identity(target)):
+        due = self.points.due(identity(target))
+        _refuse_unloaded(target, due)
+        for point in due:
             if point.id != self.run_id and not (self.yes or self._agrees(point)):
                 notice = due_notice(point, self.points.store_name)
                 raise SessionError(f"{notice}; nothing was changed now")
@@ -128,8 +132,7 @@ class Safety:
             if not done.complete:
                 raise TargetError(waiting_notice(done))
             self.reporter.say(restored_notice(done))
-            target.inspect()  # what was found on entering were the leftovers
-        target.settle()
+        target.settle()  # what was found on entering were the leftovers
 
     @contextmanager
     def _putting_back(self, target: DsnTarget) -> Iterator[None]:
@@ -187,6 +190,19 @@ def identity(target: Target) -> ServerIdentity:
     """Which server a target leads to."""
     with loss_is_failure(), target.connect() as connection:
         return read_identity(connection, target.name)
+
+
+def _refuse_unloaded(target: DsnTarget, due: Sequence[RestorePoint]) -> None:
+    """Make sure that putting these back loads nothing that its owner has not loaded yet.
+
+    Raises:
+        TargetError: the reload that it takes would.
+    """
+    ours = {name for point in due for name, one in point.touched.items() if one.ours}
+    theirs = [one for one in target.report.unloaded if one.name not in ours]
+    if due and theirs:
+        runs = ", ".join(point.id for point in due)
+        raise TargetError(f"{unloaded_text(theirs)}; what is left of {runs} waits for it")
 
 
 def warn_of(points: RestorePoints, due: Iterable[RestorePoint]) -> None:

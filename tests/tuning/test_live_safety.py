@@ -25,6 +25,7 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.originals import Originals, ServerIdentity
+from llmtune.postgres.server_settings import reload_settings
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.trial import TrialStatus
@@ -117,6 +118,23 @@ def test_tune_with_yes_restores_first_and_leaves_nothing(live):
     assert done.exit_code == 0, done.stderr
     assert live.entries() == live.before
     assert RestorePoints(SessionStore(live.url)).due() == ()
+
+
+def test_leftovers_wait_for_what_its_owner_has_not_loaded(live):
+    leave_behind(live)
+    live.execute("ALTER SYSTEM SET deadlock_timeout = '3s'")
+    refused = live.tune("--yes")
+    assert refused.exit_code == 1
+    assert "changes that are not loaded: deadlock_timeout (" in refused.stderr
+    assert "what is left of killed waits for it" in refused.stderr
+    assert live.show("deadlock_timeout") == "1s"
+    assert "max_wal_size = '2048'" in live.entries()
+    with live.target.connect() as connection:
+        reload_settings(connection)
+    with DsnTarget(live.address, live.target.hardware) as target:
+        safety = Safety(live.points, "run", Reporter(quiet=True), yes=True)
+        with safety.guard(target):
+            assert live.entries() == [*live.before, "deadlock_timeout = '3s'"]
 
 
 def test_a_dry_run_only_reads(live):
