@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,31 @@ def connect_until_refused(target: DsnTarget) -> None:
     for _ in range(500):
         target.connect().close()
         time.sleep(0.01)
+
+
+@contextmanager
+def unwritable(server: EmbeddedTarget) -> Iterator[None]:
+    """A page waits to be written into a file that is not there."""
+    run(server, "CREATE TABLE ledger AS SELECT 1 AS line", "CHECKPOINT")
+    with server.connect() as connection:
+        row = connection.execute("SELECT pg_relation_filepath('ledger')").fetchone()
+        assert row is not None
+        file = server.data_folder / row[0]
+        connection.execute("INSERT INTO ledger VALUES (2)")
+        away = file.rename(file.with_name("away"))
+        try:
+            yield
+        finally:
+            away.rename(file)
+    run(server, "DROP TABLE ledger")
+
+
+def test_a_server_that_cannot_write_a_checkpoint_is_not_restarted(server: EmbeddedTarget) -> None:
+    fake = FakeRestarter(lambda: None)
+    with DsnTarget(address(server), HARDWARE, fake) as target:
+        with unwritable(server), pytest.raises(TargetError, match="cannot write a checkpoint, so"):
+            target.restart()
+        assert fake.restarts == 0
 
 
 def test_a_restart_that_restarts_nothing_is_noticed(server: EmbeddedTarget) -> None:

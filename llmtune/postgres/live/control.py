@@ -10,7 +10,13 @@ from pathlib import Path
 
 import psycopg
 
-from llmtune.errors import ConnectionFailed, LoginRefused, ServerDidNotStart, ServerNotReady
+from llmtune.errors import (
+    ConnectionFailed,
+    LoginRefused,
+    ServerDidNotStart,
+    ServerNotReady,
+    TargetError,
+)
 from llmtune.postgres.live.auto_conf_file import AutoConfFile, FolderFile
 from llmtune.postgres.live.entries import OwnersEntries
 from llmtune.postgres.live.restarter import Restarter
@@ -107,7 +113,8 @@ class ServerControl:
         Raises:
             ServerDidNotStart: it does not come up.
             ServerNotReady: it comes up, but takes longer than it is waited for.
-            TargetError: another tuner came in between.
+            TargetError: another tuner came in between, or the server cannot write what it has to
+                before it ends.
         """
         self._look_once_more()
         begin = time.monotonic()
@@ -226,6 +233,17 @@ def _settings_file(restarter: Restarter, folder: Path | None) -> AutoConfFile | 
 
 
 def _write_out(connection: Connection) -> None:
-    """Let the server write while it serves what its shutdown would, while nobody is served."""
-    with suppress(psycopg.errors.InsufficientPrivilege):
-        connection.execute("CHECKPOINT")
+    """Let the server write while it serves what its shutdown would, while nobody is served.
+
+    Raises:
+        TargetError: it cannot, and might not shut down either, nor start again.
+    """
+    try:
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CHECKPOINT")
+    except psycopg.InternalError as error:
+        reason = error.diag.message_primary
+        raise TargetError(
+            f"the server cannot write a checkpoint, so it is not restarted: {reason}; "
+            "its log tells why"
+        ) from error
