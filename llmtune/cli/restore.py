@@ -81,7 +81,7 @@ def restore(
             failed[point.id] = error  # the next point may be another server's
     if not (done or failed or json):
         _tell_of_nothing(points, session, target, pgdata)
-    _tell(done, failed, json=json)
+    _tell(done, failed, points.store_name, json=json)
 
 
 def _wanted(
@@ -113,20 +113,20 @@ def _wanted(
     return [] if point.state is PointState.RESTORED else [point]
 
 
-def _tell(done: list[Restored], failed: dict[str, LLMTuneError], *, json: bool) -> None:
+def _tell(done: list[Restored], failed: dict[str, LLMTuneError], store: str, *, json: bool) -> None:
     """Print what was done; end with 1 where something is left to do.
 
     Raises:
         LLMTuneError: as a point failed; among several points, each that did is named.
     """
+    from llmtune.cli.notices import restored_notice
     from llmtune.cli.output import print_json, print_text
-    from llmtune.cli.safety import restored_notice
 
     if json:
         reasons = {name: str(error) for name, error in failed.items()}
         print_json({"restored": [_facts(one) for one in done], "failed": reasons})
     for one in () if json else done:
-        print_text(restored_notice(one))
+        print_text(restored_notice(one, store))
     if failed:
         raise _joined(failed, alone=not done)
     if not all(one.complete for one in done):
@@ -137,8 +137,8 @@ def _tell_of_nothing(
     points: RestorePoints, session: str | None, target: str | None, pgdata: Path | None
 ) -> None:
     """Why nothing was done, which says nothing of what is in force on any server."""
+    from llmtune.cli.notices import restore_command
     from llmtune.cli.output import print_text
-    from llmtune.cli.safety import restore_command
     from llmtune.tuning.record import without_password
     from llmtune.tuning.restore_points import PointState
 

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 import typer
 from rich.markup import escape
 
+from llmtune.cli.notices import (
+    due_notice,
+    restore_command,
+    restored_notice,
+    resume_command,
+    waiting_notice,
+)
 from llmtune.cli.progress import Reporter
 from llmtune.errors import LLMTuneError, SessionError, TargetError
 from llmtune.knobs.configuration import Configuration
@@ -22,7 +29,7 @@ from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.target import Target
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.tuning.new_record import new_id
-from llmtune.tuning.restore import Restored, restore
+from llmtune.tuning.restore import restore
 from llmtune.tuning.restore_points import (
     PointState,
     RestorePoint,
@@ -30,7 +37,6 @@ from llmtune.tuning.restore_points import (
     TargetJournal,
 )
 from llmtune.tuning.server_facts import NO_RISKS, Risks
-from llmtune.tuning.store import store_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,8 @@ class Safety:
         try:
             self._put_back(target)
         except LLMTuneError as error:
-            error.add_note(f"The session is done: `llmtune resume {self.run_id}` writes its result")
+            again = resume_command(self.run_id, self.points.store_name)
+            error.add_note(f"The session is done: `{again}` writes its result")
             raise
 
     def apply_for_good(
@@ -130,8 +137,8 @@ class Safety:
                 raise SessionError(f"{notice}; nothing was changed now")
             done = restore(target, self.points, point)
             if not done.complete:
-                raise TargetError(waiting_notice(done))
-            self.reporter.say(restored_notice(done))
+                raise TargetError(waiting_notice(done, self.points.store_name))
+            self.reporter.say(escape(restored_notice(done, self.points.store_name)))
         target.settle()  # what was found on entering were the leftovers
 
     @contextmanager
@@ -160,7 +167,7 @@ class Safety:
                 done = restore(target, self.points, point)
             target.settle(anew=False)
             if done.foreign or not done.complete:
-                self.reporter.say(restored_notice(done))
+                self.reporter.say(escape(restored_notice(done, self.points.store_name)))
 
     @property
     def take_back(self) -> str:
@@ -211,43 +218,6 @@ def warn_of(points: RestorePoints, due: Iterable[RestorePoint]) -> None:
         typer.secho(f"llmtune: {due_notice(point, points.store_name)}", fg="yellow", err=True)
 
 
-def restore_command(point_id: str, store: str) -> str:
-    """The command that puts back what a run changed, as the store of this name has it."""
-    return f"llmtune restore {point_id}{store_option(store)}"
-
-
-def due_notice(point: RestorePoint, store: str) -> str:
-    """What to tell whoever works on a server that is not put back.
-
-    Args:
-        store: the name of the one that has the point.
-    """
-    what = f"{point.server.address} still has settings of the run {point.id}"
-    if point.state is PointState.PARTIAL:
-        what = f"{point.server.address} waits for a restart to lose {', '.join(point.waiting)}"
-    return f"{what}; put them back with `{restore_command(point.id, store)}`"
-
-
-def waiting_notice(done: Restored) -> str:
-    """What to tell when only a restart makes the original settings hold again."""
-    return (
-        f"{', '.join(done.waiting)}: the original values are in the file again, and in force "
-        "after a restart; restart the server, then `llmtune restore` once more to be sure"
-    )
-
-
-def restored_notice(done: Restored) -> str:
-    """What restoring did, in words."""
-    said = [f"{done.point_id}: {_count(done.put_back)} put back"]
-    said += [
-        f"{name} was set to {now or 'no value'} by somebody else and is left so (--force overrides)"
-        for name, now in done.foreign
-    ]
-    said += [waiting_notice(done)] if done.waiting else []
-    said += ["the server was restarted"] if done.restarted else []
-    return "; ".join(said)
-
-
 def confirmed(question: str) -> bool:
     """Ask where somebody can answer; nobody there is a no."""
     return somebody_answers() and typer.confirm(question, err=True)
@@ -256,11 +226,3 @@ def confirmed(question: str) -> bool:
 def somebody_answers() -> bool:
     """Whether a person sits at a terminal that we read from."""
     return sys.stdin.isatty()
-
-
-def _count(names: tuple[str, ...]) -> str:
-    return (
-        f"{len(names)} setting{'' if len(names) == 1 else 's'} ({', '.join(names)})"
-        if names
-        else "nothing"
-    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.notices import resume_command
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
@@ -29,7 +30,7 @@ from llmtune.tuning.result import TuningResult
 from llmtune.tuning.result_file import read_result, ready_folder, write_result
 from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
-from llmtune.tuning.store import SessionStore, store_option
+from llmtune.tuning.store import SessionStore
 from llmtune.tuning.stored import stored_outcome
 from llmtune.tuning.terms import QUERIES
 from workloads.digest import digest
@@ -77,7 +78,7 @@ def run_stored(
 
 @contextmanager
 def _progress(benchmark: Evaluator, store: SessionStore, reporter: Reporter) -> Iterator[OnEvent]:
-    resume = f"llmtune resume {{session}}{store_option(store.name)}"
+    resume = resume_command("{session}", store.name)
     with reporter.bar("Tuning") as advance:
         yield SessionProgress(reporter, advance, benchmark.objective.unit, resume)
 
@@ -90,27 +91,31 @@ def write_stored(out: Path, store: SessionStore, session_id: str) -> TuningResul
         UsageError: the folder cannot be written.
     """
     outcome, space = stored_outcome(store, session_id)
-    return _write(ready_folder(out), outcome, space)
+    return _write(ready_folder(out), outcome, space, store.name)
 
 
-def finish(out: Path, outcome: Outcome, bench: Bench) -> TuningResult:
+def finish(out: Path, outcome: Outcome, bench: Bench, store: str) -> TuningResult:
     """Write `result.json`, `best.conf`, `report.html` and `curve.png` to the folder `out`.
+
+    Args:
+        store: the name of the session's.
 
     Raises:
         LLMTuneError: they cannot be written; the session store has every trial.
     """
-    return _write(out, outcome, bench.space)
+    return _write(out, outcome, bench.space, store)
 
 
-def _write(out: Path, outcome: Outcome, space: KnobSpace) -> TuningResult:
+def _write(out: Path, outcome: Outcome, space: KnobSpace, store: str) -> TuningResult:
     result = assemble(outcome, space)
     try:
         _write_readable(out, outcome, space, result)
         write_result(out, result)  # the last, so that it stands for the others
     except (OSError, LLMTuneError) as error:
+        again = resume_command(result.session, store)
         raise LLMTuneError(
             f"the session is done, but its result cannot be written: {error}; the session store "
-            f"has every trial, and `llmtune resume {result.session}` writes it without another"
+            f"has every trial, and `{again}` writes it without another"
         ) from error
     return result
 

@@ -136,7 +136,7 @@ def resume(
     ) as bench:
         outcome = run_stored(bench, opened, session, reporter, optimizer)
         safety.end_runs(bench.target)
-        result = finish(folder, outcome, bench)
+        result = finish(folder, outcome, bench, opened.name)
     show_result(result, folder, as_json=json)
     tell_unapplied(result, summary.record, opened)
 

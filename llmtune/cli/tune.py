@@ -214,7 +214,7 @@ def _finish(
     from llmtune.cli.outcome import show_result
     from llmtune.cli.session_run import finish
 
-    result = finish(out, outcome, bench)
+    result = finish(out, outcome, bench, safety.points.store_name)
     show_result(result, out, as_json=as_json)
     if apply:
         _apply(bench, safety, result)

@@ -25,7 +25,7 @@ def test_asked_to_end(scene: Scene, number: signal.Signals) -> None:
     done = scene.meet(MEASURING, scene.signal(number))
     assert done.code == 1
     assert "llmtune: interrupted" in done.stderr
-    assert f"llmtune resume {scene.session}" in done.stderr
+    assert f"llmtune resume {scene.session} --store {scene.url}" in done.stderr
     assert scene.status is SessionStatus.INTERRUPTED
     assert len(scene.journal()) == 2
     scene.check_original()

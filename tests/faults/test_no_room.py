@@ -72,7 +72,7 @@ def test_for_the_result(scene: Scene, disk: Disk) -> None:
     done = scene.meet(BETWEEN, disk.fill)
     assert done.code == 1
     assert "its result cannot be written" in done.stderr
-    assert scene.session in done.stderr
+    assert f"`llmtune resume {scene.session} --store {scene.url}` writes it" in done.stderr
     assert scene.status is SessionStatus.FINISHED
     assert len(scene.journal()) == TRIALS
     scene.check_original()

@@ -20,10 +20,11 @@ from llmtune.cli.bench import WorkloadRequest, open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.targets import TargetRequest
-from llmtune.errors import SessionError, TargetError
+from llmtune.errors import ConnectionFailed, SessionError, TargetError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.live.waiting import Patience
 from llmtune.postgres.originals import Originals, ServerIdentity
 from llmtune.postgres.server_settings import reload_settings
 from llmtune.postgres.settings import SettingsApplier
@@ -37,6 +38,7 @@ from workloads.options import WorkloadOptions
 
 SMALL = ("--cores", "2", "--memory", "1GB", "--warm-start", "rules", "--trials", "3")
 QUERIES = "SELECT count(*) FROM pg_class;\n"
+NOWHERE = "postgresql://postgres@/postgres?host=/nowhere"
 
 
 class Live(Place):
@@ -110,6 +112,17 @@ def test_a_stranger_is_told_that_there_is_nothing(live):
     done = live.restore("nosuch")
     assert done.exit_code == 1
     assert "left nothing to restore" in done.stderr
+
+
+def test_the_command_that_writes_a_result_later_names_the_store(tmp_path):
+    store = f"sqlite:///{tmp_path / 'sessions.db'}"
+    points = RestorePoints(SessionStore(store))
+    points.keep("run", Originals(ServerIdentity("7", NOWHERE), {}))
+    with pytest.raises(ConnectionFailed) as failure:
+        Safety(points, "run", Reporter(quiet=True)).end_runs(
+            DsnTarget(NOWHERE, patience=Patience(recovery_s=0.0))
+        )
+    assert f"`llmtune resume run --store {store}` writes its result" in failure.value.__notes__[0]
 
 
 def test_tune_with_yes_restores_first_and_leaves_nothing(live):
@@ -344,7 +357,7 @@ def test_another_servers_folder_is_neither_mended_nor_started(live):
 
 def test_one_server_that_is_away_does_not_keep_the_others_from_being_put_back(live):
     leave_behind(live)
-    originals = Originals(ServerIdentity("7", "postgresql://postgres@/postgres?host=/nowhere"), {})
+    originals = Originals(ServerIdentity("7", NOWHERE), {})
     for name in ("away", "too"):
         live.points.keep(name, originals)
     done = live.restore("--json")
@@ -362,6 +375,7 @@ def test_a_restart_is_left_to_the_owner_who_can_give_a_way(live):
     waits = live.restore()
     assert waits.exit_code == 1
     assert "shared_buffers: the original values are in the file again" in waits.stdout
+    assert f"`llmtune restore killed --store {live.url}` once more" in waits.stdout
     assert "waits for a restart" in live.call("sessions", "--store", live.url).stderr
     live.target.restart()
     assert live.restore().exit_code == 0
@@ -426,8 +440,8 @@ def test_doctor_says_that_a_restore_is_due(live):
 
 
 def test_a_folder_that_may_be_a_due_servers_is_not_called_restored(live):
-    originals = Originals(ServerIdentity("", "postgresql://postgres@/postgres?host=/nowhere"), {})
+    originals = Originals(ServerIdentity("", NOWHERE), {})
     live.points.keep("unknown", originals)
     told = live.restore("--pgdata", live.data).stdout
-    assert "unknown is due on postgresql://postgres@/postgres?host=/nowhere" in told
+    assert f"unknown is due on {NOWHERE}" in told
     assert f"--pgdata {live.data}" in told
