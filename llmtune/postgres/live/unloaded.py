@@ -126,10 +126,12 @@ def _loaded(now: _InForce, line: _Line) -> bool:
     """Whether a reload would change nothing; where texts cannot be compared, by their place."""
     asked = [now.now, *([now.boot] if now.untouched and now.boot is not None else [])]
     verdicts = [_same(line.text, value, now) for value in asked]
-    if None in verdicts and True not in verdicts:
-        same_place = now.file is None or (now.file, now.line) == (line.file, line.line)
-        return same_place and not now.untouched
-    return True in verdicts
+    if True in verdicts:
+        return True
+    if None not in verdicts:
+        return False
+    same_place = now.file is None or (now.file, now.line) == (line.file, line.line)
+    return same_place and not now.untouched
 
 
 def _same(text: str, value: str, now: _InForce) -> bool | None:
