@@ -12,7 +12,8 @@ from llmtune.postgres.live.present import PresentSetting
 from llmtune.units import format_setting
 
 WORKERS = "max_worker_processes"
-WAL_SIZES = MAX_WAL, MIN_WAL = "max_wal_size", "min_wal_size"
+MAX_WAL = "max_wal_size"
+WAL_SIZES = ("min_wal_size", MAX_WAL)
 MB = 1 << 20
 """Bytes of the unit in which both count."""
 
@@ -66,23 +67,49 @@ def leeways_of(
         segment: bytes of one of the WAL's files.
         room: bytes that the WAL has on its disk; None: not known.
     """
-    found = {name: one for name in present if (one := _limits(settings[name])) is not None}
-    if WORKERS in present:
-        found[WORKERS] = workers_leeway(int(present[WORKERS].value))
-    if MAX_WAL in present:
-        disk = None if room is None else room // MB
-        wal = wal_leeway(segment // MB, int(present[MAX_WAL].value), disk)
-        found |= {name: wal for name in (MAX_WAL, MIN_WAL) if name in present}
+    limits, workers = _limits(settings, present), _workers(present)
+    found = {**limits, **workers, **_wal(present, segment, room)}
     return {name: one for name, one in found.items() if name in space and one.narrows(space[name])}
 
 
-def _limits(row: SettingRow) -> Leeway | None:
+def _limits(
+    settings: Mapping[str, SettingRow], present: Mapping[str, PresentSetting]
+) -> dict[str, Leeway]:
     """What the server takes at all, on another system perhaps less than elsewhere."""
-    if row.min_val is None or row.max_val is None:
-        return None
-    low, high = float(row.min_val), float(row.max_val)
-    ends = [format_setting(end, row.unit) for end in (low, high)]
+    return {
+        row.name: _limit(float(row.min_val), float(row.max_val), row.unit)
+        for row in (settings[name] for name in present)
+        if row.min_val is not None and row.max_val is not None
+    }
+
+
+def _limit(low: float, high: float, unit: str | None) -> Leeway:
+    ends = [format_setting(end, unit) for end in (low, high)]
     return Leeway(low, high, f"{ends[0]} to {ends[1]}, which is all that this server takes")
+
+
+def _workers(present: Mapping[str, PresentSetting]) -> dict[str, Leeway]:
+    """No fewer background workers than there may be now.
+
+    Those of extensions and of logical replication come and go, and one that finds no
+    place fails: its owner knows how many there are, and one look at them does not tell.
+    """
+    if WORKERS not in present:
+        return {}
+    least = int(present[WORKERS].value)
+    why = f"at least the present {least}, on which other background workers may count"
+    return {WORKERS: Leeway(least, None, why)}
+
+
+def _wal(
+    present: Mapping[str, PresentSetting], segment: int, room: int | None
+) -> dict[str, Leeway]:
+    """What `wal_leeway` leaves of both sizes of the WAL."""
+    if MAX_WAL not in present:
+        return {}
+    disk = None if room is None else room // MB
+    leeway = wal_leeway(segment // MB, int(present[MAX_WAL].value), disk)
+    return {name: leeway for name in WAL_SIZES if name in present}
 
 
 def wal_leeway(segment: int, present: int, room: int | None) -> Leeway:
@@ -105,13 +132,3 @@ def wal_leeway(segment: int, present: int, room: int | None) -> Leeway:
     ends = format_setting(least, "MB"), format_setting(most, "MB")
     why = f"{ends[0]} ({SEGMENTS} WAL segments, or it would not start) to {ends[1]} ({reason})"
     return Leeway(least, most, why)
-
-
-def workers_leeway(present: int) -> Leeway:
-    """How few background workers there may be where there may be so many now.
-
-    Those of extensions and of logical replication come and go, and one that finds no
-    place fails: its owner knows how many there are, and one look at them does not tell.
-    """
-    why = f"at least the present {present}, on which other background workers may count"
-    return Leeway(present, None, why)
