@@ -54,7 +54,7 @@ class SettingsApplier:
         lasting: bool = False,
         database: str | None = None,
     ) -> None:
-        """Remember the original settings, which `reset` puts back.
+        """Remember the original settings.
 
         Args:
             journal: told before every ALTER SYSTEM; None for a throw-away server.
@@ -93,16 +93,6 @@ class SettingsApplier:
         restarted = self._bring_to({knob.name: configuration[knob.name] for knob in self._system})
         self._read_back(configuration, session)
         return Applied(session, restarted, time.monotonic() - begin)
-
-    def reset(self) -> None:
-        """Put the original settings back, with a restart only if one is needed and possible.
-
-        Raises:
-            ServerDidNotStart: the server does not come up; recovery was tried.
-            ConnectionFailed: the server does not answer.
-        """
-        settings = self._originals.settings
-        self._bring_to({knob.name: settings[knob.name].value for knob in self._system})
 
     @property
     def originals(self) -> Originals:

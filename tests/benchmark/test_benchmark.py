@@ -70,7 +70,7 @@ def space(embedded: EmbeddedTarget) -> KnobSpace:
 def settings_put_back(embedded: EmbeddedTarget, space: KnobSpace) -> Iterator[None]:
     applier = SettingsApplier(embedded, space)
     yield
-    applier.reset()
+    applier.apply(space.baseline())
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def space(embedded: EmbeddedTarget) -> KnobSpace:
 def settings_put_back(embedded: EmbeddedTarget, space: KnobSpace) -> Iterator[None]:
     applier = SettingsApplier(embedded, space)
     yield
-    applier.reset()
+    applier.apply(space.baseline())
 
 
 class Watched:

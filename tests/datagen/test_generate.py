@@ -203,7 +203,7 @@ def test_pairs_from_a_real_server(embedded, tpch_tiny, tmp_path):
         for candidate in Refiner(writer.matrix, space, what_if).propose(weights, 1, seed=1):
             writer.add(candidate)
     finally:
-        applier.reset()
+        applier.apply(space.baseline())
 
     codec = PromptCodec(space)
     matrix = read_matrix(tmp_path / "matrix")

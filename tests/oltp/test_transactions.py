@@ -79,7 +79,7 @@ def measure(embedded, space):
 def settings_put_back(embedded, space) -> Iterator[None]:
     applier = SettingsApplier(embedded, space)
     yield
-    applier.reset()
+    applier.apply(space.baseline())
 
 
 def copies_left(target) -> list[str]:
@@ -299,7 +299,6 @@ def test_a_value_that_reads_back_differently_is_rejected(measure, embedded):
     trial = measure(script("SELECT 1;"), {"checkpoint_timeout": 1_000_000}, space=space)
     assert trial.status is TrialStatus.REJECTED
     assert "checkpoint_timeout" in trial.message
-    SettingsApplier(embedded, space).reset()
 
 
 def test_a_server_that_dies_is_crashed_and_comes_back(measure, embedded):

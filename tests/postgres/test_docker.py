@@ -160,7 +160,7 @@ def test_restart_knobs_are_applied_and_read_back(server):
     assert applied.restarted
     assert server.restart_seconds > before
     assert show(server, "shared_buffers") == "64MB"
-    applier.reset()
+    applier.apply(space.baseline())
     assert show(server, "shared_buffers") == "128MB"
 
 

@@ -81,11 +81,11 @@ def test_what_others_set_meanwhile_stays(dsn: str, embedded: EmbeddedTarget) -> 
 
 def test_the_default_is_set_where_the_owner_had_another_value(dsn: str) -> None:
     with DsnTarget(dsn, HARDWARE) as target:
-        space = resolve_space(load_catalogue(), target.version, HARDWARE)
+        space = target.tunable(resolve_space(load_catalogue(), target.version, HARDWARE))
         applier = SettingsApplier(target, space)
         applier.apply(space.default())
         assert show(target, "checkpoint_timeout") == "5min"
-        applier.reset()
+        applier.apply(space.baseline())
         assert show(target, "checkpoint_timeout") == "7min"
 
 

@@ -71,7 +71,7 @@ def space(embedded: EmbeddedTarget) -> KnobSpace:
 def applier(embedded: EmbeddedTarget, space: KnobSpace) -> Iterator[SettingsApplier]:
     applier = SettingsApplier(embedded, space)
     yield applier
-    applier.reset()
+    applier.apply(space.baseline())
     assert altered(embedded) == []
 
 
@@ -150,7 +150,7 @@ def test_restart_knobs_restart_only_when_they_change(
         False,
     ]
     assert show(embedded, "shared_buffers") == "64MB"
-    applier.reset()
+    applier.apply(space.baseline())
     assert show(embedded, "shared_buffers") == "128MB"
 
 
@@ -199,7 +199,6 @@ def test_what_the_server_refuses_is_named(embedded: EmbeddedTarget) -> None:
     applier = SettingsApplier(embedded, space)
     with pytest.raises(ReadBackMismatch, match="refuses checkpoint_timeout = 1000000"):
         applier.apply(space.configuration({"checkpoint_timeout": 1_000_000}))
-    applier.reset()
     assert altered(embedded) == []
 
 
