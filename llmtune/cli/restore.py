@@ -13,15 +13,10 @@ from llmtune.cli.option_groups import RestartOptions
 
 if TYPE_CHECKING:
     from llmtune.cli.targets import RestartRequest, TargetRequest
-    from llmtune.errors import ConnectionFailed, LLMTuneError
-    from llmtune.postgres.dsn import DsnTarget
+    from llmtune.errors import LLMTuneError
     from llmtune.postgres.originals import ServerIdentity
     from llmtune.tuning.restore import Restored
     from llmtune.tuning.restore_points import RestorePoint, RestorePoints
-
-START_PATIENCE_S = 60.0
-GAP_PATIENCE_S = 2.0
-"""Nothing answers between the end of a server and its start, as when its owner restarts it."""
 
 
 @grouped
@@ -60,6 +55,7 @@ def restore(
 
     Only knobs that it touched, and only where nobody else has changed them since.
     """
+    from llmtune.cli.live_restore import restore_live
     from llmtune.errors import LLMTuneError
     from llmtune.tuning.restore import restore_files
     from llmtune.tuning.restore_points import RestorePoints
@@ -75,7 +71,7 @@ def restore(
             done.append(
                 restore_files(pgdata, points, point, force=force)
                 if pgdata is not None
-                else _restore(points, point, request, force=force)
+                else restore_live(points, point, request, force=force)
             )
         except LLMTuneError as error:
             failed[point.id] = error  # the next point may be another server's
@@ -175,71 +171,6 @@ def _joined(failed: dict[str, LLMTuneError], *, alone: bool) -> LLMTuneError:
         for note in getattr(error, "__notes__", ()):
             joined.add_note(note)
     return joined
-
-
-def _restore(
-    points: RestorePoints, point: RestorePoint, request: TargetRequest, *, force: bool
-) -> Restored:
-    """Through the server; where it does not come up, through its file first."""
-    from llmtune.cli.targets import live_target
-    from llmtune.errors import ConnectionFailed, LoginRefused, ServerNotReady
-    from llmtune.postgres.tuner_lock import TunerLock
-    from llmtune.tuning.restore import restore as put_back
-
-    try:
-        _await_answer(live_target(request))
-    except (LoginRefused, ServerNotReady):
-        raise  # it runs: a restart would only disturb it
-    except ConnectionFailed as error:
-        _bring_up(request, point, error, force=force)
-    with live_target(request) as target, TunerLock(target) as lock:
-        target.keep(lock)
-        target.tell(_tell_waiting)
-        return put_back(target, points, point, force=force)
-
-
-def _await_answer(target: DsnTarget) -> None:
-    """Connect once, and again for a moment where nothing answers.
-
-    A refused login is not tried again: to some accounts that would do harm.
-
-    Raises:
-        ConnectionFailed: nothing answers, or the login is refused.
-    """
-    from llmtune.errors import ConnectionFailed, LoginRefused
-    from llmtune.postgres.live.waiting import connect_patiently
-
-    try:
-        target.connect().close()
-    except LoginRefused:
-        raise
-    except ConnectionFailed:
-        connect_patiently(target.connect, GAP_PATIENCE_S, tell=_tell_waiting).close()
-
-
-def _tell_waiting(text: str) -> None:
-    typer.secho(f"llmtune: {text}", fg="yellow", err=True)
-
-
-def _bring_up(
-    request: TargetRequest, point: RestorePoint, error: ConnectionFailed, *, force: bool
-) -> None:
-    """Mend the file of a server that is down and start it, where the owner gave a way."""
-    from llmtune.cli.targets import live_target
-    from llmtune.postgres.live.waiting import connect_patiently
-    from llmtune.tuning.restore import mend_file
-
-    restarter = request.restart.restarter()
-    file = None if restarter is None else restarter.settings_file
-    if restarter is None or file is None:
-        error.add_note(
-            "If it does not start any more: --pgdata with its data folder mends its settings, "
-            "and so do --allow-restart with --restart-pgdata or --restart-container"
-        )
-        raise error
-    mend_file(file, point, force=force)
-    restarter.restart()
-    connect_patiently(live_target(request).connect, START_PATIENCE_S, tell=_tell_waiting).close()
 
 
 def _target(address: str, restart: RestartRequest) -> TargetRequest:
