@@ -143,8 +143,11 @@ def _seconds(queries: Sequence[Query], result: PassResult) -> dict[Query, float]
 
 def _stopped(queries: Sequence[Query], warm: PassResult) -> dict[Query, float]:
     """The query in which a pass that warms was stopped, and what it would take when timed."""
-    ended = [one for one in warm.outcomes if one.status is not TrialStatus.SUCCEEDED]
-    return {queries[len(warm.outcomes) - 1]: one.seconds / WARM_FACTOR for one in ended}
+    return {
+        query: one.seconds / WARM_FACTOR
+        for query, one in zip(queries, warm.outcomes, strict=False)
+        if one.status is not TrialStatus.SUCCEEDED
+    }
 
 
 def run_passes(

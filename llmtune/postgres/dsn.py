@@ -150,7 +150,13 @@ class DsnTarget:
             hardware = seen_hardware(process, self._stated)
             way = None if self._restarter is None else self._restarter.description
             self._report = read_report(
-                connection, name, hardware, process, way, everyone=self._everyone
+                connection,
+                name,
+                hardware,
+                way,
+                here=process is not None,
+                folder=self._folder,
+                everyone=self._everyone,
             )
         self._control.saw_start(self._report.started)
         return self._report

@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from statistics import fmean
 
 import numpy as np
 import pytest
-import torch
 
 from llmtune.benchmark.synthetic import SyntheticEvaluator
 from llmtune.benchmark.synthetic_plans import SyntheticPlans
@@ -41,13 +39,7 @@ WITH_A_MODEL = (
 TOLD, ASKED = 12, 2
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices are faster without threads, most of all beside other tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestSobol(OptimizerConformance):

@@ -9,13 +9,7 @@ from optimizers.ddpg import DDPG, observed, rewards_of
 from tests.optimizers.conformance import OptimizerConformance, knob_space, projected
 from workloads.objective import LATENCY, Direction
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestDDPG(OptimizerConformance):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from leanhebo import LeanHEBO, LeanHEBOConfig, RuntimeConfig, SearchConfig
 from leanhebo.space import Float, Space
 
@@ -17,12 +16,7 @@ NO_SEARCH = SearchConfig(population_size=10, generations=0)
 """Enough where only the library's fits count."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from llmtune.errors import UnknownName
 from llmtune.knobs.configuration import Configuration
@@ -16,13 +15,7 @@ from optimizers.random_search import RandomSearch
 from tests.optimizers.conformance import OptimizerConformance, knob_space, projected, succeeded
 from workloads.objective import LATENCY
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def short_gp(*arguments):

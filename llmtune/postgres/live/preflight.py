@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import psutil
+from pathlib import Path
+from typing import NamedTuple
 
 from llmtune.errors import UnsupportedServer
 from llmtune.knobs.catalogue import differences, load_catalogue
@@ -10,7 +11,7 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.live.in_use import read_in_use
 from llmtune.postgres.live.leeway import leeways_of
-from llmtune.postgres.live.machine import data_folder, wal_room
+from llmtune.postgres.live.machine import wal_room
 from llmtune.postgres.live.present import read_overrides, read_present
 from llmtune.postgres.live.provider import read_provider
 from llmtune.postgres.live.reach import Means, reach
@@ -35,13 +36,24 @@ ANY_HARDWARE = Hardware(cores=1, memory=1 << 30)
 """Where it is not known, tuning is refused, and a report is for people."""
 
 
+class _About(NamedTuple):
+    """What one look at the server tells of it as a whole."""
+
+    release: str
+    started: float
+    standby: bool
+    block: int
+    segment: int
+
+
 def read_report(
     connection: Connection,
     name: str,
     hardware: Hardware | None,
-    process: psutil.Process | None,
     restarter: str | None,
     *,
+    here: bool,
+    folder: Path | None,
     everyone: bool = False,
 ) -> ServerReport:
     """Everything that we want to know before the first change.
@@ -49,36 +61,27 @@ def read_report(
     Args:
         name: the target's.
         hardware: as given or seen; None where neither.
-        process: of the server, where it is on this machine.
         restarter: how the server would be restarted; None: not at all.
+        here: it runs on this machine.
+        folder: its data folder, where that is in reach.
         everyone: changes are to reach other sessions too.
 
     Raises:
         UnsupportedServer: its pages are of another size than ours count in.
     """
-    catalogue = load_catalogue()
-    names = catalogue.names
-    row = connection.execute(ABOUT).fetchone()
-    assert row is not None  # noqa: S101  a SELECT without FROM has one row
-    release, started, standby, block, segment = row
-    if block != BLOCK:
-        raise UnsupportedServer(
-            f"{name} was built with pages of {block} bytes; LLMTune counts in those of {BLOCK}"
-        )
+    catalogue, about = load_catalogue(), _about(connection, name)
+    names, version = catalogue.names, connection.info.server_version // 10000
     rights, provider = read_rights(connection, names), read_provider(connection)
-    present = read_present(connection, names)
-    version = connection.info.server_version // 10000
-    in_use = read_in_use(connection)
+    present, in_use = read_present(connection, names), read_in_use(connection)
     space = resolve_space(catalogue, version, hardware or ANY_HARDWARE, durability=True)
     settings = {one.name: one for one in settings_rows(connection)}
     differing = differences(catalogue, version, settings)
     known = {one: present[one] for one in present if one not in differing}
-    room = wal_room(data_folder(connection, process))
-    leeways = leeways_of(space, settings, known, segment, room)
+    leeways = leeways_of(space, settings, known, about.segment, wal_room(folder))
     means = Means(
         version,
         rights,
-        standby=standby,
+        standby=about.standby,
         followed=in_use.wal_senders > 0,
         provider=provider,
         restarts=restarter is not None,
@@ -89,12 +92,12 @@ def read_report(
     return ServerReport(
         name=name,
         system=read_identity(connection, name).system,
-        release=release,
-        started=started,
-        standby=standby,
+        release=about.release,
+        started=about.started,
+        standby=about.standby,
         rights=rights,
         provider=provider,
-        here=process is not None,
+        here=here,
         hardware=hardware,
         restarter=restarter,
         settings=tuple(present[name] for name in names if name in present),
@@ -104,3 +107,15 @@ def read_report(
         reaches=tuple(reach(knob, present.get(knob.name), means) for knob in space.knobs),
         leeways=leeways,
     )
+
+
+def _about(connection: Connection, name: str) -> _About:
+    row = connection.execute(ABOUT).fetchone()
+    assert row is not None  # noqa: S101  a SELECT without FROM has one row
+    about = _About(*row)
+    if about.block != BLOCK:
+        raise UnsupportedServer(
+            f"{name} was built with pages of {about.block} bytes; LLMTune counts in those of "
+            f"{BLOCK}"
+        )
+    return about
