@@ -5,7 +5,7 @@ import pytest
 from leanhebo import LeanHEBO, LeanHEBOConfig, RuntimeConfig, SearchConfig
 from leanhebo.space import Float, Space
 
-from optimizers.hebo import HEBO, LARGEST_RATE, MOST_STEPS, informed
+from optimizers.hebo import HEBO, LARGEST_RATE, MOST_DRAWN, MOST_STEPS, informed
 from optimizers.sobol import SobolSearch
 from optimizers.space import UnitCube
 from tests.optimizers.conformance import knob_space, succeeded
@@ -33,6 +33,32 @@ def test_it_draws_one_sequence_until_there_are_more_trials_than_knobs(space):
         for each in (hebo, sobol):
             each.tell(succeeded(number, asked, 1.0 + number))
     assert drawn == [False, False, True, True, True, False]
+
+
+def test_of_many_knobs_it_models_long_before_there_are_as_many_trials():
+    space = knob_space()
+    assert len(space.knobs) > MOST_DRAWN + 1
+    hebo, sobol = HEBO(space, LATENCY, 5), SobolSearch(space, LATENCY, 5)
+    told = []
+    for number in range(MOST_DRAWN + 1):
+        told.append(succeeded(number, sobol.ask(), 1.0 + number % 7))
+        for each in (hebo, sobol):
+            each.tell(told[-1])
+    earlier = HEBO(space, LATENCY, 5)
+    for trial in told[:-1]:
+        earlier.tell(trial)
+    assert earlier.ask() == told[-1].configuration
+    assert hebo.ask() != sobol.ask()
+
+
+def test_where_all_there_is_was_tried_it_asks_something_again():
+    space = knob_space().subset(("enable_nestloop", "enable_mergejoin"))
+    hebo, drawn = HEBO(space, LATENCY, 5), SobolSearch(space, LATENCY, 5)
+    for number in range(12):
+        configuration = drawn.ask()
+        for each in (hebo, drawn):
+            each.tell(succeeded(number, configuration, 1.0 + number))
+    space.validate(hebo.ask())
 
 
 def test_open_asks_go_on_in_the_sequence(space):
