@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.query_plans import plans_of
+from llmtune.secrets import redacted
 from llmtune.tuning.confirm import Confirmation
 from llmtune.tuning.decision import Decision
 from llmtune.tuning.events import (
@@ -21,13 +22,7 @@ from llmtune.tuning.events import (
 from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.prune import Pruning
-from llmtune.tuning.record import (
-    JournalEntry,
-    Phase,
-    SessionRecord,
-    SessionStatus,
-    without_password,
-)
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.replay import check_resumable, replay
 from llmtune.tuning.runner import RestartClock, Runner, no_restarts
 from llmtune.tuning.search import step
@@ -209,7 +204,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C or a signal"
     first = str(error).partition("\n")[0]
-    return without_password(f"{type(error).__name__}: {first}")
+    return redacted(f"{type(error).__name__}: {first}")
 
 
 def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:

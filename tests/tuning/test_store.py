@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from llmtune.errors import SessionError, UsageError
+from llmtune.secrets import SECRETS, redacted
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
-from llmtune.tuning.record import JournalEntry, Phase, SessionStatus, without_password
+from llmtune.tuning.record import JournalEntry, Phase, SessionStatus
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.store import SessionStore
 
@@ -170,14 +171,16 @@ def test_a_url_that_is_none_is_the_users_mistake(url):
     ],
 )
 def test_no_password_is_stored(target, stored, store, make_record):
-    assert without_password(target) == stored
+    assert redacted(target) == stored
     record = replace(make_record(trials=3), target=target)
     store.create(record)
     assert "cret" not in str(store.summary(record.id))
 
 
-def test_the_secret_of_a_client_is_one_too():
-    assert without_password("host=db oauth_client_secret=a") == "host=db oauth_client_secret=***"
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_each_of_libpqs_secrets_is_one(name):
+    assert redacted(f"host=db {name}=cret") == f"host=db {name}=***"
+    assert redacted(f"postgresql://db/shop?{name}=cret") == f"postgresql://db/shop?{name}=***"
 
 
 @pytest.mark.parametrize(
@@ -191,4 +194,4 @@ def test_the_secret_of_a_client_is_one_too():
     ],
 )
 def test_what_is_no_secret_is_stored(target):
-    assert without_password(target) == target
+    assert redacted(target) == target
