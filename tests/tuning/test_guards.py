@@ -12,6 +12,7 @@ from llmtune.knobs.memory import fits, memory_budget, memory_demand, repair
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.trial import TrialStatus
+from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.guards import ServerFacts, violations
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
@@ -58,7 +59,7 @@ def runner(facts):
     store = SessionStore("sqlite://")
     record = new_record(evaluator, Request("t", "w", "random", "none", 0, Plan()))
     store.create(record)
-    return Runner(evaluator, store, record, (), lambda _: None, facts=facts), evaluator
+    return Runner(evaluator, store, record, (), Circumstances(facts=facts)), evaluator
 
 
 @settings(max_examples=60, deadline=None)
