@@ -1,3 +1,4 @@
+import json
 import stat
 from dataclasses import replace
 
@@ -5,6 +6,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from llmtune.errors import SessionError, UsageError
+from llmtune.postgres.originals import Original, Originals, ServerIdentity
 from llmtune.secrets import SECRETS, redacted
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from llmtune.tuning.record import JournalEntry, Phase, SessionStatus
@@ -107,6 +109,25 @@ def test_a_store_of_version_1_is_brought_up_to_date(url, make_record):
     assert later.summary(record.id).record == record
     assert later.journal(record.id) == ()
     assert RestorePoints(later).points() == ()
+
+
+def test_restore_points_of_a_file_with_more_columns_are_read_and_written(url):
+    """Earlier versions also kept where each value came from, and lines of the server's file."""
+    server, settings = ServerIdentity("7", "postgresql://me@db/x"), {"jit": Original(True, None)}
+    store = SessionStore(url)
+    RestorePoints(store).keep("night", Originals(server, settings))
+    store.close()
+    earlier = {"value": True, "altered": None, "unit": None, "source": "default", "restart": False}
+    with create_engine(url).begin() as connection:
+        connection.execute(text("ALTER TABLE restore_point ADD COLUMN auto_conf TEXT"))
+        connection.execute(text("UPDATE restore_point SET auto_conf = 'jit = off'"))
+        change = text("UPDATE touched_setting SET original = :stored")
+        connection.execute(change, {"stored": json.dumps(earlier)})
+    points = RestorePoints(SessionStore(url))
+    assert points.point("night").touched["jit"].original == settings["jit"]
+    points.intend("night", {"jit": ["off"]})
+    points.keep("day", Originals(server, settings))
+    assert {one.id for one in points.due(server)} == {"night", "day"}
 
 
 def test_store_and_folder_are_their_owners_alone(url, tmp_path, caplog):
