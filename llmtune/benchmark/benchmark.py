@@ -14,7 +14,7 @@ from llmtune.benchmark.pace import PaceKeeper, at_pace, metered, steadied, stead
 from llmtune.benchmark.passes import Passes, run_passes
 from llmtune.benchmark.queries import READ_ONLY, QueryOutcome, run_query
 from llmtune.benchmark.query_plans import QueryPlans
-from llmtune.benchmark.savings import PlansUnder, Saver, Savings
+from llmtune.benchmark.savings import Saver, Savings
 from llmtune.benchmark.timed_pass import Limits, PassResult
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.benchmark.warmth import Warmth
@@ -48,13 +48,11 @@ class Benchmark:
         database: str,
         options: MeasureOptions | None = None,
         journal: Journal | None = None,
-        plans: PlansUnder | None = None,
     ) -> None:
         """Remember the target's original settings.
 
         Args:
             journal: of a server that outlives us, told before each change.
-            plans: the queries' plans, for cheap trials; None: asked from the target.
         """
         self.space = space
         self.workload = workload
@@ -62,7 +60,7 @@ class Benchmark:
         self._database = database
         self._options = options or MeasureOptions()
         self._configured = UnderConfiguration(target, space, journal, database)
-        self._plans = plans or WhatIfPlans(target, database, workload, space)
+        self._plans = WhatIfPlans(target, database, workload, space)
         self._saver: Saver | None = None
         self._warmth = Warmth()
         self._pace = PaceKeeper()
@@ -78,7 +76,11 @@ class Benchmark:
             self._pace.keep(reference_s)
 
     def what_if(self) -> WhatIf:
-        """See `Planned`."""
+        """See `Planned`.
+
+        Its looks are its own, also at what cheap trials have looked at: of several sessions
+        that are compared on this benchmark none may ask in less time for another's looks.
+        """
         features = WhatIfFeatures(self._target, self._database, self.workload, self.space)
         return QueryPlans(features, self.workload)
 

@@ -9,6 +9,7 @@ from psycopg import sql
 from llmtune.benchmark.observe import ObservedWorkload
 from llmtune.cli.bench import Bench
 from llmtune.knobs.knob import Effect
+from llmtune.knobs.memory import memory_budget
 from llmtune.postgres.applied import Planned
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.originals import Originals
@@ -16,7 +17,7 @@ from llmtune.postgres.server_settings import alter_statement, setting_text
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.traffic_reader import counting_statement
 from llmtune.report.wording import span_text
-from llmtune.tuning.guards import refusal, server_budget
+from llmtune.tuning.guards import refusal
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import SessionRecord
 from llmtune.units import format_memory
@@ -37,7 +38,7 @@ def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
         names = [knob.name for knob in bench.space.knobs if knob.effect is effect]
         if names:
             yield f"{len(names)} knob{'s' if len(names) > 1 else ''} {how}: {', '.join(names)}"
-    budget = server_budget(bench.space, bench.facts) >> 20 << 20
+    budget = memory_budget(bench.space, bench.busy) >> 20 << 20
     yield f"memory: nothing that could need over {format_memory(budget)} ({_sessions(bench)})"
     runs = 3 * plan.confirm_runs
     trials = "trials until the time is used" if plan.trials is None else f"{plan.trials} trials"
@@ -48,7 +49,7 @@ def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
 def _sessions(bench: Bench) -> str:
     """For how many the memory is counted; on a server of others they may come to be more."""
     counted = f"{bench.busy} session{'s' if bench.busy > 1 else ''}"
-    allowed = bench.facts.others.get("max_connections")
+    allowed = bench.facts.connections
     if allowed is None:
         return counted
     return (

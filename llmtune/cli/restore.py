@@ -135,14 +135,14 @@ def _tell_of_nothing(
     """Why nothing was done, which says nothing of what is in force on any server."""
     from llmtune.cli.notices import restore_command
     from llmtune.cli.output import print_text
-    from llmtune.tuning.record import without_password
+    from llmtune.secrets import redacted
     from llmtune.tuning.restore_points import PointState
 
     store = points.store_name
     if session is not None:
         print_text(f"Nothing to do: {session} is put back already, says the store {store}.")
         return
-    where = "" if target is None else f" on {without_password(target)}"
+    where = "" if target is None else f" on {redacted(target)}"
     where = where if pgdata is None else f" in {pgdata}"
     print_text(f"Nothing to do: the store {store} has nothing to put back{where}.")
     for point in points.points():

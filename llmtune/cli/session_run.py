@@ -24,6 +24,7 @@ from llmtune.report.page import page
 from llmtune.report.table import query_changes
 from llmtune.report.wording import headline, provenance
 from llmtune.tuning.assemble import assemble
+from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord
 from llmtune.tuning.result import TuningResult
@@ -49,10 +50,8 @@ def run_new(
 ) -> Outcome:
     """Run a new session from its record."""
     with _progress(benchmark, store, reporter) as on_event:
-        session = TuningSession.start(
-            benchmark, store, record, on_event, bench.restart_clock, bench.facts
-        )
-        return session.run()
+        circumstances = Circumstances(on_event, bench.restart_clock, bench.facts)
+        return TuningSession.start(benchmark, store, record, circumstances).run()
 
 
 def run_stored(
@@ -70,10 +69,8 @@ def run_stored(
     check_queries(store.summary(session_id).record, bench.workload)
     benchmark = bench.benchmark()
     with _progress(benchmark, store, reporter) as on_event:
-        session = TuningSession.resume(
-            benchmark, store, session_id, on_event, bench.restart_clock, bench.facts, optimizer
-        )
-        return session.run()
+        circumstances = Circumstances(on_event, bench.restart_clock, bench.facts)
+        return TuningSession.resume(benchmark, store, session_id, circumstances, optimizer).run()
 
 
 @contextmanager

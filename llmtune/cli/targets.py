@@ -20,7 +20,7 @@ from llmtune.postgres.live.machine import Stated
 from llmtune.postgres.live.pg_ctl import PgCtlRestarter
 from llmtune.postgres.live.restarter import Restarter, parse_command, unit_restarter
 from llmtune.postgres.target import Target
-from llmtune.tuning.record import without_password
+from llmtune.secrets import redacted
 
 TARGETS = ("embedded", "docker", "postgresql://...")
 
@@ -113,7 +113,7 @@ def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
     if request.target == "embedded":
         binaries = None if request.bindir is None else find_binaries(request.bindir)
         return EmbeddedTarget(binaries=binaries, cores=request.cores, memory=memory)
-    raise UnknownName("target", without_password(request.target), TARGETS)
+    raise UnknownName("target", redacted(request.target), TARGETS)
 
 
 def live_target(request: TargetRequest) -> DsnTarget:

@@ -12,6 +12,7 @@ from llmtune.cli.progress import Advance
 from llmtune.report.comparable import arm_label
 from llmtune.report.wording import trial_text
 from llmtune.trial import Trial
+from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.events import Event, TrialFinished
 from llmtune.tuning.finals import measure_finals
 from llmtune.tuning.interleave import explore_in_turns
@@ -100,10 +101,10 @@ def _opened(
 def _session(
     sessions: Sessions, bench: Bench, arm: ArmRequest, seed: int, turns: _Turns
 ) -> TuningSession:
-    shared = (turns, bench.restart_clock, bench.facts)
+    shared = Circumstances(turns, bench.restart_clock, bench.facts)
     evaluator, store = sessions.evaluator, sessions.store
     found = sessions.stored(arm, seed)
     if found is None:
-        return TuningSession.start(evaluator, store, sessions.record(arm, seed), *shared)
+        return TuningSession.start(evaluator, store, sessions.record(arm, seed), shared)
     turns.done += found.trials
-    return TuningSession.resume(evaluator, store, found.record.id, *shared)
+    return TuningSession.resume(evaluator, store, found.record.id, shared)

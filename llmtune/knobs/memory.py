@@ -22,6 +22,7 @@ BUDGET_SHARE = 0.9
 """Of the server's memory; the rest is left to the kernel and the page cache."""
 
 _HASHES = "hash_mem_multiplier"
+_AUTOVACUUM = "autovacuum_work_mem"
 _WAL_SEGMENT = 16 << 20
 _BLOCK = 8 << 10
 
@@ -34,7 +35,8 @@ def memory_demand(configuration: Configuration, space: KnobSpace, clients: int =
     one large maintenance operation; and a base for each process that runs queries.
     The server's own helpers live on what the budget leaves. Knobs outside the space
     count with what the server has without us. On a running server that others use,
-    every autovacuum worker may do such an operation too.
+    every autovacuum worker may do such an operation too, in `autovacuum_work_mem`
+    where that is set.
 
     Args:
         clients: sessions that run queries at the same time.
@@ -118,7 +120,10 @@ def _consumers(
     yield "work_mem", 1 << 10, _processes(values, clients) * BUSY_NODES * hashes
     yield "temp_buffers", _BLOCK, clients
     workers = _number(values, "autovacuum_max_workers") if cleaned else 0
-    yield "maintenance_work_mem", 1 << 10, 1 + workers
+    own = _number(values, _AUTOVACUUM) if _AUTOVACUUM in values else -1
+    yield "maintenance_work_mem", 1 << 10, 1 + (workers if own < 0 else 0)
+    if own >= 0:  # the workers then take no notice of maintenance_work_mem
+        yield _AUTOVACUUM, 1 << 10, workers
 
 
 def _processes(values: Mapping[str, Value], clients: int) -> float:

@@ -12,7 +12,10 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.knob import Effect, Knob
 from llmtune.knobs.resolved import ResolvedKnob, resolve
 
-__all__ = ["KnobSpace", "ResolvedKnob", "resolve_space"]
+__all__ = ["UNTUNED", "KnobSpace", "ResolvedKnob", "resolve_space"]
+
+UNTUNED = ("autovacuum_work_mem",)
+"""Settings that are no knobs, and that the memory which a running server needs depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class KnobSpace:
         server_defaults: the default of every knob of the catalogue that the
             server has, those outside this space included.
         present: what a running server has now, knobs outside this space
-            included; None for a server that is there to run on its defaults.
+            included and, where known, `UNTUNED`; None for a server that is there
+            to run on its defaults.
     """
 
     version: int
@@ -63,7 +67,10 @@ class KnobSpace:
 
     @property
     def surroundings(self) -> Configuration:
-        """Every knob's value while nobody changes it, those outside this space included."""
+        """Every knob's value while nobody changes it, those outside this space included.
+
+        Of a running server also those of `UNTUNED` that are known.
+        """
         return self.server_defaults if self.present is None else self.present
 
     def running(self, present: Mapping[str, Value]) -> KnobSpace:
@@ -71,10 +78,11 @@ class KnobSpace:
 
         Args:
             present: a value for each knob of the space, and for as many others
-                as are known. Values off the scale become valid here.
+                and of `UNTUNED` as are known. Values off the scale become valid here.
         """
         knobs = (replace(knob, present=present[knob.name]) for knob in self.knobs)
-        known = {name: value for name, value in present.items() if name in self.server_defaults}
+        kept = {*self.server_defaults, *UNTUNED}
+        known = {name: value for name, value in present.items() if name in kept}
         return replace(
             self,
             knobs=tuple(knobs),

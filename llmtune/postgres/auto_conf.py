@@ -33,12 +33,6 @@ def entries(content: bytes, names: Iterable[str]) -> dict[str, str]:
     return {name: value for name, value in filter(None, found) if name in wanted}
 
 
-def lines_of(content: bytes, names: Iterable[str]) -> bytes:
-    """The lines that set these settings, and nothing of anybody else's."""
-    wanted = {name.lower() for name in names}
-    return b"".join(line for line in content.splitlines(True) if _name(line) in wanted)
-
-
 def edited(content: bytes, changes: Mapping[str, str | None]) -> bytes:
     """The file with these settings at new values; None takes a setting out."""
     kept = [line for line in content.splitlines(True) if _name(line) not in changes]

@@ -89,9 +89,7 @@ class DsnTarget:
     @property
     def hardware(self) -> Hardware:
         """As stated, or as seen where the server runs on this machine."""
-        if self.report.hardware is None:
-            raise UsageError(f"cannot tune {self.name}: {self.report.problems[0]}")
-        return self.report.hardware
+        return self._checked_hardware()
 
     @property
     def can_restart(self) -> bool:
@@ -118,7 +116,7 @@ class DsnTarget:
             TargetError: a connection pooler is in between.
         """
         self.settle()
-        _ = self.hardware
+        self._checked_hardware()
         self.check_restarter()
         return self
 
@@ -258,3 +256,13 @@ class DsnTarget:
     def explain_loss(self) -> str:
         """See `ExplainsLoss`: where the way to restart leads to somebody who can tell."""
         return self._restarter.explain_loss() if isinstance(self._restarter, ExplainsLoss) else ""
+
+    def _checked_hardware(self) -> Hardware:
+        """What the server may use.
+
+        Raises:
+            UsageError: it is neither stated nor to be seen.
+        """
+        if self.report.hardware is None:
+            raise UsageError(f"cannot tune {self.name}: {self.report.problems[0]}")
+        return self.report.hardware

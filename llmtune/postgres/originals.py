@@ -14,18 +14,13 @@ import psycopg
 
 from llmtune.errors import TargetError
 from llmtune.knobs.configuration import Value
-from llmtune.postgres import auto_conf
-from llmtune.postgres.server_settings import ServerSetting, read_altered, read_settings
+from llmtune.postgres.server_settings import read_altered, read_settings
 from llmtune.postgres.target import Connection
 
 UNSEEN = "(not visible to this role)"
 """In place of an ALTER SYSTEM entry that we may not read and that is not in force: it
 waits for a restart, or something outranks it."""
 
-DETAILS = """
-    SELECT name, unit, source, sourcefile, sourceline, context = 'postmaster'
-    FROM pg_settings WHERE name = ANY(%s)
-"""
 INFERRED = """
     SELECT name, CASE WHEN NOT pending_restart AND source = 'configuration file' THEN setting END
     FROM pg_settings
@@ -78,33 +73,20 @@ class Original:
     """What a knob was before us.
 
     Attributes:
-        value: what was asked for, in `unit`.
+        value: what was asked for, in the setting's own unit.
         altered: ALTER SYSTEM's text for it, if there was one.
-        source, sourcefile, sourceline: where the value came from, as `pg_settings` says.
-        restart: whether another value takes a restart.
     """
 
     value: Value
     altered: str | None
-    unit: str | None = None
-    source: str = ""
-    sourcefile: str | None = None
-    sourceline: int | None = None
-    restart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Originals:
-    """The settings of one server before its first change.
-
-    Attributes:
-        auto_conf: the lines of `postgresql.auto.conf` for these knobs, where it may
-            be read; nobody else's, for those may hold passwords.
-    """
+    """The settings of one server before its first change."""
 
     server: ServerIdentity
     settings: Mapping[str, Original]
-    auto_conf: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +173,8 @@ def read_originals(connection: Connection, names: Iterable[str], address: str) -
     if missing:
         raise TargetError(f"the server has no setting {', '.join(missing)}")
     altered = read_entries(connection, names)
-    details = {row[0]: row[1:] for row in connection.execute(DETAILS, [list(names)])}
-    found = {name: _original(settings[name], altered.get(name), details[name]) for name in names}
-    return Originals(read_identity(connection, address), found, _auto_conf(connection, names))
+    found = {name: Original(settings[name].asked, altered.get(name)) for name in names}
+    return Originals(read_identity(connection, address), found)
 
 
 def read_identity(connection: Connection, address: str) -> ServerIdentity:
@@ -229,20 +210,3 @@ def unalterable(connection: Connection, names: Iterable[str]) -> list[str]:
         return [] if superuser else names
     rows = connection.execute(REFUSED, [names])
     return [row[0] for row in rows]
-
-
-def _original(
-    setting: ServerSetting,
-    altered: str | None,
-    details: tuple[str | None, str, str | None, int | None, bool],
-) -> Original:
-    return Original(setting.asked, altered, *details)
-
-
-def _auto_conf(connection: Connection, names: Iterable[str]) -> str | None:
-    read = "SELECT pg_read_binary_file('postgresql.auto.conf')"
-    try:
-        row = connection.execute(read).fetchone()
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFile):
-        return None
-    return auto_conf.lines_of(row[0], names).decode("utf-8", "replace") if row else None

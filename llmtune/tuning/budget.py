@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmtune.tuning.plan import Plan
 from llmtune.tuning.runner import Runner
 
 RESERVED_SHARE = 0.4
@@ -42,8 +41,9 @@ class Pass:
         return self.default_s + (2 if runner_up else 1) * self.best_s
 
 
-def search_is_over(runner: Runner, plan: Plan) -> bool:
+def search_is_over(runner: Runner) -> bool:
     """Whether the rest of the budget is the decision's."""
+    plan = runner.record.plan
     if plan.seconds is None or not runner.search:
         return False
     one = _pass(runner)
@@ -51,13 +51,14 @@ def search_is_over(runner: Runner, plan: Plan) -> bool:
     return runner.search_s + min(estimate, RESERVED_SHARE * plan.seconds) >= plan.seconds
 
 
-def allowance(runner: Runner, plan: Plan) -> Allowance:
+def allowance(runner: Runner) -> Allowance:
     """What the seconds that the search left over suffice for.
 
     First all final runs, then without the runner-up, then fewer; pruning has the rest.
     It follows from the search's trials alone, so a decision that is taken up again is
     the same one.
     """
+    plan = runner.record.plan
     if plan.seconds is None:
         return Allowance(plan.prune_trials, plan.confirm_runs)
     left, one = plan.seconds - runner.search_s, _pass(runner)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.noise import Noise
 from llmtune.errors import SessionError
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
 from llmtune.tuning.budget import allowance
 from llmtune.tuning.confirm import Arm, Confirmation, confirm
-from llmtune.tuning.events import OnEvent, PhaseStarted
+from llmtune.tuning.events import PhaseStarted
 from llmtune.tuning.prune import Pruning, prune
-from llmtune.tuning.record import Phase, SessionRecord
+from llmtune.tuning.record import Phase
 from llmtune.tuning.runner import Runner
 from llmtune.tuning.search import second_best
 
@@ -24,15 +23,12 @@ estimate the noise roughly, and no session should give away more than this."""
 class Decision:
     """Turns what a session's search found into an answer, by real runs."""
 
-    def __init__(
-        self, runner: Runner, evaluator: Evaluator, record: SessionRecord, on_event: OnEvent
-    ) -> None:
+    def __init__(self, runner: Runner) -> None:
+        """Decide on the search that `runner` has made, with further trials of it."""
         self._runner = runner
-        self._space = evaluator.space
-        self._objective = evaluator.objective
-        self._plan = record.plan
-        self._seed = record.seed
-        self._on_event = on_event
+        self._space = runner.evaluator.space
+        self._objective = runner.evaluator.objective
+        self._plan = runner.record.plan
 
     def minimise(self) -> Pruning | None:
         """The best configuration without the changes that do not matter.
@@ -45,9 +41,9 @@ class Decision:
         best = self._best
         if best.configuration == self._space.baseline():
             return None
-        limit = allowance(self._runner, self._plan).prune_trials
+        limit = allowance(self._runner).prune_trials
         if limit:
-            self._on_event(PhaseStarted(Phase.PRUNE, limit, self._plan.seconds))
+            self._runner.on_event(PhaseStarted(Phase.PRUNE, limit, self._plan.seconds))
 
         def measure(configuration: Configuration, cap: float | None) -> Trial:
             return self._runner.measure(Phase.PRUNE, best.source, configuration, cap)
@@ -62,15 +58,15 @@ class Decision:
         Raises:
             SessionError: no trial succeeded, or the default failed in these runs.
         """
-        allowed = allowance(self._runner, self._plan)
+        allowed = allowance(self._runner)
         arms, runs = self._arms(pruning, runner_up=allowed.runner_up), allowed.confirm_runs
-        self._on_event(PhaseStarted(Phase.CONFIRM, runs * len(arms), self._plan.seconds))
+        self._runner.on_event(PhaseStarted(Phase.CONFIRM, runs * len(arms), self._plan.seconds))
         confirmation = confirm(
             lambda arm: self._runner.measure(Phase.CONFIRM, arm.source, arm.configuration),
             arms,
             runs,
             self._objective,
-            self._seed,
+            self._runner.record.seed,
         )
         if confirmation is None:
             raise SessionError("the default configuration failed in the final runs")

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.trial import Trial
+from llmtune.tuning.circumstances import RestartClock, no_restarts
 from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
-from llmtune.tuning.runner import RestartClock, no_restarts
 from llmtune.tuning.search import best_of
 from llmtune.tuning.store import SessionStore
 from workloads.objective import Objective

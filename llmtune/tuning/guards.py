@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from llmtune.errors import InvalidConfiguration, UnknownName
-from llmtune.knobs.configuration import Configuration, Value
-from llmtune.knobs.memory import BUDGET_SHARE, memory_demand
+from llmtune.knobs.configuration import Configuration
+from llmtune.knobs.memory import memory_budget, memory_demand
 from llmtune.knobs.space import KnobSpace
 
 PRIMARY_GROUPS = ("wal", "writer")
@@ -21,14 +21,13 @@ class ServerFacts:
     Attributes:
         clients: sessions that work at once: the workload's, or if those are more as
             many as others have open, or as the user says work at the busiest.
-        others: values in force of settings outside the knob space that memory
-            depends on, such as `autovacuum_work_mem`; empty for a throw-away server.
+        connections: how many the server lets in at once; None: it was not asked.
         standby: it replays another server's WAL.
         allow_durability, allow_standby: the user accepts that risk.
     """
 
     clients: int = 1
-    others: Mapping[str, Value] = field(default_factory=dict)
+    connections: int | None = None
     standby: bool = False
     allow_durability: bool = False
     allow_standby: bool = False
@@ -66,26 +65,6 @@ def refusal(configuration: Configuration, space: KnobSpace, facts: ServerFacts) 
     return "; ".join(one.reason for one in violations(configuration, space, facts))
 
 
-def server_demand(configuration: Configuration, space: KnobSpace, facts: ServerFacts) -> int:
-    """Bytes that the server can come to use at its worst.
-
-    `memory_demand`, and what a larger `autovacuum_work_mem` adds to it.
-    """
-    demand = memory_demand(configuration, space, facts.clients)
-    if space.present is None:
-        return demand
-    values = {**space.surroundings, **configuration}
-    own = float(facts.others.get("autovacuum_work_mem", -1))
-    more = max(0.0, own - float(values["maintenance_work_mem"]))
-    return demand + (int(more * float(values["autovacuum_max_workers"])) << 10)
-
-
-def server_budget(space: KnobSpace, facts: ServerFacts) -> int:
-    """Bytes that a configuration may demand; never less than what runs there already does."""
-    share = int(space.hardware.memory * BUDGET_SHARE)
-    return max(share, server_demand(space.baseline(), space, facts))
-
-
 def _out_of_range(configuration: Configuration, space: KnobSpace) -> Iterator[Violation]:
     try:
         space.validate(configuration)
@@ -96,8 +75,8 @@ def _out_of_range(configuration: Configuration, space: KnobSpace) -> Iterator[Vi
 def _too_hungry(
     configuration: Configuration, space: KnobSpace, facts: ServerFacts
 ) -> Iterator[Violation]:
-    demand = server_demand(configuration, space, facts)
-    budget = server_budget(space, facts)
+    demand = memory_demand(configuration, space, facts.clients)
+    budget = memory_budget(space, facts.clients)
     if demand > budget:
         yield Violation(
             "memory",

@@ -42,16 +42,13 @@ class Plan:
 
     @property
     def narrowing(self) -> Narrowing | None:
-        """How the search narrows to few knobs; None: not at all.
-
-        Raises:
-            UsageError: too few knobs, or after too few trials.
-        """
+        """How the search narrows to few knobs; None: not at all."""
         keep = self.keep_knobs
         return None if keep is None else Narrowing(keep, self.narrow_after)
 
     def __post_init__(self) -> None:
-        _ = self.narrowing  # refuses what it cannot be made of
+        if self.keep_knobs is not None:
+            Narrowing(self.keep_knobs, self.narrow_after)  # refuses too few of either
         if self.trials is None and self.seconds is None:
             raise UsageError("a session needs a number of trials or a time budget")
         if self.trials is not None and self.trials < 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -12,6 +11,7 @@ import llmtune
 from llmtune.errors import SessionError, UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
+from llmtune.secrets import redacted
 from llmtune.trial import Pace, Trial, TrialStatus
 from llmtune.tuning.plan import Plan, plan_from
 from optimizers.warm_start import Proposal
@@ -122,7 +122,7 @@ class SessionRecord:
     code_version: str = llmtune.__version__
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "target", without_password(self.target))
+        object.__setattr__(self, "target", redacted(self.target))
 
     def facts(self) -> dict[str, Any]:
         """Everything but id, target and workload, as JSON values."""
@@ -182,27 +182,6 @@ class JournalEntry:
     trial: Trial
     ask_s: float = 0.0
     restart_s: float = 0.0
-
-
-_SECRETS = r"(?:ssl)?password|oauth_client_secret|scram_(?:client|server)_key"
-_URL_PASSWORD = re.compile(r"(//[^:/@\[\s]*):(?:[^/\s]*|[^?\s]*|(?!\d*[/?,])[^@\s]*)@")
-"""Up to the last `@` before a slash; else, as a password may well have slashes, before a
-question mark; else, what is no port, up to the first `@`."""
-_URL_SECRET = re.compile(rf"(?i)([?&](?:{_SECRETS}))=[^&\s]*")
-_KEYWORD_SECRET = re.compile(
-    rf"(?is)(?<![?&\w])({_SECRETS})\s*=\s*(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:[^\s\\]|\\.)*)"
-)
-"""Its value is in quotes or ends at a blank; a backslash stands before what means itself."""
-
-
-def without_password(target: str) -> str:
-    """`target` with the secrets of a URL or of a keyword string taken out.
-
-    https://www.postgresql.org/docs/current/libpq-connect.html names those of libpq.
-    """
-    target = _URL_PASSWORD.sub(r"\1@", target)
-    target = _URL_SECRET.sub(r"\1=***", target)
-    return _KEYWORD_SECRET.sub(r"\1=***", target)
 
 
 def _proposal(stored: dict[str, Any]) -> Proposal:

@@ -55,7 +55,6 @@ class RestorePoint:
     created_at: datetime
     touched: Mapping[str, Touched]
     waiting: tuple[str, ...] = ()
-    auto_conf: str | None = None
 
     @property
     def is_due(self) -> bool:
@@ -174,7 +173,7 @@ class TargetJournal:
 def _refresh(db: Session, row: RestorePointRow, originals: Originals) -> None:
     row.created_at = datetime.now(UTC)
     row.system, row.address = originals.server.system, originals.server.address
-    row.state, row.waiting, row.auto_conf = PointState.DUE, [], originals.auto_conf
+    row.state, row.waiting = PointState.DUE, []
     db.flush()
     for old in db.scalars(select(TouchedRow).where(TouchedRow.point_id == row.id)):
         db.delete(old)
@@ -190,10 +189,11 @@ def _point(db: Session, row: RestorePointRow) -> RestorePoint:
         server=ServerIdentity(row.system, row.address),
         state=PointState(row.state),
         created_at=row.created_at,
-        touched={
-            one.name: Touched(Original(**one.original), tuple(one.ours))
-            for one in db.scalars(query)
-        },
+        touched={one.name: _touched(one) for one in db.scalars(query)},
         waiting=tuple(row.waiting),
-        auto_conf=row.auto_conf,
     )
+
+
+def _touched(row: TouchedRow) -> Touched:
+    """Older rows also tell where a value came from, which nothing asks for."""
+    return Touched(Original(row.original["value"], row.original["altered"]), tuple(row.ours))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 
 from llmtune.benchmark.cheap import MeasuresCheaply
@@ -11,19 +11,12 @@ from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial, TrialStatus
-from llmtune.tuning.events import OnEvent, TrialFinished, TrialStarted
+from llmtune.tuning.circumstances import ALONE, Circumstances
+from llmtune.tuning.events import TrialFinished, TrialStarted
 from llmtune.tuning.guards import ServerFacts, refusal
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.store import SessionStore
 from optimizers.base import is_better
-
-RestartClock = Callable[[], float]
-"""Seconds that the target has spent restarting so far, for the overhead's account."""
-
-
-def no_restarts() -> float:
-    """The clock of a target that does not restart, or does not say how long it takes."""
-    return 0.0
 
 
 class Runner:
@@ -44,18 +37,16 @@ class Runner:
         store: SessionStore,
         record: SessionRecord,
         journal: Sequence[JournalEntry],
-        on_event: OnEvent,
-        restart_clock: RestartClock = no_restarts,
-        facts: ServerFacts | None = None,
+        circumstances: Circumstances = ALONE,
     ) -> None:
         self.evaluator = evaluator
         self.record = record
-        self.on_event = on_event
+        self.on_event = circumstances.on_event
         self.entries: list[JournalEntry] = []
         self.incumbent: Trial | None = None
         self._store = store
-        self._restart_clock = restart_clock
-        self._facts = facts or ServerFacts(clients=record.plan.clients)
+        self._restart_clock = circumstances.restart_clock
+        self._facts = circumstances.facts or ServerFacts(clients=record.plan.clients)
         self._decided = deque(entry for entry in journal if self._decides(entry))
         self._idle_since = perf_counter()
         self._number = max((entry.trial.number for entry in journal), default=-1) + 1

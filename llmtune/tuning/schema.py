@@ -67,7 +67,10 @@ class TrialRow(Base):
 
 
 class RestorePointRow(Base):
-    """One tuner's work on one server that outlives it, and whether it is undone."""
+    """One tuner's work on one server that outlives it, and whether it is undone.
+
+    Files of earlier versions have a column `auto_conf` too, which may be empty.
+    """
 
     __tablename__ = "restore_point"
 
@@ -80,7 +83,6 @@ class RestorePointRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     waiting: Mapped[list[Any]] = mapped_column(JSON)
     """The knobs that are back in the file and wait for a restart."""
-    auto_conf: Mapped[str | None] = mapped_column(Text)
 
 
 class TouchedRow(Base):

@@ -8,7 +8,6 @@ from llmtune.errors import SessionError
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
 from llmtune.tuning.budget import search_is_over
-from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import Phase
 from llmtune.tuning.runner import Runner
 from optimizers.base import is_better
@@ -16,17 +15,17 @@ from optimizers.warm_start import Proposal, WarmStarted
 from workloads.objective import Objective
 
 
-def step(runner: Runner, optimizer: WarmStarted, plan: Plan) -> bool:
-    """Run one search trial; False, and nothing is run, when the plan is used up.
+def step(runner: Runner, optimizer: WarmStarted) -> bool:
+    """Run one search trial; False, and nothing is run, when the session's plan is used up.
 
     Raises:
         SessionError: the default configuration could not be measured.
     """
-    if _used_up(runner, plan):
+    if _used_up(runner):
         return False
     proposal = optimizer.propose()
     trial = runner.measure(
-        Phase.SEARCH, proposal.source, proposal.configuration, _cap(runner, proposal, plan)
+        Phase.SEARCH, proposal.source, proposal.configuration, _cap(runner, proposal)
     )
     if default_failed(trial, optimizer.space):
         raise SessionError(
@@ -55,15 +54,16 @@ def second_best(trials: tuple[Trial, ...], best: Trial, objective: Objective) ->
     return best_of((t for t in trials if t.configuration != best.configuration), objective)
 
 
-def _cap(runner: Runner, proposal: Proposal, plan: Plan) -> float | None:
+def _cap(runner: Runner, proposal: Proposal) -> float | None:
     """The value beyond which a trial need not go on; the default always runs to its end."""
     incumbent = runner.incumbent
     is_default = proposal.configuration == runner.evaluator.space.baseline()
     if is_default or incumbent is None or incumbent.value is None:
         return None
-    return runner.evaluator.objective.worse_by(plan.cap_factor, incumbent.value)
+    return runner.evaluator.objective.worse_by(runner.record.plan.cap_factor, incumbent.value)
 
 
-def _used_up(runner: Runner, plan: Plan) -> bool:
-    out_of_trials = plan.trials is not None and len(runner.search) >= plan.trials
-    return out_of_trials or search_is_over(runner, plan)
+def _used_up(runner: Runner) -> bool:
+    trials = runner.record.plan.trials
+    out_of_trials = trials is not None and len(runner.search) >= trials
+    return out_of_trials or search_is_over(runner)

@@ -8,8 +8,7 @@ from llmtune.postgres.server_settings import read_settings
 from llmtune.postgres.target import Connection
 from llmtune.tuning.guards import ServerFacts
 
-OTHERS = ("autovacuum_work_mem", "max_connections")
-"""Settings that no knob space has and that memory depends on."""
+CONNECTIONS = "max_connections"
 
 OPEN = """
     SELECT count(*) FROM pg_stat_activity
@@ -49,11 +48,11 @@ def server_facts(
         clients: sessions of the workload; those that others have open just now count if
             they are more, and those that the user states.
     """
-    now = read_settings(connection, OTHERS)
+    allowed = read_settings(connection, [CONNECTIONS])[CONNECTIONS].value
     row = connection.execute(OPEN).fetchone()
     return ServerFacts(
         clients=risks.sessions(clients, row[0] if row else 0),
-        others={name: now[name].value for name in OTHERS if name in now},
+        connections=int(allowed),
         standby=standby,
         allow_durability=risks.durability,
         allow_standby=risks.standby,

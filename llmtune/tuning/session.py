@@ -8,28 +8,21 @@ from dataclasses import dataclass, replace
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.query_plans import plans_of
+from llmtune.secrets import redacted
+from llmtune.tuning.circumstances import ALONE, Circumstances
 from llmtune.tuning.confirm import Confirmation
 from llmtune.tuning.decision import Decision
 from llmtune.tuning.events import (
-    OnEvent,
     PhaseStarted,
     SessionFinished,
     SessionInterrupted,
     SessionStarted,
-    ignore,
 )
-from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.prune import Pruning
-from llmtune.tuning.record import (
-    JournalEntry,
-    Phase,
-    SessionRecord,
-    SessionStatus,
-    without_password,
-)
+from llmtune.tuning.record import JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.replay import check_resumable, replay
-from llmtune.tuning.runner import RestartClock, Runner, no_restarts
+from llmtune.tuning.runner import Runner
 from llmtune.tuning.search import step
 from llmtune.tuning.store import SessionStore
 from optimizers.base import Optimizer
@@ -67,18 +60,15 @@ class TuningSession:
         store: SessionStore,
         record: SessionRecord,
         journal: Sequence[JournalEntry] = (),
-        on_event: OnEvent = ignore,
-        restart_clock: RestartClock = no_restarts,
-        facts: ServerFacts | None = None,
+        circumstances: Circumstances = ALONE,
     ) -> None:
         self.record = record
-        self._evaluator = evaluator
         self._store = store
-        self._on_event = on_event
+        self._on_event = circumstances.on_event
         self._optimizer = _warm_started(evaluator, record)
         self._replayed = len(journal)
         replay(journal, self._optimizer)
-        self._runner = Runner(evaluator, store, record, journal, on_event, restart_clock, facts)
+        self._runner = Runner(evaluator, store, record, journal, circumstances)
 
     @classmethod
     def start(
@@ -86,16 +76,14 @@ class TuningSession:
         evaluator: Evaluator,
         store: SessionStore,
         record: SessionRecord,
-        on_event: OnEvent = ignore,
-        restart_clock: RestartClock = no_restarts,
-        facts: ServerFacts | None = None,
+        circumstances: Circumstances = ALONE,
     ) -> TuningSession:
         """A new session, stored before its first trial.
 
         Raises:
             UnknownName: there is no such optimizer; nothing is stored.
         """
-        session = cls(evaluator, store, record, (), on_event, restart_clock, facts)
+        session = cls(evaluator, store, record, (), circumstances)
         store.create(record)
         return session
 
@@ -105,9 +93,7 @@ class TuningSession:
         evaluator: Evaluator,
         store: SessionStore,
         session_id: str,
-        on_event: OnEvent = ignore,
-        restart_clock: RestartClock = no_restarts,
-        facts: ServerFacts | None = None,
+        circumstances: Circumstances = ALONE,
         optimizer: str | None = None,
     ) -> TuningSession:
         """A stored session, to be continued behind its last journalled trial.
@@ -123,7 +109,7 @@ class TuningSession:
         check_resumable(summary, evaluator)
         record = replace(summary.record, optimizer=optimizer or summary.record.optimizer)
         journal = store.journal(session_id)
-        session = cls(evaluator, store, record, journal, on_event, restart_clock, facts)
+        session = cls(evaluator, store, record, journal, circumstances)
         store.change_optimizer(session_id, record.optimizer)
         store.mark(session_id, SessionStatus.RUNNING)
         return session
@@ -138,7 +124,7 @@ class TuningSession:
         """
         with self._recorded():
             self._search()
-            decision = Decision(self._runner, self._evaluator, self.record, self._on_event)
+            decision = Decision(self._runner)
             pruning = decision.minimise()
             confirmation = decision.confirm(pruning)
         return Outcome(self.record, tuple(self._runner.entries), pruning, confirmation)
@@ -173,7 +159,7 @@ class TuningSession:
             As `run`.
         """
         self._runner.start_clock()
-        return step(self._runner, self._optimizer, self.record.plan)
+        return step(self._runner, self._optimizer)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -187,7 +173,7 @@ class TuningSession:
 
     def _search(self) -> None:
         self._announce_search()
-        while step(self._runner, self._optimizer, self.record.plan):
+        while step(self._runner, self._optimizer):
             pass
 
     def _announce_search(self) -> None:
@@ -209,7 +195,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C or a signal"
     first = str(error).partition("\n")[0]
-    return without_password(f"{type(error).__name__}: {first}")
+    return redacted(f"{type(error).__name__}: {first}")
 
 
 def _warm_started(evaluator: Evaluator, record: SessionRecord) -> WarmStarted:

@@ -16,13 +16,9 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from llmtune.errors import SessionError, UsageError
+from llmtune.secrets import redacted
 from llmtune.tuning.private_file import make_private_file, make_private_folder
-from llmtune.tuning.record import (
-    JournalEntry,
-    SessionRecord,
-    SessionStatus,
-    without_password,
-)
+from llmtune.tuning.record import JournalEntry, SessionRecord, SessionStatus
 from llmtune.tuning.rows import journal_entry, trial_row
 from llmtune.tuning.schema import (
     SCHEMA_VERSION,
@@ -68,7 +64,7 @@ class SessionStore:
 
     def __init__(self, url: str | None = None) -> None:
         url = url or default_url()
-        self.name = without_password(url)
+        self.name = redacted(url)
         self._engine = _engine(url)
         with self.transaction() as db:
             Base.metadata.create_all(db.connection())
@@ -182,7 +178,7 @@ def _engine(url: str) -> Engine:
     try:
         engine = create_engine(url)
     except (ArgumentError, ImportError, SQLAlchemyError) as error:
-        reason = f"{without_password(url)!r} is not a database URL that can be opened"
+        reason = f"{redacted(url)!r} is not a database URL that can be opened"
         raise UsageError(f"{reason}: {error}") from error
     if engine.dialect.name == "sqlite":
         _make_private(engine.url.database)

@@ -11,6 +11,7 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.live.address import is_address
 from llmtune.trial import Trial
+from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.decision import Decision
 from llmtune.tuning.events import Event, TrialStarted
 from llmtune.tuning.record import JournalEntry, SessionRecord, SessionStatus
@@ -57,8 +58,8 @@ def stored_outcome(store: SessionStore, session_id: str) -> tuple[Outcome, KnobS
     entries = store.journal(record.id)
     space = stored_space(record, entries)
     past = _Past(record, space, store_option(store.name))
-    runner = Runner(past, store, record, entries, past.refuse)
-    decision = Decision(runner, past, record, past.refuse)
+    runner = Runner(past, store, record, entries, Circumstances(past.refuse))
+    decision = Decision(runner)
     pruning = decision.minimise()
     return Outcome(record, entries, pruning, decision.confirm(pruning)), space
 

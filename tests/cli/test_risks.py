@@ -12,6 +12,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.targets import TargetRequest
 from llmtune.trial import TrialStatus
+from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.guards import violations
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
@@ -49,7 +50,7 @@ def test_an_accepted_risk_is_measured(bench) -> None:
     record = record_of(bench, synchronous_commit="off")
     store = SessionStore("sqlite://")
     store.create(record)
-    runner = Runner(bench.benchmark(), store, record, (), lambda _: None, facts=bench.facts)
+    runner = Runner(bench.benchmark(), store, record, (), Circumstances(facts=bench.facts))
     trial = runner.measure(Phase.SEARCH, "file", record.proposals[0].configuration)
     assert (trial.status, trial.message) == (TrialStatus.SUCCEEDED, "")
 

@@ -289,7 +289,7 @@ def test_no_password_of_the_file_gets_into_the_store(place):
     applier.apply(space.configuration(RELOADABLE))
     kept = place.points.point("run")
     assert "hunter2" not in repr(kept)
-    assert kept.auto_conf == "checkpoint_timeout = '7min'\n"
+    assert kept.touched["checkpoint_timeout"].original.altered == "7min"
     database = Path(place.url.removeprefix("sqlite:///"))
     assert b"hunter2" not in database.read_bytes()
     assert database.stat().st_mode & 0o077 == 0

@@ -7,6 +7,7 @@ import pytest
 from llmtune.cli.session_run import written_in
 from llmtune.errors import SessionError, UsageError
 from llmtune.tuning.assemble import assemble, knob_changes, weights_of
+from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.result_file import read_result, ready_folder, write_result
 from llmtune.tuning.session import TuningSession
 
@@ -20,9 +21,8 @@ FIELDS = {
 @pytest.fixture
 def result(evaluator, store, make_record, space):
     clock = iter(range(1000))
-    session = TuningSession.start(
-        evaluator, store, make_record(trials=12), restart_clock=lambda: next(clock) / 4
-    )
+    circumstances = Circumstances(restart_clock=lambda: next(clock) / 4)
+    session = TuningSession.start(evaluator, store, make_record(trials=12), circumstances)
     return assemble(session.run(), space)
 
 

@@ -9,6 +9,7 @@ from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.errors import SessionError, TargetError, UnknownName, UsageError
 from llmtune.knobs.memory import fits
 from llmtune.trial import Trial, TrialStatus
+from llmtune.tuning.circumstances import ALONE, Circumstances
 from llmtune.tuning.events import (
     PhaseStarted,
     SessionFinished,
@@ -48,8 +49,8 @@ def terminate():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run(evaluator, store, record, **options):
-    return TuningSession.start(evaluator, store, record, **options).run()
+def run(evaluator, store, record, circumstances=ALONE):
+    return TuningSession.start(evaluator, store, record, circumstances).run()
 
 
 def search_of(outcome):
@@ -281,7 +282,7 @@ def test_a_decision_costs_no_more_than_is_left(space, store, make_record, second
 def test_events_tell_the_whole_story(evaluator, store, make_record):
     events = []
     record = make_record(trials=5, prune_trials=3)
-    outcome = run(evaluator, store, record, on_event=events.append)
+    outcome = run(evaluator, store, record, Circumstances(events.append))
     assert events[0] == SessionStarted(record.id, 0)
     assert events[-1] == SessionFinished(record.id)
     phases = [e.phase for e in events if isinstance(e, PhaseStarted)]
@@ -297,7 +298,7 @@ def test_an_interruption_is_an_event(evaluator, store, make_record):
     events = []
     record = make_record(trials=5)
     with pytest.raises(KeyboardInterrupt):
-        run(Stopping(evaluator, 2, interrupt), store, record, on_event=events.append)
+        run(Stopping(evaluator, 2, interrupt), store, record, Circumstances(events.append))
     assert events[-1] == SessionInterrupted(record.id)
 
 

@@ -1,3 +1,4 @@
+import json
 import stat
 from dataclasses import replace
 
@@ -5,8 +6,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from llmtune.errors import SessionError, UsageError
+from llmtune.postgres.originals import Original, Originals, ServerIdentity
+from llmtune.secrets import SECRETS, redacted
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
-from llmtune.tuning.record import JournalEntry, Phase, SessionStatus, without_password
+from llmtune.tuning.record import JournalEntry, Phase, SessionStatus
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.store import SessionStore
 
@@ -108,6 +111,25 @@ def test_a_store_of_version_1_is_brought_up_to_date(url, make_record):
     assert RestorePoints(later).points() == ()
 
 
+def test_restore_points_of_a_file_with_more_columns_are_read_and_written(url):
+    """Earlier versions also kept where each value came from, and lines of the server's file."""
+    server, settings = ServerIdentity("7", "postgresql://me@db/x"), {"jit": Original(True, None)}
+    store = SessionStore(url)
+    RestorePoints(store).keep("night", Originals(server, settings))
+    store.close()
+    earlier = {"value": True, "altered": None, "unit": None, "source": "default", "restart": False}
+    with create_engine(url).begin() as connection:
+        connection.execute(text("ALTER TABLE restore_point ADD COLUMN auto_conf TEXT"))
+        connection.execute(text("UPDATE restore_point SET auto_conf = 'jit = off'"))
+        change = text("UPDATE touched_setting SET original = :stored")
+        connection.execute(change, {"stored": json.dumps(earlier)})
+    points = RestorePoints(SessionStore(url))
+    assert points.point("night").touched["jit"].original == settings["jit"]
+    points.intend("night", {"jit": ["off"]})
+    points.keep("day", Originals(server, settings))
+    assert {one.id for one in points.due(server)} == {"night", "day"}
+
+
 def test_store_and_folder_are_their_owners_alone(url, tmp_path, caplog):
     SessionStore(url).close()
     path = tmp_path / "deep" / "sessions.db"
@@ -170,14 +192,16 @@ def test_a_url_that_is_none_is_the_users_mistake(url):
     ],
 )
 def test_no_password_is_stored(target, stored, store, make_record):
-    assert without_password(target) == stored
+    assert redacted(target) == stored
     record = replace(make_record(trials=3), target=target)
     store.create(record)
     assert "cret" not in str(store.summary(record.id))
 
 
-def test_the_secret_of_a_client_is_one_too():
-    assert without_password("host=db oauth_client_secret=a") == "host=db oauth_client_secret=***"
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_each_of_libpqs_secrets_is_one(name):
+    assert redacted(f"host=db {name}=cret") == f"host=db {name}=***"
+    assert redacted(f"postgresql://db/shop?{name}=cret") == f"postgresql://db/shop?{name}=***"
 
 
 @pytest.mark.parametrize(
@@ -191,4 +215,4 @@ def test_the_secret_of_a_client_is_one_too():
     ],
 )
 def test_what_is_no_secret_is_stored(target):
-    assert without_password(target) == target
+    assert redacted(target) == target

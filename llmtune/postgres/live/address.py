@@ -15,13 +15,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
 from llmtune.errors import UsageError
+from llmtune.secrets import SECRETS
 
 DEFAULT_PORT = "5432"
 PLACE = frozenset({"user", "host", "port", "dbname"})
-SECRETS = frozenset(
-    {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
-)
-"""Of libpq's parameters: https://www.postgresql.org/docs/current/libpq-connect.html"""
 SCHEMES = ("postgresql://", "postgres://")
 SAFE = "/@"
 """Left as they are in a URL's parameters, where they mean nothing else."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from llmtune.errors import UnsupportedServer
 from llmtune.knobs.catalogue import differences, load_catalogue
 from llmtune.knobs.hardware import Hardware
-from llmtune.knobs.space import resolve_space
+from llmtune.knobs.space import UNTUNED, resolve_space
 from llmtune.postgres.live.in_use import read_in_use
 from llmtune.postgres.live.leeway import leeways_of
 from llmtune.postgres.live.machine import wal_room
@@ -72,11 +72,12 @@ def read_report(
     catalogue, about = load_catalogue(), _about(connection, name)
     names, version = catalogue.names, connection.info.server_version // 10000
     rights, provider = read_rights(connection, names), read_provider(connection)
-    present, in_use = read_present(connection, names), read_in_use(connection)
+    wanted = (*names, *UNTUNED)
+    present, in_use = read_present(connection, wanted), read_in_use(connection)
     space = resolve_space(catalogue, version, hardware or ANY_HARDWARE, durability=True)
     settings = {one.name: one for one in settings_rows(connection)}
     differing = differences(catalogue, version, settings)
-    known = {one: present[one] for one in present if one not in differing}
+    known = {one: present[one] for one in names if one in present and one not in differing}
     leeways = leeways_of(space, settings, known, about.segment, wal_room(folder))
     means = Means(
         version,
@@ -100,7 +101,7 @@ def read_report(
         here=here,
         hardware=hardware,
         restarter=restarter,
-        settings=tuple(present[name] for name in names if name in present),
+        settings=tuple(present[name] for name in wanted if name in present),
         overrides=read_overrides(connection, names),
         in_use=in_use,
         unloaded=read_unloaded(connection),

@@ -29,7 +29,7 @@ class ServerReport:
         here: whether it runs on this machine.
         hardware: None where it is neither given nor to be seen.
         restarter: how it would be restarted; None: not at all.
-        settings: of the catalogue's knobs, in its order.
+        settings: of the catalogue's knobs, in its order, and those of `UNTUNED` behind them.
         overrides: of roles and databases, for the catalogue's knobs.
         unloaded: settings, of all there are, that the next reload would change.
         reaches: one for each knob that may be tuned at all.
@@ -71,7 +71,7 @@ class ServerReport:
 
     @property
     def present(self) -> dict[str, Value]:
-        """The present value of each knob."""
+        """The present value of each of the settings."""
         return {one.name: one.value for one in self.settings}
 
     @property
