@@ -16,7 +16,8 @@ class Optimizer(ABC):
     The contract, which one conformance suite checks for every implementation:
 
     - `ask` returns a configuration valid in `space`, never blocks on a server,
-      and may be called again before the answer to the last one is told.
+      and may be called again, for another configuration, before the answer to the last
+      one is told.
     - `tell` accepts any trial of any status, also of configurations that it
       never proposed: warm starts and replays of a journal are just tells.
     - `learn` alone takes in prior data, which are no trials of this session: none of

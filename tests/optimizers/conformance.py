@@ -87,6 +87,22 @@ class OptimizerConformance(ABC):
         optimizer = self.build(space, LATENCY, 2)
         assert len({optimizer.ask() for _ in range(5)}) == 5
 
+    def test_asks_beside_open_ones_are_new_and_a_replay_goes_on(self, space):
+        """Two are always open, as where trials run side by side."""
+        whole, evaluator = self.build(space, LATENCY, 2), SyntheticEvaluator(space, 0)
+        asked, journal = [whole.ask(), whole.ask()], []
+        while len(journal) < len(asked):
+            number = len(journal)
+            journal.append(evaluator.measure(asked[number], number=number, source="test"))
+            whole.tell(journal[-1])
+            if number < self.trials:
+                asked.append(whole.ask())
+        assert len(set(asked)) == len(asked)
+        resumed = self.build(space, LATENCY, 2)
+        for trial in journal:
+            resumed.tell(trial)
+        assert resumed.ask() == whole.ask()
+
     def test_a_replayed_journal_goes_on_as_if_never_stopped(self, space):
         whole = self.build(space, LATENCY, 3)
         journal = self.drive(whole, self.trials - 1)
