@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmtune.knobs.configuration import Configuration, Value
@@ -18,7 +19,7 @@ from optimizers.model_based import STARTUP_TRIALS
 from optimizers.projection import Projection, unchanged
 from optimizers.space import UnitCube
 from optimizers.start import start_point
-from workloads.objective import Direction, Objective
+from workloads.objective import Objective
 
 Distribution: TypeAlias = CategoricalDistribution | FloatDistribution
 
@@ -129,5 +130,4 @@ def _distribution(knob: ResolvedKnob) -> Distribution:
 def _silent_study(objective: Objective) -> optuna.Study:
     """A study in memory; what Optuna would log about it is said by our own events."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    minimize = objective.direction is Direction.MINIMIZE
-    return optuna.create_study(direction="minimize" if minimize else "maximize")
+    return optuna.create_study(direction=StudyDirection[objective.direction.name])
