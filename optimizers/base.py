@@ -15,14 +15,15 @@ class Optimizer(ABC):
 
     The contract, which one conformance suite checks for every implementation:
 
-    - `ask` returns a configuration valid in `space`, never blocks on a server,
-      and may be called again, for another configuration, before the answer to the last
-      one is told.
+    - `ask` returns a configuration valid in `space`, and may be called again, for another
+      configuration, before the answer to the last one is told. It waits for no server,
+      but for one that looks at plans: that one has them shown by EXPLAIN, and runs nothing.
     - `tell` accepts any trial of any status, also of configurations that it
       never proposed: warm starts and replays of a journal are just tells.
     - `learn` alone takes in prior data, which are no trials of this session: none of
       them becomes the incumbent or is in force on the server.
-    - The same seed and the same tells give the same asks.
+    - The same seed and the same tells give the same asks; where plans are looked at, also
+      only as long as the server shows the same ones.
 
     Subclasses implement `ask` and `learn`; `tell` keeps the incumbent.
     """
