@@ -26,9 +26,14 @@ class Optimizer(ABC):
       only as long as the server shows the same ones.
 
     Subclasses implement `ask` and `learn`; `tell` keeps the incumbent.
+
+    Attributes:
+        startup_trials: trials, warm starts among them, after which a model takes over from
+            random draws; 0 where their number does not decide.
     """
 
     name: str
+    startup_trials: int = 0
 
     def __init__(self, space: KnobSpace, objective: Objective, seed: int) -> None:
         self.space = space
@@ -65,6 +70,7 @@ class Wrapping(Optimizer):
     def __init__(self, inner: Optimizer) -> None:
         super().__init__(inner.space, inner.objective, inner.seed)
         self.name = inner.name
+        self.startup_trials = inner.startup_trials
         self._inner = inner
 
     def ask(self) -> Configuration:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,15 +14,13 @@ from optimizers.base import Optimizer
 from optimizers.evidence import Evidence
 from optimizers.open_asks import OpenAsks
 from optimizers.projection import Projection, unchanged
+from optimizers.redraws import first_new, widths
 from optimizers.space import Floats, UnitCube
 from optimizers.start import start_point
 from workloads.objective import Objective
 
 STARTUP_TRIALS = 10
 """Trials, warm starts among them, before a model takes over from random draws."""
-
-REDRAWS = 20
-"""How often a configuration that was tried already is moved before it is asked again."""
 
 
 class ModelBased(Optimizer):
@@ -30,9 +29,6 @@ class ModelBased(Optimizer):
     Nothing else is state: the same seed and the same tells give the same asks,
     whether they were told one by one or replayed from a journal. Open asks count as
     trials that went as badly as any, so that several asks in a row spread.
-
-    Attributes:
-        startup_trials: how many trials, warm starts among them, it draws for.
     """
 
     def __init__(
@@ -90,19 +86,15 @@ class ModelBased(Optimizer):
         return np.concatenate([points, waiting]), np.concatenate([losses, feared])
 
     def _fresh(self, point: Floats, rng: np.random.Generator) -> Configuration:
-        """The configuration at `point`, or near it if that one was tried or is asked.
+        """The configuration at `point`, or near it if that one was tried or is asked."""
+        return first_new(self._near(point, rng), {*self._tried, *self._open})
 
-        Rounding and the memory's limits map many points to one configuration, and
-        measuring it again teaches a model that believes in noise nothing.
-        """
-        configuration = self._at(point)
-        for attempt in range(REDRAWS):
-            if configuration not in self._tried and configuration not in self._open:
-                break
-            width = 0.05 * 1.3**attempt
+    def _near(self, point: Floats, rng: np.random.Generator) -> Iterator[Configuration]:
+        """What is at `point`, then ever farther from it."""
+        yield self._at(point)
+        for width in widths():
             point = np.clip(point + rng.normal(scale=width, size=point.shape), 0.0, 1.0)
-            configuration = self._at(point)
-        return configuration
+            yield self._at(point)
 
     def _at(self, point: Floats) -> Configuration:
         return self._project(self.cube.at(point))

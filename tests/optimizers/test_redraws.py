@@ -1,0 +1,36 @@
+"""What was tried is asked again only where nothing new is near, and no draw is made in vain."""
+
+from itertools import count, islice
+
+from optimizers.redraws import REDRAWS, first_new, widths
+from tests.optimizers.conformance import knob_space
+
+SPACE = knob_space().subset(["work_mem"])
+
+
+def configurations(drawn):
+    """One after the other, noting how many were drawn."""
+    for step in count(1):
+        drawn.append(step)
+        yield SPACE.configuration({"work_mem": 4096 + 64 * step})
+
+
+def test_the_first_that_is_new_is_asked_and_nothing_is_drawn_behind_it():
+    third = list(islice(configurations([]), 3))[-1]
+    drawn = []
+    known = set(islice(configurations([]), 2))
+    assert first_new(configurations(drawn), known) == third
+    assert drawn == [1, 2, 3]
+
+
+def test_where_nothing_is_new_the_last_redraw_is_asked():
+    known = list(islice(configurations([]), 2 * REDRAWS))
+    drawn = []
+    assert first_new(configurations(drawn), known) == known[REDRAWS]
+    assert len(drawn) == 1 + REDRAWS
+
+
+def test_redraws_go_ever_farther_from_a_level_to_beyond_the_axis():
+    far = list(islice(widths(), REDRAWS))
+    assert far == sorted(set(far))
+    assert far[0] < 0.1 < 1.0 < far[-1]
