@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optimizers.space import Floats
+from optimizers.trees import varying
 
 FLOOR = 1e-6
 """Seconds (or ratio) below which a logarithm says nothing any more."""
@@ -44,9 +45,7 @@ class Surrogate:
             raise ValueError(
                 f"features {table.shape} and values {logs.shape} do not belong together"
             )
-        self._used = np.ptp(table, axis=0) > 0
-        if not self._used.any():
-            self._used[:] = True
+        self._used = varying(table)
         self._model = self._new_model(int(self._used.sum()))
         self._model.fit(table[:, self._used], logs, sample_weight=weights)
 
