@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
+from optimizers.projection import Projection
 from workloads.objective import Objective
 
 
@@ -59,6 +61,16 @@ class Optimizer(ABC):
     def best(self) -> Trial | None:
         """The incumbent's trial: the best that succeeded, None before any did."""
         return self._best
+
+
+class Build(Protocol):
+    """What makes an optimizer: its class, or that with some of its arguments bound."""
+
+    def __call__(
+        self, space: KnobSpace, objective: Objective, seed: int, project: Projection
+    ) -> Optimizer:
+        """A new optimizer whose asks `project` brings into what may be applied."""
+        ...
 
 
 class Wrapping(Optimizer):

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial, TrialStatus
-from optimizers.base import Optimizer
+from optimizers.base import Build, Optimizer
 from optimizers.embedding import BUCKETS, Embedding
 from optimizers.model_based import STARTUP_TRIALS
 from optimizers.open_asks import OpenAsks
@@ -24,16 +23,6 @@ from optimizers.redraws import first_new, widths
 from optimizers.space import UnitCube
 from optimizers.start import start_point
 from workloads.objective import Objective
-
-
-class Inner(Protocol):
-    """The class of an optimizer that can be wrapped."""
-
-    def __call__(
-        self, space: KnobSpace, objective: Objective, seed: int, project: Projection
-    ) -> Optimizer:
-        """A new optimizer over `space`."""
-        ...
 
 
 class LlamaTune(Optimizer):
@@ -61,7 +50,7 @@ class LlamaTune(Optimizer):
         seed: int,
         project: Projection = unchanged,
         *,
-        inner: Inner,
+        inner: Build,
         name: str = "llamatune",
         startup_trials: int = STARTUP_TRIALS,
     ) -> None:
