@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from optimizers.base import Optimizer
 from optimizers.evidence import Evidence
 from optimizers.open_asks import OpenAsks
 from optimizers.projection import Projection, unchanged
-from optimizers.redraws import first_new, widths
+from optimizers.redraws import first_new, near
 from optimizers.space import Floats, UnitCube
 from optimizers.start import start_point
 from workloads.objective import Objective
@@ -67,7 +66,7 @@ class ModelBased(Optimizer):
             point = start_point(self.cube.vector(self.space.baseline()), rng)
         else:
             point = self.propose(*self._known(), int(rng.integers(2**31)))
-        configuration = self._fresh(point, rng)
+        configuration = first_new(map(self._at, near(point, rng)), {*self._tried, *self._open})
         self._open.add(configuration)
         return configuration
 
@@ -84,17 +83,6 @@ class ModelBased(Optimizer):
         waiting = np.array([self.cube.vector(one) for one in self._open])
         feared = np.full(len(waiting), losses.max())
         return np.concatenate([points, waiting]), np.concatenate([losses, feared])
-
-    def _fresh(self, point: Floats, rng: np.random.Generator) -> Configuration:
-        """The configuration at `point`, or near it if that one was tried or is asked."""
-        return first_new(self._near(point, rng), {*self._tried, *self._open})
-
-    def _near(self, point: Floats, rng: np.random.Generator) -> Iterator[Configuration]:
-        """What is at `point`, then ever farther from it."""
-        yield self._at(point)
-        for width in widths():
-            point = np.clip(point + rng.normal(scale=width, size=point.shape), 0.0, 1.0)
-            yield self._at(point)
 
     def _at(self, point: Floats) -> Configuration:
         return self._project(self.cube.at(point))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from itertools import count, islice
 
+import numpy as np
+
 from llmtune.knobs.configuration import Configuration
+from optimizers.space import Floats
 
 REDRAWS = 20
 """How many are looked at beyond the first choice; in a small space there may be no new one."""
@@ -24,6 +27,14 @@ def first_new(offered: Iterable[Configuration], known: Container[Configuration])
         if configuration not in known:
             break
     return configuration
+
+
+def near(point: Floats, rng: np.random.Generator) -> Iterator[Floats]:
+    """A point of the unit cube, shape (d,), then others ever farther from it."""
+    yield point
+    for width in widths():
+        point = np.clip(point + rng.normal(scale=width, size=point.shape), 0.0, 1.0)
+        yield point
 
 
 def widths() -> Iterator[float]:

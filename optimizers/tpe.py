@@ -17,7 +17,8 @@ from optimizers.model_based import STARTUP_TRIALS
 from optimizers.open_asks import OpenAsks
 from optimizers.optuna_cube import distributions, silent_study
 from optimizers.projection import Projection, unchanged
-from optimizers.space import UnitCube
+from optimizers.redraws import first_new, near
+from optimizers.space import Floats, UnitCube
 from optimizers.start import start_point
 from workloads.objective import Objective
 
@@ -48,17 +49,22 @@ class TPE(Optimizer):
         direction = StudyDirection[objective.direction.name]
         self._study = silent_study(self._sampler(seed), direction)
         self._told = 0
+        self._tried: set[Configuration] = set()
         self._open = OpenAsks(seed)
         self._running: list[optuna.Trial] = []  # of the open asks, in their order
 
     def ask(self) -> Configuration:
-        """The candidate with the best expected improvement; drawn as `start_point` at first."""
+        """The candidate of most expected improvement, or one near it if that one was tried.
+
+        Drawn as `start_point` at first.
+        """
         seed = self._open.seed(self._told)
         self._study.sampler = self._sampler(seed)
         if self._told < self.startup_trials:
             self._study.enqueue_trial(self._params(self._started(seed)))
         asked = self._study.ask(self._distributions)
-        configuration = self._project(self._cube.at(self._cube.unmixed(asked.params)))
+        points = near(self._cube.unmixed(asked.params), self._open.rng(self._told))
+        configuration = first_new(map(self._at, points), {*self._tried, *self._open})
         self._open.add(configuration)
         self._running.append(asked)
         return configuration
@@ -66,6 +72,7 @@ class TPE(Optimizer):
     def learn(self, trial: Trial) -> None:
         """Add the trial as Optuna sees it; close the question it answers, if any."""
         self._told += 1
+        self._tried.add(trial.configuration)
         place = self._open.answer(trial.configuration)
         if place is not None:
             # Optuna passes over failed trials. The answer is always an added trial,
@@ -81,6 +88,9 @@ class TPE(Optimizer):
     def _started(self, seed: int) -> Configuration:
         baseline = self._cube.vector(self.space.baseline())
         return self._cube.at(start_point(baseline, np.random.default_rng(seed)))
+
+    def _at(self, point: Floats) -> Configuration:
+        return self._project(self._cube.at(point))
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         params = self._params(trial.configuration)

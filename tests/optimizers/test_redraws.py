@@ -2,7 +2,9 @@
 
 from itertools import count, islice
 
-from optimizers.redraws import REDRAWS, first_new, widths
+import numpy as np
+
+from optimizers.redraws import REDRAWS, first_new, near, widths
 from tests.optimizers.conformance import knob_space
 
 SPACE = knob_space().subset(["work_mem"])
@@ -34,3 +36,12 @@ def test_redraws_go_ever_farther_from_a_level_to_beyond_the_axis():
     far = list(islice(widths(), REDRAWS))
     assert far == sorted(set(far))
     assert far[0] < 0.1 < 1.0 < far[-1]
+
+
+def test_points_near_one_begin_with_it_and_stay_in_the_cube():
+    point = np.array([0.0, 0.5, 1.0])
+    found = list(islice(near(point, np.random.default_rng(0)), 1 + REDRAWS))
+    assert found[0] is point
+    assert all(((one >= 0.0) & (one <= 1.0)).all() for one in found)
+    assert 0 < np.abs(found[1] - point).max() < 0.3
+    assert len({tuple(one) for one in found}) > REDRAWS / 2
