@@ -86,7 +86,7 @@ def check_name(name: str) -> None:
 
     Raises:
         UnknownName: there is no optimizer of this name.
-        UsageError: its extra is not installed.
+        UsageError: its extra is not installed, or LlamaTune cannot wrap it.
     """
     _backend(name).check()
 
@@ -96,8 +96,14 @@ def _backend(name: str) -> Backend:
     layer, _, inner = name.partition("+")
     wrapped = inner if "+" in name else _ITS_OWN
     backend = _BACKENDS.get(wrapped if layer == _LLAMATUNE else name)
-    if backend is None or (backend.plans and name not in _BACKENDS):
+    if backend is None:
         raise UnknownName("optimizer", name, names())
+    if backend.plans and name not in _BACKENDS:
+        raise UsageError(
+            f"{_LLAMATUNE} cannot wrap {inner}, which looks at the server's plans under its own "
+            f"knobs, while {_LLAMATUNE} searches synthetic ones; choose {inner} alone, or "
+            f"{_LLAMATUNE} over another optimizer"
+        )
     return backend
 
 
@@ -120,6 +126,7 @@ def looks_at_plans(name: str) -> bool:
 
     Raises:
         UnknownName: there is no optimizer of this name.
+        UsageError: LlamaTune cannot wrap it.
     """
     return _backend(name).plans
 
