@@ -106,7 +106,7 @@ def test_names_say_what_is_wrapped():
 
 
 def test_what_looks_at_plans_cannot_be_wrapped():
-    with pytest.raises(UsageError, match="llamatune cannot wrap plan.*choose plan alone"):
+    with pytest.raises(UsageError, match=r"llamatune cannot wrap plan.*choose plan alone"):
         registry.check_name("llamatune+plan")
 
 
