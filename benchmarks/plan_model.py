@@ -168,9 +168,9 @@ def scores(facts: Measured, session: int, count: int) -> Scores:
     """Of the model after the first trials of a session; after none, of the effort alone."""
     learnt, unseen = facts.split(session, count)
     default = facts.tables[np.flatnonzero(facts.configurations == DEFAULT)[0]]
-    model = PlanModel(facts.shares, default, session)
     every = list(range(len(facts.shares)))
-    model.fit(list(facts.tables[learnt]), [Row(every, facts.logs[at]) for at in learnt])
+    rows = [Row(every, facts.logs[at]) for at in learnt]
+    model = PlanModel(facts.shares, default, list(facts.tables[learnt]), rows, session)
     told = replace(facts.rest, logs=facts.rest.logs[learnt])
     rest = RestModel(told, facts.points[learnt], session)
     tables, real = list(facts.tables[unseen]), facts.logs[unseen]

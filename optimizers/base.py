@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial
+from optimizers.projection import Projection
 from workloads.objective import Objective
 
 
@@ -15,18 +17,25 @@ class Optimizer(ABC):
 
     The contract, which one conformance suite checks for every implementation:
 
-    - `ask` returns a configuration valid in `space`, never blocks on a server,
-      and may be called again before the answer to the last one is told.
+    - `ask` returns a configuration valid in `space`, and may be called again, for another
+      configuration, before the answer to the last one is told. It waits for no server,
+      but for one that looks at plans: that one has them shown by EXPLAIN, and runs nothing.
     - `tell` accepts any trial of any status, also of configurations that it
       never proposed: warm starts and replays of a journal are just tells.
     - `learn` alone takes in prior data, which are no trials of this session: none of
       them becomes the incumbent or is in force on the server.
-    - The same seed and the same tells give the same asks.
+    - The same seed and the same tells give the same asks; where plans are looked at, also
+      only as long as the server shows the same ones.
 
     Subclasses implement `ask` and `learn`; `tell` keeps the incumbent.
+
+    Attributes:
+        startup_trials: trials, warm starts among them, after which a model takes over from
+            random draws; 0 where their number does not decide.
     """
 
     name: str
+    startup_trials: int = 0
 
     def __init__(self, space: KnobSpace, objective: Objective, seed: int) -> None:
         self.space = space
@@ -54,6 +63,16 @@ class Optimizer(ABC):
         return self._best
 
 
+class Build(Protocol):
+    """What makes an optimizer: its class, or that with some of its arguments bound."""
+
+    def __call__(
+        self, space: KnobSpace, objective: Objective, seed: int, project: Projection
+    ) -> Optimizer:
+        """A new optimizer whose asks `project` brings into what may be applied."""
+        ...
+
+
 class Wrapping(Optimizer):
     """Passes everything on as what it is; subclasses override what they change of that.
 
@@ -63,6 +82,7 @@ class Wrapping(Optimizer):
     def __init__(self, inner: Optimizer) -> None:
         super().__init__(inner.space, inner.objective, inner.seed)
         self.name = inner.name
+        self.startup_trials = inner.startup_trials
         self._inner = inner
 
     def ask(self) -> Configuration:

@@ -16,8 +16,9 @@ from workloads.objective import Objective
 class Blind(Optimizer):
     """Draws points by their place in the session alone, whatever came of those before.
 
-    So a replayed journal goes on where it stopped, and does not draw the first
-    configurations again.
+    A place is used once: the next one lies behind all asks, which may still be open, and
+    behind all tells, which may be of other configurations. So a replayed journal, which knows
+    of the tells only, goes on where it stopped and does not draw the first ones again.
     """
 
     def __init__(
@@ -31,19 +32,18 @@ class Blind(Optimizer):
         self._cube = UnitCube(space)
         self._project = project
         self._told = 0
-        self._pending = 0
+        self._next = 0
 
     @abstractmethod
-    def draw(self, told: int, pending: int, axes: int) -> Floats:
-        """The point of the unit cube, shape (axes,), behind these tells and open asks."""
+    def draw(self, place: int, axes: int) -> Floats:
+        """The point of the unit cube, shape (axes,), at `place`, counted from 0."""
 
     def ask(self) -> Configuration:
         """The next point's configuration."""
-        point = self.draw(self._told, self._pending, len(self._cube.axes))
-        self._pending += 1
-        return self._project(self._cube.at(point))
+        place = max(self._told, self._next)
+        self._next = place + 1
+        return self._project(self._cube.at(self.draw(place, len(self._cube.axes))))
 
     def learn(self, trial: Trial) -> None:  # noqa: ARG002  no trial changes the draws
         """Only count it."""
         self._told += 1
-        self._pending = 0

@@ -21,7 +21,7 @@ from llmtune.trial import Trial
 from optimizers.model_based import STARTUP_TRIALS, ModelBased
 from optimizers.projection import Projection, unchanged
 from optimizers.space import Floats
-from workloads.objective import Direction, Objective
+from workloads.objective import Objective
 
 DISCOUNT = 0.9
 """CDBTune takes 0.99, for agents that run for thousands of steps; a session has some sixty."""
@@ -103,7 +103,7 @@ class DDPG(ModelBased):
         states = observed(losses, times)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            rewards = rewards_of(losses, self.objective.direction)
+            rewards = rewards_of(losses, self.objective)
             actor = _trained(_memory(states, points, rewards), rng)
         with torch.no_grad():
             return np.asarray(actor(torch.from_numpy(states[-1])).numpy(), dtype=np.float64)
@@ -128,7 +128,7 @@ def observed(losses: Floats, times: list[dict[str, float]]) -> Floats:
     return np.asarray(table, dtype=np.float32).clip(-3.0, 3.0)
 
 
-def rewards_of(losses: Floats, direction: Direction) -> Floats:
+def rewards_of(losses: Floats, objective: Objective) -> Floats:
     """CDBTune's reward for each trial but the first: shape (n,) to shape (n - 1,).
 
     With the gains over the first and the previous trial as shares of their values: the
@@ -137,18 +137,13 @@ def rewards_of(losses: Floats, direction: Direction) -> Floats:
     less than the previous trial's.
 
     Args:
-        direction: of the values whose logarithms the losses are.
+        objective: whose losses they are.
     """
-    first = _gains(losses[1:] - losses[0], direction)
-    previous = _gains(losses[1:] - losses[:-1], direction)
+    first = objective.gain(np.exp(losses[1:] - losses[0]))
+    previous = objective.gain(np.exp(losses[1:] - losses[:-1]))
     gained = np.where(previous < 0, 0.0, ((1 + first) ** 2 - 1) * np.abs(1 + previous))
     lost = -((1 - first) ** 2 - 1) * np.abs(1 - previous)
     return np.asarray(np.where(first > 0, gained, lost))
-
-
-def _gains(rises: Floats, direction: Direction) -> Floats:
-    """Of rises of the loss, shape (n,): so much less time, or more of a rate, as a share."""
-    return 1.0 - np.exp(rises) if direction is Direction.MINIMIZE else np.exp(-rises) - 1.0
 
 
 def _memory(states: Floats, points: Floats, rewards: Floats) -> Memory:

@@ -6,20 +6,22 @@ This is the one place that decides what a failure and a bound are worth to a mod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
 
 import numpy as np
 
 from llmtune.trial import Trial, TrialStatus
 from optimizers.space import Floats
-from workloads.objective import Direction, Objective
+from workloads.objective import Objective
+
+LEAST = 1e-9
+"""Of a value, of which a logarithm can be taken."""
 
 
 class Evidence:
     """What the trials of one session say about the places that they tried.
 
-    A loss is the logarithm of the value, its sign such that less is better. Times and
-    rates are positive and vary by factors, and so do the effects of knobs on them.
+    A loss is a logarithm, as `Objective.loss` has it: times and rates are positive and vary
+    by factors, and so do the effects of knobs on them.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -83,5 +85,4 @@ class Evidence:
         return loss if trial.succeeded or not beyond.size else float(beyond.mean())
 
     def _loss(self, trial: Trial) -> float:
-        value = log(max(trial.value or 0.0, 1e-9))
-        return value if self._objective.direction is Direction.MINIMIZE else -value
+        return self._objective.loss(max(trial.value or 0.0, LEAST))

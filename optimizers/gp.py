@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.study import StudyDirection
 
 from optimizers.model_based import ModelBased
-from optimizers.space import Axis, Floats
+from optimizers.optuna_cube import distributions, silent_study
+from optimizers.space import Floats
 
 
 class GP(ModelBased):
@@ -16,20 +17,10 @@ class GP(ModelBased):
 
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
         """The point of the best log expected improvement."""
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        space: dict[str, BaseDistribution] = {
-            name: _distribution(axis) for name, axis in self.cube.axes.items()
-        }
-        study = optuna.create_study(
-            sampler=optuna.samplers.GPSampler(seed=seed, n_startup_trials=0)
-        )
+        space = distributions(self.cube)
+        sampler = optuna.samplers.GPSampler(seed=seed, n_startup_trials=0)
+        study = silent_study(sampler, StudyDirection.MINIMIZE)
         for point, loss in zip(points, losses, strict=True):
             params = dict(self.cube.mixed(point))
             study.add_trial(optuna.create_trial(params=params, distributions=space, value=loss))
         return self.cube.unmixed(study.ask(space).params)
-
-
-def _distribution(axis: Axis) -> BaseDistribution:
-    if axis.choices:
-        return CategoricalDistribution(range(len(axis.choices)))
-    return FloatDistribution(0.0, 1.0)

@@ -8,32 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, islice
-from typing import Protocol
 
 import numpy as np
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.trial import Trial, TrialStatus
-from optimizers.base import Optimizer
+from optimizers.base import Build, Optimizer
 from optimizers.embedding import BUCKETS, Embedding
-from optimizers.model_based import REDRAWS, STARTUP_TRIALS, ModelBased
+from optimizers.model_based import STARTUP_TRIALS
 from optimizers.open_asks import OpenAsks
 from optimizers.projection import Projection, unchanged
+from optimizers.redraws import first_new, widths
 from optimizers.space import UnitCube
 from optimizers.start import start_point
 from workloads.objective import Objective
-
-
-class Inner(Protocol):
-    """The class of an optimizer that can be wrapped."""
-
-    def __call__(
-        self, space: KnobSpace, objective: Objective, seed: int, project: Projection
-    ) -> Optimizer:
-        """A new optimizer over `space`."""
-        ...
 
 
 class LlamaTune(Optimizer):
@@ -61,7 +50,7 @@ class LlamaTune(Optimizer):
         seed: int,
         project: Projection = unchanged,
         *,
-        inner: Inner,
+        inner: Build,
         name: str = "llamatune",
         startup_trials: int = STARTUP_TRIALS,
     ) -> None:
@@ -71,7 +60,7 @@ class LlamaTune(Optimizer):
         self._project = project
         self._inner = inner
         self._embedding = Embedding(space, seed)
-        self._startup_trials = max(startup_trials, _drawn_by(self._uninformed()))
+        self.startup_trials = max(startup_trials, self._uninformed().startup_trials)
         self._told: list[Trial] = []
         self._tried: set[Configuration] = set()
         self._open = OpenAsks(seed)
@@ -79,11 +68,9 @@ class LlamaTune(Optimizer):
     def ask(self) -> Configuration:
         """A draw at first, then what the inner optimizer's choice stands for; new if it can be."""
         rng = self._open.rng(len(self._told))
-        starts = len(self._told) < self._startup_trials
+        starts = len(self._told) < self.startup_trials
         offered = self._drawn(rng) if starts else self._chosen(rng)
-        for configuration in islice(offered, 1 + REDRAWS):
-            if configuration not in self._tried and configuration not in self._open:
-                break
+        configuration = first_new(offered, {*self._tried, *self._open})
         self._open.add(configuration)
         return configuration
 
@@ -104,8 +91,8 @@ class LlamaTune(Optimizer):
         """The inner optimizer's choice, then ever farther from it."""
         synthetic = self._informed().ask()
         yield self._meant(synthetic)
-        for attempt in count():
-            synthetic = _moved(synthetic, 0.05 * 1.3**attempt, rng)
+        for width in widths():
+            synthetic = _moved(synthetic, width, rng)
             yield self._meant(synthetic)
 
     def _uninformed(self) -> Optimizer:
@@ -122,11 +109,6 @@ class LlamaTune(Optimizer):
 
     def _meant(self, synthetic: Configuration) -> Configuration:
         return self._project(self._embedding.configuration(synthetic))
-
-
-def _drawn_by(inner: Optimizer) -> int:
-    """How many trials it draws for, which would be around the middle of the synthetic knobs."""
-    return inner.startup_trials if isinstance(inner, ModelBased) else 0
 
 
 def _moved(synthetic: Configuration, width: float, rng: np.random.Generator) -> Configuration:

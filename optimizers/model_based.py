@@ -13,15 +13,13 @@ from optimizers.base import Optimizer
 from optimizers.evidence import Evidence
 from optimizers.open_asks import OpenAsks
 from optimizers.projection import Projection, unchanged
+from optimizers.redraws import first_new, near
 from optimizers.space import Floats, UnitCube
 from optimizers.start import start_point
 from workloads.objective import Objective
 
 STARTUP_TRIALS = 10
 """Trials, warm starts among them, before a model takes over from random draws."""
-
-REDRAWS = 20
-"""How often a configuration that was tried already is moved before it is asked again."""
 
 
 class ModelBased(Optimizer):
@@ -30,9 +28,6 @@ class ModelBased(Optimizer):
     Nothing else is state: the same seed and the same tells give the same asks,
     whether they were told one by one or replayed from a journal. Open asks count as
     trials that went as badly as any, so that several asks in a row spread.
-
-    Attributes:
-        startup_trials: how many trials, warm starts among them, it draws for.
     """
 
     def __init__(
@@ -71,7 +66,7 @@ class ModelBased(Optimizer):
             point = start_point(self.cube.vector(self.space.baseline()), rng)
         else:
             point = self.propose(*self._known(), int(rng.integers(2**31)))
-        configuration = self._fresh(point, rng)
+        configuration = first_new(map(self._at, near(point, rng)), {*self._tried, *self._open})
         self._open.add(configuration)
         return configuration
 
@@ -88,21 +83,6 @@ class ModelBased(Optimizer):
         waiting = np.array([self.cube.vector(one) for one in self._open])
         feared = np.full(len(waiting), losses.max())
         return np.concatenate([points, waiting]), np.concatenate([losses, feared])
-
-    def _fresh(self, point: Floats, rng: np.random.Generator) -> Configuration:
-        """The configuration at `point`, or near it if that one was tried or is asked.
-
-        Rounding and the memory's limits map many points to one configuration, and
-        measuring it again teaches a model that believes in noise nothing.
-        """
-        configuration = self._at(point)
-        for attempt in range(REDRAWS):
-            if configuration not in self._tried and configuration not in self._open:
-                break
-            width = 0.05 * 1.3**attempt
-            point = np.clip(point + rng.normal(scale=width, size=point.shape), 0.0, 1.0)
-            configuration = self._at(point)
-        return configuration
 
     def _at(self, point: Floats) -> Configuration:
         return self._project(self.cube.at(point))

@@ -28,13 +28,27 @@ class OpenAsks:
 
     def rng(self, told: int) -> np.random.Generator:
         """What the next ask draws from, after `told` trials."""
-        return np.random.default_rng([self._seed, told, len(self._asked)])
+        return np.random.default_rng(self._sequence(told))
+
+    def seed(self, told: int) -> int:
+        """The same for a library with a generator of its own: from 0 to 2**32 - 1."""
+        return int(self._sequence(told).generate_state(1)[0])
 
     def add(self, configuration: Configuration) -> None:
         """One more ask; the same configuration may wait twice."""
         self._asked.append(configuration)
 
-    def answer(self, configuration: Configuration) -> None:
-        """Strike off the ask that a trial of this configuration answers, if there is one."""
-        if configuration in self._asked:
-            self._asked.remove(configuration)
+    def answer(self, configuration: Configuration) -> int | None:
+        """Strike off the ask that a trial of this configuration answers, if there is one.
+
+        Returns:
+            Its place among the open asks, from 0.
+        """
+        if configuration not in self._asked:
+            return None
+        place = self._asked.index(configuration)
+        del self._asked[place]
+        return place
+
+    def _sequence(self, told: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence([self._seed, told, len(self._asked)])

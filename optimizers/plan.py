@@ -47,7 +47,8 @@ PLANNED_TABLES = 70
 time, and six or seven of the Join Order Benchmark, 0.53 of its time."""
 
 RESTART_S = 1.0
-"""Seconds that a restart is taken to last; only tests say otherwise."""
+"""Seconds that a restart is taken to last, about an embedded server's. Trials do not tell how long
+theirs took, so where one takes a minute too many are asked for; tests say otherwise."""
 
 
 def heaviest_planned(heaviest: Sequence[str], tables: Mapping[str, int]) -> Sequence[str]:
@@ -115,14 +116,14 @@ class Plan(Optimizer):
         seen = {*self._open, *(trial.configuration for trial in trials)}
         if self._evidence.first_timed is None:
             return self._candidates.fresh(rng, seen)
-        seed = int(rng.integers(2**31))
-        model = self._fitted(seed)
+        seed, queries = int(rng.integers(2**31)), self._planned_queries()
+        model = self._fitted(queries, seed)
         search = PlanSearch(
             self._candidates,
             self._screen(),
-            self._judge(model, seed),
-            self._grafts(model),
-            tables=sum(self._what_if.tables[one] for one in self._queries),
+            self._judge(model, queries, seed),
+            self._grafts(model, queries),
+            tables=sum(self._what_if.tables[one] for one in queries),
         )
         found = search.run(self._parents(), rng, seen)
         return self._candidates.fresh(rng, seen) if found is None else self._choice(found)
@@ -132,9 +133,8 @@ class Plan(Optimizer):
         """Those that may be planned by now."""
         return self._drawn[: DRAWS * (len(self._evidence) + 1)]
 
-    @property
-    def _queries(self) -> list[str]:
-        """The ids of those whose plans are looked at."""
+    def _planned_queries(self) -> list[str]:
+        """The ids of those whose plans are looked at, the same ones from the first times on."""
         heaviest = self._evidence.heaviest_first
         chosen = set(heaviest_planned(heaviest, self._what_if.tables))
         return [one for one in self._what_if.weights if one in chosen]
@@ -160,36 +160,34 @@ class Plan(Optimizer):
         seconds = np.exp(found.outlook.mean) * self._evidence.seconds
         return np.where(restarts, seconds / (seconds + self._restart_s), 1.0)
 
-    def _fitted(self, seed: int) -> PlanModel:
+    def _fitted(self, queries: Sequence[str], seed: int) -> PlanModel:
         """The model after all trials; open asks count as trials that went as badly as any."""
         baseline = self.cube.space.baseline()
         tried = [trial.configuration for trial in self._evidence.trials]
         known = [baseline, *tried]
-        self._tables.update(zip(known, self._features(known), strict=True))
-        queries = self._queries
-        model = PlanModel(self._evidence.shares_of(queries), self._tables[baseline], seed)
+        self._tables.update(zip(known, self._features(known, queries), strict=True))
         feared = np.full(len(queries), self._evidence.losses.max())
         rows = self._evidence.rows(queries)
         rows += [Row(list(range(len(queries))), feared)] * len(self._open)
-        model.fit(self._features([*tried, *self._open]), rows)
-        return model
+        tables = self._features([*tried, *self._open], queries)
+        shares = self._evidence.shares_of(queries)
+        return PlanModel(shares, self._tables[baseline], tables, rows, seed)
 
-    def _judge(self, model: PlanModel, seed: int) -> Judge:
+    def _judge(self, model: PlanModel, queries: Sequence[str], seed: int) -> Judge:
         """Judges by the plans of some queries, and the others by the knobs' positions."""
-        rest = RestModel(self._evidence.rest(self._queries), self._evidence.points, seed)
+        rest = RestModel(self._evidence.rest(queries), self._evidence.points, seed)
 
         def judge(ones: Sequence[Configuration]) -> Outlook:
-            return rest.beside(model.predict(self._features(ones)), self._points(ones))
+            return rest.beside(model.predict(self._features(ones, queries)), self._points(ones))
 
         return judge
 
-    def _grafts(self, model: PlanModel) -> Grafts:
+    def _grafts(self, model: PlanModel, queries: Sequence[str]) -> Grafts:
         """What the draws and the trials have for single queries."""
         tried = (trial.configuration for trial in self._evidence.trials)
         donors = list(dict.fromkeys([*self._draws, *tried]))
-        tables = self._features(donors)
+        tables = self._features(donors, queries)
         self._tables.update(zip(donors, tables, strict=True))
-        queries = self._queries
 
         def times(ones: Sequence[Configuration], place: int) -> Floats:
             return model.times(self._what_if.features(ones, [queries[place]]), place)
@@ -210,11 +208,13 @@ class Plan(Optimizer):
         """Where they are, shape (n, knobs)."""
         return np.array([self.cube.vector(one) for one in configurations])
 
-    def _features(self, configurations: Sequence[Configuration]) -> list[Floats]:
+    def _features(
+        self, configurations: Sequence[Configuration], queries: Sequence[str]
+    ) -> list[Floats]:
         """What the model sees of each configuration, shape (queries, d)."""
         new = [one for one in dict.fromkeys(configurations) if one not in self._tables]
         found = {
             **self._tables,
-            **dict(zip(new, self._what_if.features(new, self._queries), strict=True)),
+            **dict(zip(new, self._what_if.features(new, queries), strict=True)),
         }
         return [found[one] for one in configurations]

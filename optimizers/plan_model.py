@@ -12,7 +12,7 @@ from sklearn.tree import ExtraTreeRegressor
 
 from optimizers.query_rows import Row
 from optimizers.space import Floats
-from optimizers.trees import LEAST_VARIANCE, mean_beyond
+from optimizers.trees import LEAST_VARIANCE, mean_beyond, varying
 
 TREES = 32
 """Of each forest."""
@@ -87,36 +87,33 @@ class PlanModel:
     totals were ranked no better (docs/optimizers.md).
     """
 
-    def __init__(self, shares: Floats, baseline: Floats, seed: int) -> None:
-        """Take the queries' shares of the total and their features under the baseline.
-
-        Args:
-            shares: shape (queries,).
-            baseline: shape (queries, d); the first column is the plan's effort.
-        """
-        self._shares = shares
-        self._baseline = baseline
-        self._seed = seed
-        self._believed = BELIEVED
-        self._forests: list[_Forest] = []
-
-    def fit(self, tables: Sequence[Floats], rows: Sequence[Row]) -> None:
+    def __init__(
+        self,
+        shares: Floats,
+        baseline: Floats,
+        tables: Sequence[Floats],
+        rows: Sequence[Row],
+        seed: int,
+    ) -> None:
         """Learn from trials.
 
         Args:
+            shares: of the queries in their total under the baseline, shape (queries,).
+            baseline: the queries' features under it, shape (queries, d); the first column
+                is the plan's effort.
             tables: for each trial its features, shape (queries, d).
             rows: for each trial what it tells of the queries.
         """
+        self._shares = shares
+        self._baseline = baseline
         recent = list(zip(tables, rows, strict=True))[-MOST_TRIALS:]
         self._believed = self._slope(recent)
-        known: list[list[_Known]] = [[] for _ in self._shares]
+        known: list[list[_Known]] = [[] for _ in shares]
         for table, row in recent:
             surprises = row.logs - self._believed * self._rises(table[row.places], row.places)
             for place, surprise in zip(row.places, surprises, strict=True):
                 known[place].append(_Known(table[place], float(surprise), place == row.stopped))
-        self._forests = [
-            _grown(each, self._seed + TREES * place) for place, each in enumerate(known)
-        ]
+        self._forests = [_grown(each, seed + TREES * place) for place, each in enumerate(known)]
 
     def predict(self, tables: Sequence[Floats]) -> Outlook:
         """What to expect of configurations with these features, each shape (queries, d)."""
@@ -194,9 +191,7 @@ class _Forest:
             return
         points = np.array([point for point, _ in known], dtype=np.float32)
         logs = np.array([log_ratio for _, log_ratio in known])
-        self._used = np.ptp(points, axis=0) > 0
-        if not self._used.any():
-            self._used[:] = True
+        self._used = varying(points)
         points = np.ascontiguousarray(points[:, self._used])
         for number in range(TREES):
             tree: Any = ExtraTreeRegressor(max_features=TRIED, random_state=(seed + number) % SEEDS)

@@ -29,10 +29,12 @@ class QueryEvidence:
         self, weights: Mapping[str, float], objective: Objective, baseline: Configuration
     ) -> None:
         self._ids = tuple(weights)
+        self._places = {query_id: place for place, query_id in enumerate(self._ids)}
         self._weights = np.array(list(weights.values()))
         self._baseline = baseline
         self._trials: list[Trial] = []
         self._evidence = Evidence(objective)
+        self._known_scale: Scale | None = None
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -51,22 +53,17 @@ class QueryEvidence:
         """One more trial, and its knobs' positions."""
         self._trials.append(trial)
         self._evidence.add(point, trial)
+        self._known_scale = None
 
     @property
     def reference(self) -> Floats:
         """Seconds of each query under the baseline, shape (queries,); guessed if unknown."""
-        at_baseline = [t for t in self._trials if t.configuration == self._baseline]
-        times = self._medians(self._trials)
-        baseline = self._medians(at_baseline)
-        known = np.where(np.isnan(baseline), times, baseline)
-        ordinary = 1.0 if np.isnan(known).all() else float(np.nanmedian(known))
-        return np.maximum(np.where(np.isnan(known), ordinary, known), FLOOR)
+        return self._scale.reference
 
     @property
     def shares(self) -> Floats:
         """Each query's share of the baseline's total, shape (queries,); they add up to 1."""
-        amounts = self.reference * self._weights
-        return np.asarray(amounts / amounts.sum(), dtype=np.float64)
+        return self._scale.shares
 
     @property
     def seconds(self) -> float:
@@ -96,12 +93,12 @@ class QueryEvidence:
 
     def shares_of(self, queries: Sequence[str]) -> Floats:
         """Some queries' shares of their own total under the baseline, shape (queries,)."""
-        shares = self.shares[[self._ids.index(query_id) for query_id in queries]]
+        shares = self.shares[[self._places[query_id] for query_id in queries]]
         return np.asarray(shares / shares.sum(), dtype=np.float64)
 
     def rows(self, queries: Sequence[str]) -> list[Row]:
         """What each trial tells of `queries`, by their places among these."""
-        places = {self._ids.index(query_id): place for place, query_id in enumerate(queries)}
+        places = {self._places[query_id]: place for place, query_id in enumerate(queries)}
         scale, bounds = self._scale, self._evidence.bounds - self._baseline_loss
         told = zip(self._trials, self.losses, bounds, strict=True)
         rows = (self._row(one, float(loss), float(bound), scale) for one, loss, bound in told)
@@ -170,24 +167,36 @@ class QueryEvidence:
 
     @property
     def _scale(self) -> Scale:
-        reference, shares = self.reference, self.shares
-        fastest = np.array([min(times, default=0.0) for times in self._complete(self._trials)])
+        """What all trials tell of each query, worked out once for as many as there are."""
+        if self._known_scale is None:
+            self._known_scale = self._measured_scale()
+        return self._known_scale
+
+    def _measured_scale(self) -> Scale:
+        seconds = self._complete(self._trials)
+        reference = self._reference(seconds)
+        amounts = reference * self._weights
+        shares = np.asarray(amounts / amounts.sum(), dtype=np.float64)
+        fastest = np.array([min(times, default=0.0) for times in seconds])
         return Scale(reference, shares, shares * np.maximum(fastest, FLOOR) / reference)
+
+    def _reference(self, seconds: Sequence[Sequence[float]]) -> Floats:
+        """Each query's median under the baseline, or of all; an ordinary one where none ended."""
+        at_baseline = [t for t in self._trials if t.configuration == self._baseline]
+        baseline, times = _medians(self._complete(at_baseline)), _medians(seconds)
+        known = np.where(np.isnan(baseline), times, baseline)
+        ordinary = 1.0 if np.isnan(known).all() else float(np.nanmedian(known))
+        return np.maximum(np.where(np.isnan(known), ordinary, known), FLOOR)
 
     def _times(self, trial: Trial) -> dict[int, float]:
         """Seconds by the query's place, in the order in which they ran."""
-        at = {query_id: place for place, query_id in enumerate(self._ids)}
+        at = self._places
         return {at[t.query_id]: t.seconds for t in trial.query_times if t.query_id in at}
 
     def _reused(self, trial: Trial) -> set[int]:
         """The queries whose times come from earlier trials, by their place."""
-        reused = {time.query_id for time in trial.query_times if time.reused}
-        return {place for place, query_id in enumerate(self._ids) if query_id in reused}
-
-    def _medians(self, trials: Sequence[Trial]) -> Floats:
-        """Median seconds of each query where it finished, NaN where it never did."""
-        seen = self._complete(trials)
-        return np.array([float(np.median(one)) if one else np.nan for one in seen])
+        at = self._places
+        return {at[t.query_id] for t in trial.query_times if t.reused and t.query_id in at}
 
     def _complete(self, trials: Sequence[Trial]) -> list[list[float]]:
         """Seconds of each query's runs that were measured and came to their end."""
@@ -198,3 +207,8 @@ class QueryEvidence:
                 if place not in reused:
                     seen[place].append(seconds)
         return seen
+
+
+def _medians(seconds: Sequence[Sequence[float]]) -> Floats:
+    """Of each query's runs, NaN where it has none."""
+    return np.array([float(np.median(one)) if one else np.nan for one in seconds])

@@ -13,6 +13,6 @@ class RandomSearch(Blind):
 
     name = "random"
 
-    def draw(self, told: int, pending: int, axes: int) -> Floats:
+    def draw(self, place: int, axes: int) -> Floats:
         """A uniform draw from a generator of its own."""
-        return np.random.default_rng([self.seed, told, pending]).uniform(size=axes)
+        return np.random.default_rng([self.seed, place]).uniform(size=axes)

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol
 
 from llmtune.errors import UnknownName, UsageError
 from llmtune.knobs.space import KnobSpace
-from optimizers.base import Optimizer
+from optimizers.base import Build, Optimizer
 from optimizers.llamatune import LlamaTune
 from optimizers.narrowed import Narrowed, Narrowing
 from optimizers.projection import Projection, memory_projection
 from optimizers.restart_saving import KeptRestarts, RestartSaving
 from optimizers.what_if import WhatIf
 from workloads.objective import Objective
-
-
-class Build(Protocol):
-    """An optimizer's class."""
-
-    def __call__(
-        self,
-        space: KnobSpace,
-        objective: Objective,
-        seed: int,
-        project: Projection,
-        **plans: WhatIf,
-    ) -> Optimizer:
-        """A new optimizer whose asks `project` brings into what may be applied.
-
-        Args:
-            plans: `what_if`, for one that looks at plans.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +43,19 @@ class Backend:
                 f"install it with: pip install 'llmtune[{self.extra}]'"
             )
 
-    def load(self) -> Build:
+    def load(self) -> Callable[..., Optimizer]:
         """Import the class; only now is the library behind it loaded.
+
+        Returns:
+            A `Build`, but for one that looks at plans: that one takes a `what_if` too.
 
         Raises:
             UsageError: its extra is not installed.
         """
         self.check()
-        build: Build = getattr(import_module(f"optimizers.{self.module}"), self.name)
-        return build
+        module = import_module(f"optimizers.{self.module}")
+        found: Callable[..., Optimizer] = getattr(module, self.name)
+        return found
 
 
 _BACKENDS = {
@@ -101,7 +86,7 @@ def check_name(name: str) -> None:
 
     Raises:
         UnknownName: there is no optimizer of this name.
-        UsageError: its extra is not installed.
+        UsageError: its extra is not installed, or LlamaTune cannot wrap it.
     """
     _backend(name).check()
 
@@ -111,14 +96,29 @@ def _backend(name: str) -> Backend:
     layer, _, inner = name.partition("+")
     wrapped = inner if "+" in name else _ITS_OWN
     backend = _BACKENDS.get(wrapped if layer == _LLAMATUNE else name)
-    if backend is None or (backend.plans and name not in _BACKENDS):
+    if backend is None:
         raise UnknownName("optimizer", name, names())
+    if backend.plans and name not in _BACKENDS:
+        raise UsageError(
+            f"{_LLAMATUNE} cannot wrap {inner}, which looks at the server's plans under its own "
+            f"knobs, while {_LLAMATUNE} searches synthetic ones; choose {inner} alone, or "
+            f"{_LLAMATUNE} over another optimizer"
+        )
     return backend
 
 
-def _build(name: str) -> Build:
-    build = _backend(name).load()
-    return build if name in _BACKENDS else partial(LlamaTune, inner=build, name=name)
+def _build(name: str, what_if: WhatIf | None) -> Build:
+    backend = _backend(name)
+    if not backend.plans:
+        build: Build = backend.load()
+        return build if name in _BACKENDS else partial(LlamaTune, inner=build, name=name)
+    if what_if is None:
+        raise UsageError(
+            f"the optimizer {name} looks at the plans of single queries, and here there are "
+            "none: a transaction mix is measured as a whole, and recorded measurements "
+            "have no server to ask; choose another, such as tpe"
+        )
+    return partial(backend.load(), what_if=what_if)
 
 
 def looks_at_plans(name: str) -> bool:
@@ -126,6 +126,7 @@ def looks_at_plans(name: str) -> bool:
 
     Raises:
         UnknownName: there is no optimizer of this name.
+        UsageError: LlamaTune cannot wrap it.
     """
     return _backend(name).plans
 
@@ -166,21 +167,12 @@ def optimizer(  # noqa: PLR0913  each is another thing that a session may ask fo
         UnknownName: there is no optimizer of this name.
         UsageError: its extra is not installed, or it has no plans to look at.
     """
-    plans = {}
-    if looks_at_plans(name):
-        if what_if is None:
-            raise UsageError(
-                f"the optimizer {name} looks at the plans of single queries, and here there are "
-                "none: a transaction mix is measured as a whole, and recorded measurements "
-                "have no server to ask; choose another, such as tpe"
-            )
-        plans["what_if"] = what_if
     if narrowing is not None:
         check_narrowing(name)
-    backend = _build(name)
+    backend = _build(name, what_if)
 
     def build(few: KnobSpace, part: Projection) -> Optimizer:
-        return backend(few, objective, seed, part, **plans)
+        return backend(few, objective, seed, part)
 
     project = memory_projection(space, clients)
     kept = KeptRestarts(space, project) if save_restarts else None

@@ -12,13 +12,27 @@ from dataclasses import dataclass
 
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
-from llmtune.knobs.knob import Kind
 from llmtune.knobs.memory import repair
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
 
 MIB = 1 << 20
 KIB = 1 << 10
 BLOCK = 8 * KIB
+
+BUFFERS = 1 / 4
+"""Of the memory, for shared buffers: where the documentation says to begin on a server that
+does nothing else."""
+
+SORTING = 1 / 2
+"""Of the memory beside shared buffers, for all sorts and hashes; the rest is left to the
+kernel's page cache."""
+
+SORTS_AT_ONCE = 4
+"""Sorts and hashes that each process is taken to have full at once; the memory bound, which only
+has to keep the server alive, counts fewer (`llmtune.knobs.memory.BUSY_NODES`)."""
+
+LEAST_WORK_MEM = 4 * MIB
+"""PostgreSQL's own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +54,13 @@ class Situation:
 
     @property
     def work_mem(self) -> float:
-        """Bytes for one sort or hash: the free memory over all that may run at once."""
-        at_once = self.clients * (1 + self.workers) * 4
-        return max(4 * MIB, 0.75 * self.memory / at_once / 2)
+        """Bytes for one sort or hash: an equal part for all that may be filled at once."""
+        at_once = self.clients * (1 + self.workers) * SORTS_AT_ONCE
+        return max(LEAST_WORK_MEM, (1 - BUFFERS) * self.memory * SORTING / at_once)
 
 
-RULES: dict[str, Callable[[Situation], Value]] = {
-    "shared_buffers": lambda s: s.memory / 4 / BLOCK,
+RULES: dict[str, Callable[[Situation], float]] = {
+    "shared_buffers": lambda s: s.memory * BUFFERS / BLOCK,
     "effective_cache_size": lambda s: s.memory * 0.75 / BLOCK,
     "work_mem": lambda s: s.work_mem / KIB,
     "maintenance_work_mem": lambda s: min(s.memory / 16, 2048 * MIB) / KIB,
@@ -78,8 +92,6 @@ def rule_configuration(space: KnobSpace, clients: int = 1) -> Configuration:
     return repair(space.configuration(changes), space, clients)
 
 
-def _fitted(knob: ResolvedKnob, value: Value) -> Value:
-    """`value` rounded to the knob's kind and moved inside its bounds."""
-    if knob.knob.kind in (Kind.BOOL, Kind.ENUM) or isinstance(value, str):
-        return value
-    return knob.rounded(min(max(float(value), knob.low), knob.high))
+def _fitted(knob: ResolvedKnob, number: float) -> Value:
+    """`number` moved inside the knob's bounds and rounded to what people can read."""
+    return knob.rounded(min(max(number, knob.low), knob.high))

@@ -18,9 +18,9 @@ class SobolSearch(Blind):
 
     name = "sobol"
 
-    def draw(self, told: int, pending: int, axes: int) -> Floats:
-        """The sequence's point at the place that tells and open asks add up to."""
-        return sobol_point(self.seed, told + pending, axes)
+    def draw(self, place: int, axes: int) -> Floats:
+        """The sequence's point there."""
+        return sobol_point(self.seed, place, axes)
 
 
 def sobol_point(seed: int, place: int, axes: int) -> Floats:

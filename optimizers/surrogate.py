@@ -12,9 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optimizers.space import Floats
+from optimizers.trees import varying
 
 FLOOR = 1e-6
 """Seconds (or ratio) below which a logarithm says nothing any more."""
+
+TREES, LEAST_ROWS = 40, 3
+"""Of an ensemble, and of a leaf."""
 
 
 class Surrogate:
@@ -23,10 +27,8 @@ class Surrogate:
     Trees, because what costs time comes in steps (a hash that just spills).
     """
 
-    def __init__(self, seed: int = 0, trees: int = 40, leaf: int = 3) -> None:
+    def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self._trees = trees
-        self._leaf = leaf
         self._model: Any = None
         self._used: NDArray[np.bool_] = np.zeros(0, dtype=bool)
 
@@ -44,9 +46,7 @@ class Surrogate:
             raise ValueError(
                 f"features {table.shape} and values {logs.shape} do not belong together"
             )
-        self._used = np.ptp(table, axis=0) > 0
-        if not self._used.any():
-            self._used[:] = True
+        self._used = varying(table)
         self._model = self._new_model(int(self._used.sum()))
         self._model.fit(table[:, self._used], logs, sample_weight=weights)
 
@@ -66,8 +66,8 @@ class Surrogate:
         from sklearn.ensemble import ExtraTreesRegressor
 
         return ExtraTreesRegressor(
-            n_estimators=self._trees,
-            min_samples_leaf=self._leaf,
+            n_estimators=TREES,
+            min_samples_leaf=LEAST_ROWS,
             max_features=min(features, max(8, features // 5)),
             random_state=self._seed,
             n_jobs=-1,

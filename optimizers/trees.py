@@ -83,6 +83,15 @@ def censored_trees(
     return trees
 
 
+def varying(table: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The columns, shape (d,), in which rows of shape (n, d) differ; all, if in none they do.
+
+    Trees draw some of the columns for each split, and would draw the others in vain.
+    """
+    differing: NDArray[np.bool_] = np.ptp(table, axis=0) > 0
+    return differing if differing.any() else ~differing
+
+
 def mean_beyond(bound: Floats, mean: Floats, deviation: Floats) -> Floats:
     """The mean of a normal distribution cut off below `bound`; all of shape (n,)."""
     from scipy.stats import norm

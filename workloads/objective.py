@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf, log
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Numbers = TypeVar("Numbers", float, "NDArray[np.float64]")
+"""One number, or an array of numbers that are each meant by themselves."""
 
 
 class Direction(StrEnum):
@@ -21,6 +30,11 @@ class Objective:
     unit: str
     direction: Direction
 
+    @property
+    def worst(self) -> float:
+        """What every value is better than: an infinity."""
+        return inf if self.direction is Direction.MINIMIZE else -inf
+
     def better(self, left: float, right: float) -> bool:
         """Whether `left` is strictly better than `right`."""
         if self.direction is Direction.MINIMIZE:
@@ -31,9 +45,23 @@ class Objective:
         """What is so many times worse than `value`."""
         return value * factor if self.direction is Direction.MINIMIZE else value / factor
 
-    def ratio(self, base: float, other: float) -> float:
+    def ratio(self, base: Numbers, other: Numbers) -> Numbers:
         """How many times better `other` is than `base`; above 1 means better."""
         return base / other if self.direction is Direction.MINIMIZE else other / base
+
+    def loss(self, value: float) -> float:
+        """The logarithm of a positive value, its sign such that less is better.
+
+        One that is by 1 more is that of a value e times worse.
+        """
+        return log(value) if self.direction is Direction.MINIMIZE else -log(value)
+
+    def gain(self, worse: Numbers) -> Numbers:
+        """The share of a value that is won as it gets so many times worse.
+
+        So much less time, or more of a rate; less than 0 where `worse` is above 1.
+        """
+        return 1.0 - worse if self.direction is Direction.MINIMIZE else 1.0 / worse - 1.0
 
 
 LATENCY = Objective("latency", "s", Direction.MINIMIZE)

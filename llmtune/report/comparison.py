@@ -18,7 +18,7 @@ import numpy.typing as npt
 from llmtune.errors import UsageError
 from llmtune.report.arms import Arm
 from llmtune.report.curve import Axis, Curve
-from workloads.objective import Direction, Objective
+from workloads.objective import Objective
 
 RESAMPLES = 2000
 INTERVAL_COUNT = 6
@@ -126,7 +126,7 @@ def span_coverage(count: int) -> float | None:
 def band(arm: Arm, axis: Axis, seed: int = 0) -> Band:
     """The arm's median curve, at every position where one of its sessions has a trial."""
     positions = sorted({p.at(axis) for run in arm.runs for p in run.curve.points})
-    missing = np.inf if arm.objective.direction is Direction.MINIMIZE else -np.inf
+    missing = arm.objective.worst
     bests = [run.curve.best_at(positions, axis) for run in arm.runs]
     table = [
         [missing if best is None else best for best in row] for row in zip(*bests, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
 from llmtune.tuning.interval import Floats, bootstrap_interval
-from workloads.objective import Direction, Objective
+from workloads.objective import Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +106,10 @@ def _ratio_interval(
     rounds: Floats, base: int, other: int, objective: Objective, seed: int
 ) -> tuple[float, float]:
     """The 95% interval of how many times better the arm `other` is than `base`."""
-    minimize = objective.direction is Direction.MINIMIZE
-    above, below = (base, other) if minimize else (other, base)
 
     def ratio(sample: Floats) -> Floats:
-        per_arm = sample.mean(axis=1)
-        quotient: Floats = per_arm[:, above] / per_arm[:, below]
-        return quotient
+        per_arm: Floats = sample.mean(axis=1)
+        return objective.ratio(per_arm[:, base], per_arm[:, other])
 
     return bootstrap_interval(rounds, ratio, seed)
 

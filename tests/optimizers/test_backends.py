@@ -32,7 +32,8 @@ MEMORY_AND_CHOICES = (
 """Numbers, special values, a joint constraint and choices."""
 
 WITH_A_MODEL = (
-    "cmaes", "ddpg", "forest", "gp", "hebo", "llamatune+cmaes", "smac", "tpe", "turbo",
+    "cmaes", "ddpg", "forest", "gp", "hebo", "llamatune", "llamatune+cmaes", "smac", "tpe",
+    "turbo",
 )  # fmt: skip
 """All but `plan`, which tests of its own look into, and the controls."""
 

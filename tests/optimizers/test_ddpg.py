@@ -7,7 +7,7 @@ import torch
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from optimizers.ddpg import DDPG, observed, rewards_of
 from tests.optimizers.conformance import OptimizerConformance, knob_space, projected
-from workloads.objective import LATENCY, Direction
+from workloads.objective import LATENCY, THROUGHPUT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -25,7 +25,7 @@ class TestDDPG(OptimizerConformance):
 
 def test_the_reward_compares_with_the_first_and_with_the_previous_trial():
     seconds = np.array([10.0, 5.0, 8.0, 20.0])
-    better, less, worse = rewards_of(np.log(seconds), Direction.MINIMIZE)
+    better, less, worse = rewards_of(np.log(seconds), LATENCY)
     assert better == pytest.approx((1.5**2 - 1) * 1.5)
     assert less == 0.0
     assert worse == pytest.approx(-((1 + 1.0) ** 2 - 1) * (1 + 1.5))
@@ -33,7 +33,7 @@ def test_the_reward_compares_with_the_first_and_with_the_previous_trial():
 
 def test_a_rate_that_doubled_has_gained_all_of_what_it_was():
     rate = np.array([10.0, 20.0, 15.0, 5.0])
-    better, less, worse = rewards_of(-np.log(rate), Direction.MAXIMIZE)
+    better, less, worse = rewards_of(-np.log(rate), THROUGHPUT)
     assert better == pytest.approx((2.0**2 - 1) * 2.0)
     assert less == 0.0
     assert worse == pytest.approx(-((1 + 0.5) ** 2 - 1) * (1 + 2 / 3))

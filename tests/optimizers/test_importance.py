@@ -117,6 +117,7 @@ class TestNarrowed(OptimizerConformance):
 
     trials = 26
     learns = False  # prior data alone do not bring narrowing on
+    roomy = False
 
     @pytest.fixture
     def space(self):

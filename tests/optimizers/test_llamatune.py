@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llmtune.errors import UnknownName
+from llmtune.errors import UnknownName, UsageError
 from llmtune.knobs.configuration import Configuration
 from optimizers import registry
 from optimizers.cmaes import CMAES
@@ -103,6 +103,11 @@ def test_names_say_what_is_wrapped():
     for wrong in ("llamatune+", "llamatune+none", "llamatune+llamatune", "gp+tpe"):
         with pytest.raises(UnknownName):
             registry.check_name(wrong)
+
+
+def test_what_looks_at_plans_cannot_be_wrapped():
+    with pytest.raises(UsageError, match=r"llamatune cannot wrap plan.*choose plan alone"):
+        registry.check_name("llamatune+plan")
 
 
 def test_it_begins_around_the_baseline():

@@ -15,11 +15,11 @@ def waiting(*configurations):
 
 
 def test_a_trial_answers_one_ask_of_its_configuration():
-    asks = waiting(ONE, OTHER, ONE)
-    asks.answer(ONE)
+    asks = waiting(OTHER, ONE, ONE)
+    assert asks.answer(ONE) == 1
     assert list(asks) == [OTHER, ONE]
-    asks.answer(ONE)
-    asks.answer(ONE)
+    assert asks.answer(ONE) == 1
+    assert asks.answer(ONE) is None
     assert list(asks) == [OTHER]
     assert OTHER in asks
     assert ONE not in asks
@@ -34,3 +34,11 @@ def test_the_next_draw_follows_from_the_seed_the_tells_and_the_number_of_open_as
     assert drawn(answered, 1) == drawn(waiting(OTHER), 1) == drawn(waiting(ONE), 1)
     others = [drawn(waiting(), 1), drawn(waiting(ONE), 2), drawn(OpenAsks(4), 1)]
     assert len({drawn(answered, 1), *others}) == 4
+
+
+def test_a_librarys_seed_is_of_the_same_randomness():
+    answered = waiting(ONE, OTHER)
+    answered.answer(ONE)
+    assert answered.seed(1) == waiting(OTHER).seed(1)
+    assert len({waiting().seed(1), waiting(ONE).seed(1), waiting(ONE).seed(2)}) == 3
+    assert 0 <= OpenAsks(2**32 - 1).seed(0) < 2**32

@@ -204,8 +204,8 @@ def test_without_plans_it_is_refused_with_the_reason():
 
 def test_seeds_near_the_largest_serve_every_query():
     table = np.array([[0.0, 1.0], [0.0, 2.0]])
-    model = PlanModel(np.array([0.5, 0.5]), table, seed=2**32 - 1)
-    model.fit([table, table + 1], [Row([0, 1], np.zeros(2)), Row([0, 1], np.ones(2))])
+    rows = [Row([0, 1], np.zeros(2)), Row([0, 1], np.ones(2))]
+    model = PlanModel(np.array([0.5, 0.5]), table, [table, table + 1], rows, seed=2**32 - 1)
     assert model.opinions([table]).shape == (TREES, 1, 2)
 
 
@@ -215,8 +215,8 @@ def test_a_stopped_query_is_taken_for_what_it_took_elsewhere_and_its_bound_at_le
 ):
     """With one and the same plan it came to its end once, and was stopped once."""
     default, other = np.array([[0.0, 0.0]]), np.array([[0.0, 1.0]])
-    model = PlanModel(np.ones(1), default, seed=0)
     ended = [Row([0], np.zeros(1)), Row([0], np.log([4.0]))]
-    model.fit([default, other, other], [*ended, Row([0], np.log([stopped_at]), stopped=0)])
+    rows = [*ended, Row([0], np.log([stopped_at]), stopped=0)]
+    model = PlanModel(np.ones(1), default, [default, other, other], rows, seed=0)
     expected = np.log([4.0, taken_for]).mean()
     assert model.opinions([other]).mean() == pytest.approx(expected, abs=0.01)

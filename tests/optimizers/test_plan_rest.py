@@ -95,9 +95,9 @@ def hoped(trials, one, seed):
     for trial in trials:
         evidence.add(CUBE.vector(trial.configuration), trial)
     (default,) = world.features([SPACE.baseline()], PLANNED)
-    model = PlanModel(evidence.shares_of(PLANNED), default, seed)
     tables = world.features([trial.configuration for trial in trials], PLANNED)
-    model.fit(tables, evidence.rows(PLANNED))
+    shares, rows = evidence.shares_of(PLANNED), evidence.rows(PLANNED)
+    model = PlanModel(shares, default, tables, rows, seed)
     rest = RestModel(evidence.rest(PLANNED), evidence.points, seed)
     planned = model.predict(world.features([one], PLANNED))
     return float(rest.beside(planned, CUBE.vector(one)[None]).hoped[0])

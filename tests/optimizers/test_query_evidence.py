@@ -116,6 +116,14 @@ def test_what_tells_no_times_is_not_the_first_of_the_queries():
     assert gathered.shares == pytest.approx([1 / 7, 2 / 7, 4 / 7])
 
 
+def test_what_is_known_of_the_queries_follows_each_further_trial():
+    gathered = evidence(BASE)
+    assert gathered.reference == pytest.approx([1.0, 2.0, 4.0])
+    gathered.add(np.zeros(1), trial(DEFAULT, TrialStatus.SUCCEEDED, 9.0, a=3.0, b=2.0, c=4.0))
+    assert gathered.reference == pytest.approx([2.0, 2.0, 4.0])
+    assert gathered.shares == pytest.approx([0.25, 0.25, 0.5])
+
+
 def test_before_a_success_any_queries_are_as_heavy():
     assert evidence().heaviest_first == ["a", "b", "c"]
 

@@ -71,3 +71,28 @@ def test_it_keeps_away_from_where_trials_fail(status):
         failure = Trial(number, "t", asked, status, bound)
         optimizer.tell(failure if fails else succeeded(number, asked, 5.0))
     assert sum(upper[-20:]) < 10
+
+
+def test_each_ask_of_the_same_configuration_is_closed_by_a_trial_of_its_own():
+    """What waited no more would go on to keep the sampler away from there."""
+    space = knob_space().subset(["jit", "enable_nestloop", "enable_memoize"])
+    whole, resumed = (TPE(space, LATENCY, 0, startup_trials=3) for _ in range(2))
+    asked = [whole.ask() for _ in range(20)]
+    assert len(set(asked)) < len(asked)
+    for number, configuration in enumerate(asked):
+        for optimizer in (whole, resumed):
+            optimizer.tell(succeeded(number, configuration, 1.0 + number % 7))
+    assert [resumed.ask() for _ in range(5)] == [whole.ask() for _ in range(5)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_all_of_a_small_space_is_tried_before_anything_twice(seed, ahead):
+    """Also where the next one is asked for while the last one runs."""
+    space = knob_space().subset(["jit", "enable_nestloop"])
+    optimizer = TPE(space, LATENCY, seed)
+    asked = [optimizer.ask() for _ in range(ahead)]
+    for number in range(4 - ahead):
+        asked.append(optimizer.ask())
+        optimizer.tell(succeeded(number, asked[number], 1.0 + number))
+    assert len(set(asked)) == 4

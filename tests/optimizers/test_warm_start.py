@@ -25,9 +25,25 @@ def warm(*proposals):
 
 class TestWarmStarted(OptimizerConformance):
     learns = False
+    proposed = 2
 
     def build(self, space, objective, seed):
-        return WarmStarted(RandomSearch(space, objective, seed, projected(space)), [])
+        inner = RandomSearch(space, objective, seed, projected(space))
+        return WarmStarted(inner, [default_proposal(space), rules_proposal(space)])
+
+
+class TestAsASessionHasIt(OptimizerConformance):
+    """From the registry, keeping restart knobs where they are, behind proposals."""
+
+    proposed = 2
+
+    @pytest.fixture
+    def space(self):
+        return SPACE.subset(["work_mem", "shared_buffers", "wal_buffers", "wal_compression"])
+
+    def build(self, space, objective, seed):
+        inner = registry.optimizer("cmaes", space, objective, seed, save_restarts=True)
+        return WarmStarted(inner, [default_proposal(space), rules_proposal(space)])
 
 
 def test_proposals_come_first_in_order_then_the_optimizer():
