@@ -78,7 +78,7 @@ class LevelCodec:
         return {name: self.label(name, configuration[name]) for name in self.space.names}
 
     def decode(self, labels: Mapping[str, str]) -> Configuration:
-        """The configuration that labels stand for; knobs without one stay at their default.
+        """The configuration that labels stand for; knobs without one stay at their baseline.
 
         Raises:
             UnknownName: a knob that the space does not have.

@@ -4,6 +4,7 @@ from datagen.pairs import Pair
 from llmtune.errors import AdapterMismatch, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.memory import fits
 from llmtune.knobs.space import resolve_space
 from llmtune.model.checkpoint import find_base_model
@@ -109,3 +110,20 @@ def test_knobs_that_were_not_trained_keep_their_baseline(tiny, space, profile, f
     for one in load_suggester(space, tiny, folder).suggest(profile, 8, temperature=3.0):
         assert tuple(one.configuration) == space.names
         assert set(one.configuration.changes(space.default())) <= {"work_mem"}
+
+
+def test_knobs_out_of_reach_count_with_what_the_server_has(tiny, profile, folder):
+    whole = resolve_space(load_catalogue(), 18, profile.hardware)
+    known = whole.subset(["shared_buffers", "work_mem", "io_method"])
+    prompt, labels = PromptCodec(known).prompt(profile), (("A", "C"), ("default", "G"))
+    pairs = [
+        Pair(prompt, f"shared_buffers: {buffers}\nwork_mem: {memory}\nio_method: default\n")
+        for buffers, memory in labels
+    ]
+    settings = TrainSettings(epochs=8, batch=4, learning_rate=2e-2)
+    train_adapter(tiny, known, pairs * 16, folder, settings=settings)
+    servers = ({"shared_buffers": 2000}, {"io_method": "io_uring"})  # 16 MB; no known choice
+    for present, (_, wanted) in zip(servers, labels, strict=True):
+        server = known.subset(["work_mem"]).running({**whole.server_defaults, **present})
+        first, *_ = load_suggester(server, tiny, folder).suggest(profile, candidates=1)
+        assert LevelCodec(server).encode(first.configuration) == {"work_mem": wanted}
