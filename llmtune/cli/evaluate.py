@@ -21,19 +21,20 @@ def evaluate(
     """Score an adapter and the untuned base model on held-out pairs."""
     from dataclasses import asdict, fields
 
-    from llmtune.cli.output import print_json, print_table
+    from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.cli.pair_files import read_sides, space_of
     from llmtune.cli.progress import Reporter
     from llmtune.errors import DatasetError
     from llmtune.model.adapter import DEFAULT_ADAPTER, read_card
     from llmtune.model.checkpoint import find_base_model
     from llmtune.model.evaluate import Scores, evaluate_adapter
+    from llmtune.model.held_out import held_out_for
     from llmtune.report.table import Table
 
-    held_out = read_sides(data)[1]
-    if not held_out:
+    pairs = read_sides(data)[1]
+    if not pairs:
         raise DatasetError("no held-out pairs in the given files; `llmtune datagen` writes them")
-    space, folder, reporter = space_of(held_out), adapter or DEFAULT_ADAPTER, Reporter(quiet=json)
+    space, folder, reporter = space_of(pairs), adapter or DEFAULT_ADAPTER, Reporter(quiet=json)
     card = read_card(folder)  # before the base model, which may have to be converted first
     if not card.templates:
         reporter.insist(
@@ -41,10 +42,12 @@ def evaluate(
             "be of the same ones, and the scores too good."
         )
     model = find_base_model(base, progress=reporter.say)
-    reporter.say(f"Scoring {len(held_out)} held-out pairs ...")
-    found = evaluate_adapter(model, folder, space, held_out)
+    held = held_out_for(model, folder, space, pairs)
+    reporter.say(f"Scoring {len(held.pairs)} held-out pairs ...")
+    found = evaluate_adapter(model, folder, held)
     if json:
-        print_json(found.to_json())
+        unknown = {"unknown_knobs": list(held.unknown), "dropped_labels": held.dropped}
+        print_json({**found.to_json(), **unknown})
         return
     tuned, untuned = asdict(found.tuned), asdict(found.base)
     rows = tuple(
@@ -52,3 +55,8 @@ def evaluate(
         for field in fields(Scores)
     )
     print_table(Table(("score", "tuned", "base"), rows))
+    if held.dropped:
+        print_text(
+            f"left out: {held.dropped} labels of knobs that the adapter was not trained on and "
+            f"`suggest` never asks about: {', '.join(held.unknown)}"
+        )

@@ -127,7 +127,9 @@ def test_data_generation_of_another_seed_is_refused(generated, run) -> None:
 
 def test_an_adapter_is_scored_on_held_out_pairs(adapter, tiny, generated, run) -> None:
     call = ("evaluate", generated, "--adapter", adapter, "--base", tiny.path)
-    assert set(run(*call, "--json").json) == {"tuned", "base"}
+    found = run(*call, "--json").json
+    assert found["tuned"].keys() == found["base"].keys() > {"nll", "accuracy"}
+    assert (found["unknown_knobs"], found["dropped_labels"]) == ([], 0)
     assert "changed_accuracy" in run(*call).stdout
 
 
