@@ -37,6 +37,11 @@ class Scores:
     accuracy: float
     changed_accuracy: float
 
+    @property
+    def default_accuracy(self) -> float:
+        """The accuracy of saying `default` for every knob."""
+        return 1 - self.changed / self.labels
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
