@@ -78,7 +78,7 @@ def answer_held_out(
     count = min(most, len(different))
     asked = [different[place * len(different) // count] for place in range(count)]
     sets = {knobs_of(pair) for pair in asked}  # an older server's pairs name fewer
-    codecs = {names: load_codec(base.path, held.space.subset(names)) for names in sets}
+    codecs = {names: load_codec(base, held.space.subset(names)) for names in sets}
 
     def scores(name: str, source: Path | None, before: int) -> AnswerScores:
         reader = load_reader(base, source)

@@ -125,7 +125,7 @@ def evaluate_adapter(base: BaseModel, adapter: Path, held: HeldOut) -> Evaluatio
         ModelError: a file is missing or damaged.
         DatasetError: a completion does not fit the knobs of `held`.
     """
-    codec = load_codec(base.path, held.space)
+    codec = load_codec(base, held.space)
     sequences = encode_pairs(codec, held.pairs)
     model = load_adapter(load_base_model(base, best_device()), adapter)
     return compare_with_base(model, codec, sequences)

@@ -101,7 +101,7 @@ def load_suggester(
         asked = _trained(space, check_adapter(adapter, base, space.catalogue_hash), adapter)
     from llmtune.model.decoder import Decoder
 
-    codec = load_codec(base.path, asked)
+    codec = load_codec(base, asked)
     decoder = Decoder(load_reader(base, adapter), codec, _out_of_reach(asked, space))
     return Suggester(space, codec, decoder)
 

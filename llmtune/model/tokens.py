@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtune.errors import DatasetError, ModelError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.space import KnobSpace
+from llmtune.model.checkpoint import BaseModel
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -150,10 +150,10 @@ class TokenCodec:
         return ids[0]
 
 
-def load_codec(folder: Path, space: KnobSpace) -> TokenCodec:
-    """The codec of a model folder's tokenizer for the knobs of one space."""
+def load_codec(base: BaseModel, space: KnobSpace) -> TokenCodec:
+    """The codec of a base model's tokenizer for the knobs of one space."""
     names = [knob.name for knob in load_catalogue().knobs]
-    return TokenCodec(load_tokenizer(folder), legal_labels(space), names)
+    return TokenCodec(load_tokenizer(base), legal_labels(space), names)
 
 
 def legal_labels(space: KnobSpace) -> dict[str, tuple[str, ...]]:
@@ -162,20 +162,18 @@ def legal_labels(space: KnobSpace) -> dict[str, tuple[str, ...]]:
     return {name: codec.labels(name) for name in space.names}
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a model folder.
+def load_tokenizer(base: BaseModel) -> Tokenizer:
+    """The tokenizer of a base model.
 
     Raises:
         ModelError: `tokenizer.json` is missing or damaged.
     """
     from tokenizers import Tokenizer
 
-    path = folder / "tokenizer.json"
+    path = base.path / "tokenizer.json"
     try:
         return Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"cannot read the tokenizer {path}: {error}") from error
+        raise ModelError(f"cannot read the tokenizer {path}: {error}; {base.mend}") from error
     except Exception as error:
-        raise ModelError(
-            f"the tokenizer {path} is damaged ({error}); delete its folder to have it made again"
-        ) from error
+        raise ModelError(f"the tokenizer {path} is damaged ({error}); {base.mend}") from error

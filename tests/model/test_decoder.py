@@ -40,7 +40,7 @@ def decoder(request, tiny, tiny_model, codec):
     if request.param == "transformers":
         return Decoder(TransformersReader(tiny_model), codec)
     return Decoder(
-        LlamaReader(load_file(tiny.path / "model.safetensors"), llama_shape(tiny.path)), codec
+        LlamaReader(load_file(tiny.path / "model.safetensors"), llama_shape(tiny)), codec
     )
 
 
