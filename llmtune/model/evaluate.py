@@ -81,7 +81,7 @@ def score(model: Any, codec: TokenCodec, sequences: Sequence[TokenSequence]) -> 
 
     from llmtune.model.labels import collate, label_head, label_log_probabilities, transformer_body
 
-    if not any(one.targets for one in sequences):
+    if not sequences:
         raise DatasetError("there are no labels to evaluate on")
     head, body = label_head(model, codec), transformer_body(model)
     default = codec.labels.index(DEFAULT_LABEL)

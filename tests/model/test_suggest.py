@@ -73,9 +73,9 @@ def test_impossible_requests_are_refused(suggester, profile, wrong):
 
 
 def test_a_trained_adapter_decides_the_suggestion(tiny, space, profile, folder):
-    prompts = PromptCodec(space)
+    prompts, levels = PromptCodec(space), LevelCodec(space)
     wanted = space.configuration({"work_mem": 1024, "random_page_cost": 1.0})
-    wanted = prompts.parse(prompts.completion(wanted))  # as near as levels get
+    wanted = levels.decode(levels.encode(wanted))  # as near as levels get
     pair = Pair(prompts.prompt(profile), prompts.completion(wanted))
     settings = TrainSettings(epochs=8, batch=4, learning_rate=2e-2)
     train_adapter(tiny, space, [pair] * 16, folder, settings=settings)

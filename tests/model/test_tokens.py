@@ -54,9 +54,12 @@ def test_training_sees_the_tokens_that_the_decoder_feeds(codec, pairs):
         ("work_mem: Z\n", "legal label"),
         ("work_mem A\n", "work_mem A"),
         ("\n", "''"),
+        ("", "names no knob; leave"),
+        ("work_mem: A\nwork_mem: A\n", "work_mem after work_mem"),
+        ("work_mem: A\nshared_buffers: A\n", "shared_buffers after work_mem"),
     ],
 )
-def test_a_completion_outside_the_catalogue_is_refused(codec, completion, named):
+def test_a_completion_that_no_decoding_gives_is_refused(codec, completion, named):
     with pytest.raises(DatasetError, match=named):
         codec.sequence("prompt\n", completion)
 
