@@ -123,12 +123,12 @@ def _trained(space: KnobSpace, card: Card, adapter: Path) -> KnobSpace:
 
 def _out_of_reach(asked: KnobSpace, space: KnobSpace) -> dict[str, str]:
     """The labels nearest to what the server has of the knobs that `space` lacks."""
-    levels, has = LevelCodec(asked), space.surroundings
-    return {
-        knob.name: levels.label(knob.name, has[knob.name])
-        # Of a choice that the catalogue does not know, the model knows nothing either.
-        if not knob.knob.choices or has[knob.name] in knob.knob.choices
-        else DEFAULT_LABEL
-        for knob in asked.knobs
-        if knob.name not in space
-    }
+    levels = LevelCodec(asked)
+    given: dict[str, str] = {}
+    for knob in asked.knobs:
+        if knob.name not in space:
+            value, choices = space.surroundings[knob.name], knob.knob.choices
+            # Of a choice that the catalogue does not have, the model knows nothing.
+            known = not choices or value in choices
+            given[knob.name] = levels.label(knob.name, value) if known else DEFAULT_LABEL
+    return given
