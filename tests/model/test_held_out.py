@@ -54,5 +54,5 @@ def test_pairs_of_unknown_knobs_alone_are_left_out_or_refused(tiny, space, pairs
 
 def test_a_line_that_is_no_label_is_not_taken_for_an_unknown_knobs(tiny, space, pairs, trained):
     wrong = replace(pairs[0], completion="work_men: A\n")
-    with pytest.raises(DatasetError, match="pair 1: .*work_men"):
+    with pytest.raises(DatasetError, match=r"pair 1: .*work_men"):
         evaluate_adapter(tiny, trained, held_out_for(tiny, trained, space, [wrong]))
