@@ -24,6 +24,10 @@ class LevelCodec:
     their order). How many there are is fixed by the catalogue; only on small
     machines can rounding make neighbours equal, and then the first one is used.
 
+    A level is a value on the catalogue's own scale. Where one server leaves less of
+    it, a level outside stands for the nearer end; the others mean what they mean
+    everywhere.
+
     Going to labels and back moves a value by at most half the gap between the
     two levels around it on the knob's own scale; defaults and special values
     come back exactly.
@@ -32,7 +36,7 @@ class LevelCodec:
     def __init__(self, space: KnobSpace) -> None:
         self.space = space
         self._values = {knob.name: _level_values(knob) for knob in space.knobs}
-        self._fractions = {knob.name: _level_fractions(knob) for knob in space.knobs}
+        self._places = {knob.name: _level_places(knob) for knob in space.knobs}
 
     def labels(self, name: str) -> tuple[str, ...]:
         """The legal labels of a knob, `default` first, always in the same order.
@@ -61,8 +65,8 @@ class LevelCodec:
             return DEFAULT_LABEL
         if value in knob.specials:
             return LEVELS[knob.specials.index(value)]
-        fraction, fractions = knob.fraction(value), self._fractions[name]
-        return min(fractions, key=lambda label: abs(fractions[label] - fraction))
+        place, places = knob.catalogued.fraction(value), self._places[name]
+        return min(places, key=lambda label: [abs(each - place) for each in places[label]])
 
     def encode(self, configuration: Configuration) -> dict[str, str]:
         """Each knob's label, in catalogue order.
@@ -74,7 +78,7 @@ class LevelCodec:
         return {name: self.label(name, configuration[name]) for name in self.space.names}
 
     def decode(self, labels: Mapping[str, str]) -> Configuration:
-        """The configuration that labels stand for; knobs without one stay at their default.
+        """The configuration that labels stand for; knobs without one stay at their baseline.
 
         Raises:
             UnknownName: a knob that the space does not have.
@@ -86,15 +90,25 @@ class LevelCodec:
 
 
 def _level_values(knob: ResolvedKnob) -> dict[str, Value]:
+    values = {label: knob.clamped(value) for label, value in _levels(knob).items()}
+    return {DEFAULT_LABEL: knob.default, **dict(zip(LEVELS, knob.specials, strict=False)), **values}
+
+
+def _levels(knob: ResolvedKnob) -> dict[str, Value]:
+    """What the levels of the scale, or the choices, mean on every server."""
     on_scale = knob.knob.choices or tuple(
-        knob.at_fraction(index / (knob.knob.levels - 1)) for index in range(knob.knob.levels)
+        knob.catalogued.at_fraction(index / (knob.knob.levels - 1))
+        for index in range(knob.knob.levels)
     )
-    letters = zip(LEVELS, (*knob.specials, *on_scale), strict=False)
-    return {DEFAULT_LABEL: knob.default, **dict(letters)}
+    return dict(zip(LEVELS[len(knob.specials) :], on_scale, strict=False))
 
 
-def _level_fractions(knob: ResolvedKnob) -> dict[str, float]:
-    """Where on the scale the levels really lie, after rounding to values."""
-    values = _level_values(knob)
-    on_scale = LEVELS[len(knob.specials) : knob.knob.level_count]
-    return {label: knob.fraction(values[label]) for label in on_scale}
+def _level_places(knob: ResolvedKnob) -> dict[str, tuple[float, float]]:
+    """Where on the catalogue's scale the levels really lie: as values here, and as meant.
+
+    Where an end is that of several levels, the meaning tells which is the nearest.
+    """
+    place = knob.catalogued.fraction
+    return {
+        label: (place(knob.clamped(value)), place(value)) for label, value in _levels(knob).items()
+    }

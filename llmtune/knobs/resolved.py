@@ -30,6 +30,8 @@ class ResolvedKnob:
         default: the server's own; always valid, even when it lies outside the bounds.
         effect: what a change takes on this server version.
         present: what a running server has now, where we tune one; always valid too.
+        catalogue_ends: the ends that the catalogue gives the scale, where `low` and `high`
+            are narrower because one server leaves less; None: they are the same.
     """
 
     knob: Knob
@@ -38,6 +40,7 @@ class ResolvedKnob:
     default: Value
     effect: Effect
     present: Value | None = None
+    catalogue_ends: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
@@ -58,6 +61,18 @@ class ResolvedKnob:
     def baseline(self) -> Value:
         """What a changed value is compared with: the present one, or else the default."""
         return self.default if self.present is None else self.present
+
+    @property
+    def catalogued(self) -> ResolvedKnob:
+        """The knob on the scale that the catalogue gives it, wherever this server ends it.
+
+        What is learnt on one server and used on another counts on this scale: levels,
+        and a surrogate's positions. Optimizers search the narrower one.
+        """
+        if self.catalogue_ends is None:
+            return self
+        low, high = self.catalogue_ends
+        return replace(self, low=low, high=high, catalogue_ends=None)
 
     def contains(self, value: Value) -> bool:
         """Whether the value is allowed: on the scale, special, the default or the baseline."""
@@ -88,7 +103,7 @@ class ResolvedKnob:
         """The knob with a scale that ends at `low` and `high`, where those are narrower.
 
         The default moves inside too: beside special values, only what the server has
-        already may lie outside.
+        already may lie outside. What levels mean stays: see `catalogued`.
 
         Args:
             low, high: in the knob's unit; None: as far as the scale goes.
@@ -103,7 +118,9 @@ class ResolvedKnob:
             raise ValueError(f"knob {self.name}: nothing is left between {low} and {high}")
         if not isinstance(default, str) and default not in self.specials:
             default = type(default)(min(max(default, lowest), highest))
-        return replace(self, low=ends[0], high=ends[1], default=default)
+        narrowed = replace(self, low=ends[0], high=ends[1], default=default)
+        catalogued = self.catalogue_ends or (self.low, self.high)
+        return self if narrowed == self else replace(narrowed, catalogue_ends=catalogued)
 
     def fraction(self, value: Value) -> float:
         """Where on its own scale, 0 to 1, an ordinary value lies; the nearer end if outside."""
@@ -127,7 +144,12 @@ class ResolvedKnob:
 
     def rounded(self, number: float) -> Value:
         """A number within the bounds as a value that people can read."""
-        value = readable(number, self.knob)
+        return self.clamped(readable(number, self.knob))
+
+    def clamped(self, value: Value) -> Value:
+        """The value, or the nearer end of the scale where it is a number outside."""
+        if isinstance(value, str) or self.knob.choices:
+            return value
         return type(value)(min(max(value, self.low), self.high))
 
     def position(self, value: Value) -> float:

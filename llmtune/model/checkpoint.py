@@ -36,11 +36,20 @@ class BaseModel:
         sha256: hex, of the weights as they were published (the GGUF file, or the
             folder's safetensors); an adapter's card names it.
         name: for people.
+        converted: LLMTune made the folder, from a file that is still there.
     """
 
     path: Path
     sha256: str
     name: str
+    converted: bool = False
+
+    @property
+    def mend(self) -> str:
+        """What to do about a damaged file of the folder, for messages."""
+        if self.converted:
+            return f"delete the folder {self.path}, which LLMTune makes again from the model's file"
+        return f"get the files of {self.path} anew from where they came, or name another base model"
 
 
 def find_base_model(
@@ -93,8 +102,7 @@ def load_base_model(base: BaseModel, device: str = "cpu") -> Any:
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
-            f"the base model in {base.path} cannot be loaded ({error});"
-            " delete this folder to have it made again"
+            f"the base model in {base.path} cannot be loaded ({error}); {base.mend}"
         ) from error
     return model.to(device).eval()
 
@@ -108,9 +116,9 @@ def load_reader(base: BaseModel, adapter: Path | None) -> Reader:
     from llmtune.model.llama import LlamaReader, llama_shape
     from llmtune.model.merge import merge_adapter
 
-    shape = llama_shape(base.path)
+    shape = llama_shape(base)
     if shape is not None:
-        weights = _load_weights(base.path / "model.safetensors", best_device())
+        weights = _load_weights(base, best_device())
         if adapter is not None:
             merge_adapter(weights, adapter)
         return LlamaReader(weights, shape)
@@ -122,17 +130,17 @@ def load_reader(base: BaseModel, adapter: Path | None) -> Reader:
     return TransformersReader(model)
 
 
-def _load_weights(path: Path, device: str) -> dict[str, Tensor]:
+def _load_weights(base: BaseModel, device: str) -> dict[str, Tensor]:
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    path = base.path / "model.safetensors"
     try:
         tensors = load_file(path, device=device)
     except (OSError, SafetensorError) as error:
         raise ModelError(
-            f"the base model's weights {path} cannot be loaded ({error});"
-            " delete their folder to have it made again"
+            f"the base model's weights {path} cannot be loaded ({error}); {base.mend}"
         ) from error
     return {name: tensor.to(torch.bfloat16) for name, tensor in tensors.items()}
 
@@ -165,7 +173,7 @@ def _converted(gguf: Path, cache: Path | None, progress: Callable[[str], None] |
         if progress:
             progress(f"converting {gguf.name}, once")
         _convert(gguf, folder)
-    return BaseModel(folder, digest, gguf.stem)
+    return BaseModel(folder, digest, gguf.stem, converted=True)
 
 
 def _convert(gguf: Path, folder: Path) -> None:

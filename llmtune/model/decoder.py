@@ -5,7 +5,7 @@ This module imports torch; the modules that users import load it lazily.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,8 +23,8 @@ class Decoded:
 
     Attributes:
         labels: knob name -> label, every knob of the codec.
-        log_likelihood: natural logarithm of the labels' joint probability under
-            the model, whatever the temperature they were drawn at.
+        log_likelihood: natural logarithm of the joint probability under the model of
+            the labels that were not given, whatever the temperature they were drawn at.
     """
 
     labels: dict[str, str]
@@ -53,13 +53,20 @@ class Reader(Protocol):
 
 
 class Decoder:
-    """Decodes completions from prompts; its output is always a legal configuration."""
+    """Decodes completions from prompts; its output is always a legal configuration.
 
-    def __init__(self, reader: Reader, codec: TokenCodec) -> None:
+    Args:
+        given: by knob, labels that every completion has, whatever the model thinks of them.
+    """
+
+    def __init__(
+        self, reader: Reader, codec: TokenCodec, given: Mapping[str, str] | None = None
+    ) -> None:
         self._reader = reader
         self._codec = codec
         self._head = LabelHead(reader.output, codec)
         self._device = reader.output.device
+        self._given = {name: codec.labels.index(label) for name, label in (given or {}).items()}
 
     @torch.inference_mode()
     def decode(
@@ -92,10 +99,13 @@ class Decoder:
         candidates = hidden.shape[0]
         totals = torch.zeros(candidates, device=self._device)
         chosen: list[list[int]] = []
-        for index in range(len(self._codec.knobs)):
+        for index, knob in enumerate(self._codec.knobs):
             if index:
                 steps = [self._codec.step(column, index) for column in chosen[-1]]
                 hidden = self._reader.advance(torch.tensor(steps, device=self._device))
+            if knob.name in self._given:
+                chosen.append([self._given[knob.name]] * candidates)
+                continue
             knobs = torch.full((candidates,), index, device=self._device)
             scores = self._head.log_probabilities(hidden, knobs)
             columns = _choose(scores, temperature, generator)

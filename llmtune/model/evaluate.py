@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from datagen.pairs import Pair, shared_templates, templates_of
+from datagen.pairs import Pair
 from llmtune.errors import DatasetError
 from llmtune.knobs.levels import DEFAULT_LABEL
-from llmtune.knobs.space import KnobSpace
-from llmtune.model.adapter import check_adapter, load_adapter
+from llmtune.model.adapter import load_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
+from llmtune.model.held_out import HeldOut
 from llmtune.model.tokens import TokenCodec, TokenSequence, load_codec
 
 BATCH = 4
@@ -36,6 +36,11 @@ class Scores:
     nll: float
     accuracy: float
     changed_accuracy: float
+
+    @property
+    def default_accuracy(self) -> float:
+        """The accuracy of saying `default` for every knob."""
+        return 1 - self.changed / self.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def score(model: Any, codec: TokenCodec, sequences: Sequence[TokenSequence]) -> 
 
     from llmtune.model.labels import collate, label_head, label_log_probabilities, transformer_body
 
-    if not any(one.targets for one in sequences):
+    if not sequences:
         raise DatasetError("there are no labels to evaluate on")
     head, body = label_head(model, codec), transformer_body(model)
     default = codec.labels.index(DEFAULT_LABEL)
@@ -110,27 +115,17 @@ def compare_with_base(
         return Evaluation(tuned, score(model, codec, sequences))
 
 
-def evaluate_adapter(
-    base: BaseModel, adapter: Path, space: KnobSpace, pairs: Sequence[Pair]
-) -> Evaluation:
+def evaluate_adapter(base: BaseModel, adapter: Path, held: HeldOut) -> Evaluation:
     """Evaluate an adapter's folder on held-out pairs.
 
     Args:
-        space: gives the legal labels; any hardware's of the pairs' newest server version.
+        held: as `held_out_for` gives it for this adapter.
 
     Raises:
-        AdapterMismatch, ModelError: the adapter does not fit or is damaged.
-        DatasetError: the pairs do not fit the knob space, or the adapter was trained
-            on some of their query templates.
+        ModelError: a file is missing or damaged.
+        DatasetError: a completion does not fit the knobs of `held`.
     """
-    card = check_adapter(adapter, base, space.catalogue_hash)
-    known = shared_templates(card.templates, templates_of(pairs))
-    if known:
-        raise DatasetError(
-            f"the adapter in {adapter} was trained on query templates of these held-out pairs: "
-            f"{', '.join(known)}; give it pairs of other templates, or train it again"
-        )
-    codec = load_codec(base.path, space)
-    sequences = encode_pairs(codec, pairs)
+    codec = load_codec(base, held.space)
+    sequences = encode_pairs(codec, held.pairs)
     model = load_adapter(load_base_model(base, best_device()), adapter)
     return compare_with_base(model, codec, sequences)

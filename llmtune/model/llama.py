@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from torch.nn.functional import embedding, linear, rms_norm, silu
 
 from llmtune.errors import ModelError
 from llmtune.model.attention import SharedPrompt, attend
+from llmtune.model.checkpoint import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class LlamaShape:
     tied: bool
 
 
-def llama_shape(folder: Path) -> LlamaShape | None:
-    """The shape of a model folder, or None when it is no plain Llama in one file.
+def llama_shape(base: BaseModel) -> LlamaShape | None:
+    """The shape of a base model, or None when it is no plain Llama in one file.
 
     Raises:
         ModelError: `config.json` is missing or damaged.
     """
-    path = folder / "config.json"
+    path = base.path / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         scaling = config.get("rope_scaling") or {}
@@ -57,7 +57,7 @@ def llama_shape(folder: Path) -> LlamaShape | None:
             and not (config.get("attention_bias") or config.get("mlp_bias"))
             and not config.get("quantization_config")
         )
-        if not plain or not (folder / "model.safetensors").is_file():
+        if not plain or not (base.path / "model.safetensors").is_file():
             return None
         return LlamaShape(
             layers=config["num_hidden_layers"],
@@ -69,8 +69,7 @@ def llama_shape(folder: Path) -> LlamaShape | None:
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"the model configuration {path} is damaged ({error!r});"
-            " delete its folder to have it made again"
+            f"the model configuration {path} is damaged ({error!r}); {base.mend}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The prompt codec: profile to prompt, configuration to completion and back.
+"""The prompt codec: profile to prompt, configuration to completion.
 
 One function writes the prompt for training and for use. It names no table,
 column or query, so that what was learnt on one schema can be said of another:
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import floor, log2, log10
 
-from llmtune.errors import InvalidConfiguration
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.space import KnobSpace
@@ -42,25 +41,6 @@ class PromptCodec:
         """One line `name: LABEL` for each knob, in catalogue order."""
         labels = self.levels.encode(configuration)
         return "".join(f"{name}: {labels[name]}\n" for name in self.space.names)
-
-    def parse(self, text: str) -> Configuration:
-        """Read a completion back; knobs without a line stand at their default.
-
-        Raises:
-            InvalidConfiguration: a line that is not a knob of the space with one
-                of its labels.
-        """
-        lines = (line for line in text.splitlines() if line.strip())
-        return self.levels.decode(dict(self._parse_line(line) for line in lines))
-
-    def _parse_line(self, line: str) -> tuple[str, str]:
-        name, _, label = (part.strip() for part in line.partition(":"))
-        if name not in self.space:
-            raise InvalidConfiguration(f"completion line {line!r}: no knob {name!r}")
-        if label not in self.levels.labels(name):
-            legal = ", ".join(self.levels.labels(name))
-            raise InvalidConfiguration(f"completion line {line!r}: the labels are {legal}")
-        return name, label
 
 
 def _server(profile: Profile) -> Iterator[str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtune.errors import AdapterMismatch, UsageError
+from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
-from llmtune.knobs.levels import LevelCodec
+from llmtune.knobs.levels import DEFAULT_LABEL, LevelCodec
 from llmtune.knobs.memory import repair
-from llmtune.knobs.space import KnobSpace
-from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter
+from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.model.adapter import DEFAULT_ADAPTER, Card, check_adapter
 from llmtune.model.checkpoint import BaseModel, load_reader
 from llmtune.model.prompt import PromptCodec
 from llmtune.model.tokens import TokenCodec, load_codec
@@ -26,8 +27,8 @@ class Suggestion:
     """A configuration that fits the server's memory.
 
     Attributes:
-        log_likelihood: natural logarithm of the model's joint probability of
-            the labels; 0 or below, larger is likelier.
+        log_likelihood: natural logarithm of the model's joint probability of the
+            labels that it chose; 0 or below, larger is likelier.
     """
 
     configuration: Configuration
@@ -37,17 +38,15 @@ class Suggestion:
 class Suggester:
     """Suggests configurations of one knob space with a loaded model."""
 
-    def __init__(
-        self, space: KnobSpace, asked: KnobSpace, codec: TokenCodec, decoder: Decoder
-    ) -> None:
-        """Args: asked: the part of `space` that the model is asked about; the rest
-        of a suggestion stays at its baseline.
+    def __init__(self, space: KnobSpace, codec: TokenCodec, decoder: Decoder) -> None:
+        """Args: codec: of the knobs that are decoded. Those outside `space` are dropped, and
+        the rest of `space` stays at its baseline.
         """
         self._space = space
         self._codec = codec
         self._decoder = decoder
-        self._levels = LevelCodec(asked)
-        self._prompts = PromptCodec(asked)
+        self._levels = LevelCodec(space)
+        self._prompts = PromptCodec(space)
 
     def suggest(
         self, profile: Profile, candidates: int = 8, temperature: float = 1.0, seed: int = 0
@@ -73,7 +72,8 @@ class Suggester:
         return tuple(unique.values())
 
     def _suggestion(self, decoded: Decoded, clients: int) -> Suggestion:
-        configuration = self._space.configuration(self._levels.decode(decoded.labels))
+        labels = {name: label for name, label in decoded.labels.items() if name in self._space}
+        configuration = self._levels.decode(labels)
         return Suggestion(repair(configuration, self._space, clients), decoded.log_likelihood)
 
 
@@ -82,8 +82,10 @@ def load_suggester(
 ) -> Suggester:
     """Load the base model and an adapter for suggestions in `space`.
 
-    Knobs that the adapter was not trained on stay at their baseline: nothing is known
-    of what the model would say of them.
+    The model is asked in the shape that it was trained in: for all knobs of its adapter,
+    those that cannot be changed here with the label of what the server has. Knobs that
+    the adapter was not trained on stay at their baseline: nothing is known of what the
+    model would say of them.
 
     Args:
         adapter: its folder; None means the untuned base model.
@@ -96,15 +98,37 @@ def load_suggester(
     # Before torch is imported, which takes seconds: a wrong adapter fails at once.
     asked = space
     if adapter is not None:
-        card = check_adapter(adapter, base, space.catalogue_hash)
-        known = [name for name in card.knobs if name in space]
-        if not known:
-            raise AdapterMismatch(
-                f"the adapter in {adapter} was trained on none of the knobs that can be changed "
-                f"here ({', '.join(space.names)}); begin with --warm-start rules"
-            )
-        asked = space.subset(known)
+        asked = _trained(space, check_adapter(adapter, base, space.catalogue_hash), adapter)
     from llmtune.model.decoder import Decoder
 
-    codec = load_codec(base.path, asked)
-    return Suggester(space, asked, codec, Decoder(load_reader(base, adapter), codec))
+    codec = load_codec(base, asked)
+    decoder = Decoder(load_reader(base, adapter), codec, _out_of_reach(asked, space))
+    return Suggester(space, codec, decoder)
+
+
+def _trained(space: KnobSpace, card: Card, adapter: Path) -> KnobSpace:
+    """All knobs of the adapter that the server has, whether or not they can be changed.
+
+    Raises:
+        AdapterMismatch: none of them can.
+    """
+    if not any(name in space for name in card.knobs):
+        raise AdapterMismatch(
+            f"the adapter in {adapter} was trained on none of the knobs that can be changed "
+            f"here ({', '.join(space.names)}); begin with --warm-start rules"
+        )
+    names = [name for name in card.knobs if name in space.server_defaults]
+    return resolve_space(load_catalogue(), space.version, space.hardware, names, durability=True)
+
+
+def _out_of_reach(asked: KnobSpace, space: KnobSpace) -> dict[str, str]:
+    """The labels nearest to what the server has of the knobs that `space` lacks."""
+    levels = LevelCodec(asked)
+    given: dict[str, str] = {}
+    for knob in asked.knobs:
+        if knob.name not in space:
+            value, choices = space.surroundings[knob.name], knob.knob.choices
+            # Of a choice that the catalogue does not have, the model knows nothing.
+            known = not choices or value in choices
+            given[knob.name] = levels.label(knob.name, value) if known else DEFAULT_LABEL
+    return given

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from llmtune.errors import DatasetError, ModelError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.space import KnobSpace
+from llmtune.model.checkpoint import BaseModel
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -100,24 +101,39 @@ class TokenCodec:
         """The tokens of a pair.
 
         Raises:
-            DatasetError: a line of the completion names no knob or no legal label.
+            DatasetError: the completion has no line, a line names no knob or no legal label,
+                or the knobs are not in catalogue order, each once.
         """
-        ids = list(self.prompt(prompt))
-        positions, knobs, targets = [], [], []
-        for line in completion.splitlines():
-            index, column = self._parse(line)
+        ids, positions = list(self.prompt(prompt)), []
+        chosen = self._chosen(completion)
+        for index, column in chosen:
             ids += self.knobs[index].prefix
             positions.append(len(ids) - 1)
-            knobs.append(index)
-            targets.append(column)
             ids.append(self.label_ids[column])
-        # What follows the last label is never predicted, and so never computed.
-        end = positions[-1] + 1 if positions else len(ids)
-        return TokenSequence(tuple(ids[:end]), tuple(positions), tuple(knobs), tuple(targets))
+        return TokenSequence(
+            ids=tuple(ids[:-1]),  # what follows the last label is never predicted
+            positions=tuple(positions),
+            knobs=tuple(index for index, _ in chosen),
+            targets=tuple(column for _, column in chosen),
+        )
 
     def step(self, column: int, following: int) -> tuple[int, ...]:
         """The tokens from a chosen label up to the next choice, which is `following`'s."""
         return (self.label_ids[column], *self.knobs[following].prefix)
+
+    def _chosen(self, completion: str) -> list[tuple[int, int]]:
+        """The indices of knob and label in each line, in the only order that decoding has."""
+        chosen = [self._parse(line) for line in completion.splitlines()]
+        if not chosen:
+            raise DatasetError("the completion names no knob; leave this pair out")
+        for (before, _), (index, _) in pairwise(chosen):
+            if index <= before:
+                names = self.knobs[index].name, self.knobs[before].name
+                raise DatasetError(
+                    f"the completion names {names[0]} after {names[1]}, not each knob once and in "
+                    "catalogue order; write the pair again with `llmtune datagen`"
+                )
+        return chosen
 
     def _parse(self, line: str) -> tuple[int, int]:
         name, _, label = line.partition(": ")
@@ -150,10 +166,10 @@ class TokenCodec:
         return ids[0]
 
 
-def load_codec(folder: Path, space: KnobSpace) -> TokenCodec:
-    """The codec of a model folder's tokenizer for the knobs of one space."""
+def load_codec(base: BaseModel, space: KnobSpace) -> TokenCodec:
+    """The codec of a base model's tokenizer for the knobs of one space."""
     names = [knob.name for knob in load_catalogue().knobs]
-    return TokenCodec(load_tokenizer(folder), legal_labels(space), names)
+    return TokenCodec(load_tokenizer(base), legal_labels(space), names)
 
 
 def legal_labels(space: KnobSpace) -> dict[str, tuple[str, ...]]:
@@ -162,20 +178,18 @@ def legal_labels(space: KnobSpace) -> dict[str, tuple[str, ...]]:
     return {name: codec.labels(name) for name in space.names}
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a model folder.
+def load_tokenizer(base: BaseModel) -> Tokenizer:
+    """The tokenizer of a base model.
 
     Raises:
         ModelError: `tokenizer.json` is missing or damaged.
     """
     from tokenizers import Tokenizer
 
-    path = folder / "tokenizer.json"
+    path = base.path / "tokenizer.json"
     try:
         return Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"cannot read the tokenizer {path}: {error}") from error
+        raise ModelError(f"cannot read the tokenizer {path}: {error}; {base.mend}") from error
     except Exception as error:
-        raise ModelError(
-            f"the tokenizer {path} is damaged ({error}); delete its folder to have it made again"
-        ) from error
+        raise ModelError(f"the tokenizer {path} is damaged ({error}); {base.mend}") from error

@@ -107,7 +107,7 @@ def train_adapter(  # noqa: PLR0913  each is another thing that a run is made of
     from llmtune.model.loop import Run, fit
 
     settings = settings or TrainSettings()
-    codec = load_codec(base.path, space)
+    codec = load_codec(base, space)
     train, held = encode_pairs(codec, pairs), encode_pairs(codec, held_out)
     model = add_adapter(load_base_model(base, best_device()), settings)
     data = dataset_hash(pairs)

@@ -38,6 +38,7 @@ class PlanFeatures:
     ) -> None:
         """Take the plans of all queries (by query id) under the default configuration."""
         self.space = space
+        self._scales = [knob.catalogued for knob in space.knobs]
         self._tables = {table.name: table for table in tables}
         given = budget(space.default(), space)
         self._default_plans = dict(default_plans)
@@ -80,8 +81,8 @@ class PlanFeatures:
         return [self._vector(key, plan, given) + positions for key, plan in plans.items()]
 
     def positions(self, configuration: Configuration) -> tuple[float, ...]:
-        """Each knob's position on its own scale, 0 to 1, in catalogue order."""
-        return tuple(knob.position(configuration[knob.name]) for knob in self.space.knobs)
+        """Each knob's position on the catalogue's scale, 0 to 1, in catalogue order."""
+        return tuple(knob.position(configuration[knob.name]) for knob in self._scales)
 
     def _vector(self, query_id: str, plan: PlanNode, given: Budget) -> tuple[float, ...]:
         default = self._defaults[query_id]

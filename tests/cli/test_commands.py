@@ -127,8 +127,15 @@ def test_data_generation_of_another_seed_is_refused(generated, run) -> None:
 
 def test_an_adapter_is_scored_on_held_out_pairs(adapter, tiny, generated, run) -> None:
     call = ("evaluate", generated, "--adapter", adapter, "--base", tiny.path)
-    assert set(run(*call, "--json").json) == {"tuned", "base"}
-    assert "changed_accuracy" in run(*call).stdout
+    found = run(*call, "--json").json
+    assert found["tuned"].keys() == found["base"].keys() > {"nll", "accuracy"}
+    assert found["answers"]["tuned"]["prompts"] == min(12, found["answers"]["different"])
+    assert (found["unknown_knobs"], found["dropped_labels"]) == ([], 0)
+    control = 1 - found["tuned"]["changed"] / found["tuned"]["labels"]
+    assert found["all_default"] == {"accuracy": control}
+    shown = run(*call, "--answers", 1).stdout
+    assert "for 1 of" in shown
+    assert "own_" not in run(*call, "--answers", 0).stdout
 
 
 def test_a_suggestion_is_printed_for_the_server(adapter, tiny, run) -> None:

@@ -1,7 +1,7 @@
 """The laws of the level codec."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from llmtune.errors import InvalidConfiguration, UnknownName
@@ -15,10 +15,20 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 def half_gap(codec: LevelCodec, knob: ResolvedKnob, fraction: float) -> float:
     """Half the distance between the two levels of the knob around a place on its scale."""
     letters = codec.labels(knob.name)[1 + len(knob.specials) :]
-    levels = sorted({knob.fraction(codec.value(knob.name, letter)) for letter in letters})
+    place = knob.catalogued.fraction
+    levels = sorted({place(codec.value(knob.name, letter)) for letter in letters})
     below = max(level for level in levels if level <= fraction)
     above = min(level for level in levels if level >= fraction)
     return (above - below) / 2
+
+
+def narrowed(space: KnobSpace, data: st.DataObject) -> KnobSpace:
+    """The space where one server leaves less of a knob's scale."""
+    knob = data.draw(st.sampled_from([knob for knob in space.knobs if not knob.knob.choices]))
+    places = data.draw(st.tuples(st.floats(0, 1), st.floats(0, 1)))
+    low, high = sorted(float(knob.at_fraction(place)) for place in places)
+    assume(low < high)
+    return space.within({knob.name: (low, high)})
 
 
 @given(data=st.data())
@@ -26,6 +36,7 @@ def test_going_to_levels_and_back_moves_a_value_by_half_a_level_at_most(
     spaces, data: st.DataObject
 ):
     space: KnobSpace = data.draw(spaces)
+    space = narrowed(space, data) if data.draw(st.booleans()) else space
     codec = LevelCodec(space)
     positions = data.draw(st.dictionaries(st.sampled_from(space.names), st.floats(0, 1)))
     changes = {name: space[name].at(position) for name, position in positions.items()}
@@ -36,8 +47,9 @@ def test_going_to_levels_and_back_moves_a_value_by_half_a_level_at_most(
         if value == knob.default or value in knob.specials:
             assert decoded[name] == value
         else:
-            moved = abs(knob.fraction(decoded[name]) - knob.fraction(value))
-            assert moved <= half_gap(codec, knob, knob.fraction(value)) + 1e-9
+            place = knob.catalogued.fraction
+            moved = abs(place(decoded[name]) - place(value))
+            assert moved <= half_gap(codec, knob, place(value)) + 1e-9
 
 
 @given(data=st.data())
@@ -45,6 +57,7 @@ def test_any_labels_decode_to_a_valid_configuration_that_encoding_keeps(
     spaces, data: st.DataObject
 ):
     space: KnobSpace = data.draw(spaces)
+    space = narrowed(space, data) if data.draw(st.booleans()) else space
     codec = LevelCodec(space)
     names = data.draw(st.sets(st.sampled_from(space.names)))
     labels = {name: data.draw(st.sampled_from(codec.labels(name))) for name in sorted(names)}
@@ -61,6 +74,27 @@ def test_every_default_is_exactly_expressible(spaces, data: st.DataObject):
     assert set(labels.values()) == {DEFAULT_LABEL}
     assert tuple(labels) == space.names
     assert codec.decode(labels) == codec.decode({}) == space.default()
+
+
+@given(data=st.data())
+def test_a_level_means_the_same_wherever_a_server_ends_the_scale(spaces, data: st.DataObject):
+    whole: KnobSpace = data.draw(spaces)
+    here = narrowed(whole, data)
+    everywhere, ended = LevelCodec(whole), LevelCodec(here)
+    for knob in here.knobs:
+        for label in everywhere.labels(knob.name)[1:]:
+            meant, value = (codec.value(knob.name, label) for codec in (everywhere, ended))
+            inside = meant in knob.specials or knob.contains(meant)
+            assert value == meant if inside else value in (knob.low, knob.high)
+
+
+def test_levels_outside_what_a_server_leaves_stand_for_the_nearer_end():
+    name = "max_worker_processes"  # on eight cores 1 to 16, in levels 1, 2, 4, 8, 16
+    whole = resolve_space(load_catalogue(), 18, Hardware(8, 1 << 30))
+    for least, values in ((8, [8, 8, 8, 8, 8, 16]), (12, [12, 12, 12, 12, 12, 16])):
+        codec = LevelCodec(whole.within({name: (least, None)}))
+        assert [codec.value(name, label) for label in codec.labels(name)] == values
+    assert [codec.label(name, value) for value in (12, 13, 14, 16)] == ["default", "D", "E", "E"]
 
 
 @given(data=st.data())

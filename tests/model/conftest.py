@@ -73,7 +73,7 @@ def tiny_model(tiny: BaseModel) -> LlamaForCausalLM:
 
 @pytest.fixture(scope="session")
 def codec(tiny: BaseModel, space: KnobSpace) -> TokenCodec:
-    return load_codec(tiny.path, space)
+    return load_codec(tiny, space)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from llmtune.errors import ModelError
-from llmtune.model.checkpoint import BaseModel, find_base_model, load_base_model
+from llmtune.model.checkpoint import BaseModel, find_base_model, load_base_model, load_reader
 from llmtune.model.tokens import TokenCodec, load_tokenizer
 
 
@@ -15,7 +16,8 @@ def copy(tiny, tmp_path):
 
 
 def test_a_folder_is_known_by_its_weights(tiny, copy):
-    assert find_base_model(copy).sha256 == tiny.sha256
+    assert find_base_model(copy) == replace(tiny, path=copy, name=copy.name)
+    assert not tiny.converted
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
     assert find_base_model(copy).sha256 != tiny.sha256
@@ -42,6 +44,28 @@ def test_damaged_files_are_named(copy, name, content):
     (copy / name).write_bytes(content)
     with pytest.raises(ModelError, match=str(copy)):
         load_base_model(base)
+
+
+def read(base):
+    return load_reader(base, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("tokenizer.json", load_tokenizer),
+        ("config.json", load_base_model),
+        ("config.json", read),
+        ("model.safetensors", load_base_model),
+        ("model.safetensors", read),
+    ],
+)
+def test_only_a_folder_that_was_made_here_is_to_be_deleted(copy, name, load):
+    (copy / name).write_bytes(b"{")
+    with pytest.raises(ModelError, match=f"delete the folder {copy}"):
+        load(BaseModel(copy, "0", "damaged", converted=True))
+    with pytest.raises(ModelError, match=f"get the files of {copy} anew"):
+        load(BaseModel(copy, "0", "damaged"))
 
 
 def test_truncated_weights_are_named(copy):
@@ -76,9 +100,10 @@ def test_the_default_base_model_is_converted_completely(real):
     assert (config["model_type"], config["num_hidden_layers"]) == ("llama", 30)
     assert (real.path / "model.safetensors").stat().st_size == pytest.approx(269e6, rel=0.01)
     assert find_base_model() == real
+    assert real.converted
 
 
 def test_the_default_tokenizer_has_every_label(real):
     labels = ("default", *"ABCDEFGHIJKL")
-    codec = TokenCodec(load_tokenizer(real.path), {"work_mem": labels})
+    codec = TokenCodec(load_tokenizer(real), {"work_mem": labels})
     assert len(set(codec.label_ids)) == len(labels)

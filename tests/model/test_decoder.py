@@ -12,8 +12,13 @@ from llmtune.model.llama import LlamaReader, llama_shape
 from llmtune.model.reader import TransformersReader
 
 
-def by_full_forwards(model, codec, prompt, labels=None):
-    """Labels and log-likelihood with no cache and the whole output layer; greedy without labels."""
+def by_full_forwards(model, codec, prompt, labels=None, given=None):
+    """Labels and log-likelihood with no cache and the whole output layer; greedy without labels.
+
+    The likelihood is that of labels that are not given.
+    """
+    given = given or {}
+    fixed = {**(labels or {}), **given}
     ids, total, chosen = list(codec.prompt(prompt)), 0.0, {}
     for knob in codec.knobs:
         ids += knob.prefix
@@ -22,9 +27,10 @@ def by_full_forwards(model, codec, prompt, labels=None):
         legal = [codec.label_ids[column] for column in knob.columns]
         scores = logits[legal].double().log_softmax(0)
         names = [codec.labels[column] for column in knob.columns]
-        best = names.index(labels[knob.name]) if labels else int(scores.argmax())
+        known = fixed.get(knob.name)
+        best = int(scores.argmax()) if known is None else names.index(known)
         chosen[knob.name] = names[best]
-        total += float(scores[best])
+        total += 0.0 if knob.name in given else float(scores[best])
         ids.append(legal[best])
     return chosen, total
 
@@ -34,7 +40,7 @@ def decoder(request, tiny, tiny_model, codec):
     if request.param == "transformers":
         return Decoder(TransformersReader(tiny_model), codec)
     return Decoder(
-        LlamaReader(load_file(tiny.path / "model.safetensors"), llama_shape(tiny.path)), codec
+        LlamaReader(load_file(tiny.path / "model.safetensors"), llama_shape(tiny)), codec
     )
 
 
@@ -44,6 +50,17 @@ def test_the_first_candidate_is_greedy(decoder, tiny_model, codec, prompt):
     labels, total = by_full_forwards(tiny_model, codec, prompt)
     assert first.labels == labels
     assert first.log_likelihood == pytest.approx(total, abs=1e-4)
+
+
+def test_given_labels_stand_and_the_others_follow_from_them(tiny_model, codec):
+    given = {codec.knobs[0].name: "C", codec.knobs[2].name: "default"}
+    decoder = Decoder(TransformersReader(tiny_model), codec, given)
+    made = decoder.decode(codec.prompt("scan 4\n"), 4, 2.0, 0)
+    assert made[0].labels == by_full_forwards(tiny_model, codec, "scan 4\n", given=given)[0]
+    for one in made:
+        labels, total = by_full_forwards(tiny_model, codec, "scan 4\n", one.labels, given)
+        assert given.items() <= one.labels.items()
+        assert (one.labels, one.log_likelihood) == (labels, pytest.approx(total, abs=1e-4))
 
 
 def test_log_likelihoods_are_those_of_full_forwards(decoder, tiny_model, codec):

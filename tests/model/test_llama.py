@@ -11,6 +11,10 @@ from llmtune.model.llama import LlamaReader, llama_shape
 from llmtune.model.reader import TransformersReader
 
 
+def base_of(folder):
+    return BaseModel(folder, "0", "small")
+
+
 def small(folder, **changes):
     config = LlamaConfig(
         vocab_size=50,
@@ -40,7 +44,8 @@ def small(folder, **changes):
 )
 def test_it_reads_as_transformers_does(tmp_path, changes):
     model = small(tmp_path, **changes)
-    reader = LlamaReader(load_file(tmp_path / "model.safetensors"), llama_shape(tmp_path))
+    shape = llama_shape(base_of(tmp_path))
+    reader = LlamaReader(load_file(tmp_path / "model.safetensors"), shape)
     torch.testing.assert_close(reader.output, model.get_output_embeddings().weight)
     prompt, next_, last = torch.randint(0, 50, (11,)), *torch.randint(0, 50, (2, 3, 4))
     with torch.inference_mode():
@@ -69,12 +74,12 @@ def test_other_architectures_are_left_to_transformers(tmp_path, change):
     small(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    assert llama_shape(tmp_path) is None
+    assert llama_shape(base_of(tmp_path)) is None
 
 
 def test_a_biased_llama_is_read_by_transformers(tmp_path):
     small(tmp_path, attention_bias=True)
-    assert isinstance(load_reader(BaseModel(tmp_path, "0", "biased"), None), TransformersReader)
+    assert isinstance(load_reader(base_of(tmp_path), None), TransformersReader)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model_type": "llama"}'])
@@ -82,7 +87,7 @@ def test_a_damaged_configuration_is_named(tmp_path, content):
     (tmp_path / "model.safetensors").write_bytes(b"")
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ModelError, match=r"config\.json"):
-        llama_shape(tmp_path)
+        llama_shape(base_of(tmp_path))
 
 
 def test_damaged_weights_are_named(tmp_path):
@@ -90,4 +95,4 @@ def test_damaged_weights_are_named(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(ModelError, match=r"model\.safetensors"):
-        load_reader(BaseModel(tmp_path, "0", "cut"), None)
+        load_reader(base_of(tmp_path), None)

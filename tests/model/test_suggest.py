@@ -4,6 +4,7 @@ from datagen.pairs import Pair
 from llmtune.errors import AdapterMismatch, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
+from llmtune.knobs.levels import LevelCodec
 from llmtune.knobs.memory import fits
 from llmtune.knobs.space import resolve_space
 from llmtune.model.checkpoint import find_base_model
@@ -72,9 +73,9 @@ def test_impossible_requests_are_refused(suggester, profile, wrong):
 
 
 def test_a_trained_adapter_decides_the_suggestion(tiny, space, profile, folder):
-    prompts = PromptCodec(space)
+    prompts, levels = PromptCodec(space), LevelCodec(space)
     wanted = space.configuration({"work_mem": 1024, "random_page_cost": 1.0})
-    wanted = prompts.parse(prompts.completion(wanted))  # as near as levels get
+    wanted = levels.decode(levels.encode(wanted))  # as near as levels get
     pair = Pair(prompts.prompt(profile), prompts.completion(wanted))
     settings = TrainSettings(epochs=8, batch=4, learning_rate=2e-2)
     train_adapter(tiny, space, [pair] * 16, folder, settings=settings)
@@ -109,3 +110,19 @@ def test_knobs_that_were_not_trained_keep_their_baseline(tiny, space, profile, f
     for one in load_suggester(space, tiny, folder).suggest(profile, 8, temperature=3.0):
         assert tuple(one.configuration) == space.names
         assert set(one.configuration.changes(space.default())) <= {"work_mem"}
+
+
+def test_knobs_out_of_reach_count_with_what_the_server_has(tiny, profile, folder):
+    whole = resolve_space(load_catalogue(), 18, profile.hardware)
+    known = whole.subset([*whole.names[:8], "io_method"])
+    *others, asked, _ = known.names
+    prompts, levels = PromptCodec(known), LevelCodec(known)
+    taught = {label: levels.decode(dict.fromkeys([*others, asked], label)) for label in "AC"}
+    pairs = [Pair(prompts.prompt(profile), prompts.completion(one)) for one in taught.values()]
+    settings = TrainSettings(epochs=8, batch=4, learning_rate=2e-2)
+    train_adapter(tiny, known, pairs * 16, folder, settings=settings)
+    for label, has in taught.items():  # and a choice that the catalogue does not have
+        present = {**whole.server_defaults, **has, asked: 1.0, "io_method": "io_uring"}
+        server = known.subset([asked]).running(present)
+        first, *_ = load_suggester(server, tiny, folder).suggest(profile, candidates=1)
+        assert LevelCodec(server).encode(first.configuration) == {asked: label}

@@ -5,6 +5,7 @@ from llmtune.errors import DatasetError, ModelError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.model.checkpoint import BaseModel
 from llmtune.model.tokens import TokenCodec, legal_labels, load_tokenizer
 
 
@@ -20,7 +21,7 @@ def test_labels_are_predicted_right_after_their_knobs_name(codec, pairs):
 
 
 def test_a_sequence_is_the_prompt_names_and_labels(codec, tiny, pairs):
-    text = load_tokenizer(tiny.path).decode(list(codec.sequence("p\n", pairs[0].completion).ids))
+    text = load_tokenizer(tiny).decode(list(codec.sequence("p\n", pairs[0].completion).ids))
     labels = [line.split(": ")[1] for line in pairs[0].completion.splitlines()]
     a, b, c, _ = labels
     names = f"shared_buffers {a} work {b} random_page_cost {c} max_parallel_workers_per_gather"
@@ -29,7 +30,7 @@ def test_a_sequence_is_the_prompt_names_and_labels(codec, tiny, pairs):
 
 def test_a_knobs_tokens_are_its_own_and_do_not_depend_on_its_neighbours(tiny):
     names = ("work_mem", "maintenance_work_mem", "autovacuum_work_mem", "work_mem_work")
-    tokenizer = load_tokenizer(tiny.path)
+    tokenizer = load_tokenizer(tiny)
     labels = dict.fromkeys(names, ("default", "A"))
     whole = TokenCodec(tokenizer, labels, names)
     texts = [tokenizer.decode(list(knob.prefix)) for knob in whole.knobs]
@@ -53,9 +54,12 @@ def test_training_sees_the_tokens_that_the_decoder_feeds(codec, pairs):
         ("work_mem: Z\n", "legal label"),
         ("work_mem A\n", "work_mem A"),
         ("\n", "''"),
+        ("", "names no knob; leave"),
+        ("work_mem: A\nwork_mem: A\n", "work_mem after work_mem"),
+        ("work_mem: A\nshared_buffers: A\n", "shared_buffers after work_mem"),
     ],
 )
-def test_a_completion_outside_the_catalogue_is_refused(codec, completion, named):
+def test_a_completion_that_no_decoding_gives_is_refused(codec, completion, named):
     with pytest.raises(DatasetError, match=named):
         codec.sequence("prompt\n", completion)
 
@@ -80,9 +84,9 @@ def test_legal_labels_do_not_depend_on_the_hardware():
 def test_a_damaged_tokenizer_is_named(tmp_path, content):
     (tmp_path / "tokenizer.json").write_bytes(content)
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
-        load_tokenizer(tmp_path)
+        load_tokenizer(BaseModel(tmp_path, "0", "damaged"))
 
 
 def test_a_missing_tokenizer_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
-        load_tokenizer(tmp_path)
+        load_tokenizer(BaseModel(tmp_path, "0", "damaged"))

@@ -8,6 +8,7 @@ from llmtune.errors import DatasetError, ModelError, UsageError
 from llmtune.model.adapter import check_adapter, load_adapter
 from llmtune.model.checkpoint import load_base_model
 from llmtune.model.evaluate import compare_with_base, encode_pairs, evaluate_adapter, score
+from llmtune.model.held_out import held_out_for
 from llmtune.model.labels import collate, label_head, label_log_probabilities, transformer_body
 from llmtune.model.train import TrainSettings, train_adapter
 
@@ -44,7 +45,7 @@ def test_training_learns_what_the_prompts_say(tiny, space, pairs, folder):
 def test_an_adapters_scores_can_be_had_again(tiny, space, pairs, folder):
     settings = replace(QUICK, epochs=1)
     card = train_adapter(tiny, space, pairs[:16], folder, held_out=pairs[40:], settings=settings)
-    again = evaluate_adapter(tiny, folder, space, pairs[40:])
+    again = evaluate_adapter(tiny, folder, held_out_for(tiny, folder, space, pairs[40:]))
     assert again.to_json() == card.scores
 
 
@@ -144,10 +145,10 @@ def test_pairs_of_templates_that_were_trained_on_are_not_scored(tiny, space, pai
     card = train_adapter(tiny, space, trained, folder, settings=replace(QUICK, epochs=1))
     assert card.templates == {"tpch": ["q1", "q2"]}
     with pytest.raises(DatasetError, match=r"trained on query templates of .*: q2 of tpch;"):
-        evaluate_adapter(tiny, folder, space, of(pairs[40:], "tpch", "q2", "q3"))
+        held_out_for(tiny, folder, space, of(pairs[40:], "tpch", "q2", "q3"))
     for schema, template in (("tpch", "q3"), ("job", "q2")):
         told = of(pairs[40:], schema, template)
-        assert evaluate_adapter(tiny, folder, space, told).tuned.pairs == 8
+        assert held_out_for(tiny, folder, space, told).pairs == tuple(told)
 
 
 def test_an_untrained_adapter_changes_nothing(tiny, space, codec, pairs, folder):

@@ -53,6 +53,17 @@ def test_less_work_mem_makes_the_hash_spill() -> None:
     assert tight["plan.batches.bytes"] > wide["plan.batches.bytes"] == 0
 
 
+def test_a_position_is_on_the_catalogues_scale_wherever_a_server_ends_it() -> None:
+    name = "max_worker_processes"
+    whole = space(cores=8, names=[name])
+    here = whole.within({name: (8, None)})
+    for value, place in ((8, 0.75), (16, 1.0)):
+        configuration = here.configuration({name: value})
+        made = PlanFeatures(here, [TABLE], {"q": hash_join()})
+        assert made.positions(configuration) == pytest.approx((place,))
+    assert here[name].position(8) == 0.0, "an optimizer searches what is left"
+
+
 def test_the_default_configuration_changes_nothing() -> None:
     default = named(hash_join(), {}, hash_join())
     assert {value for name, value in default.items() if name.startswith("change.")} == {0.0}
