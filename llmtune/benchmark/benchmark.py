@@ -72,6 +72,11 @@ class Benchmark:
         """What a trial's value means."""
         return self.workload.objective
 
+    @property
+    def steady(self) -> bool:
+        """Whether the machine's pace is taken out of the times."""
+        return self._options.steady
+
     def keep_pace(self, reference_s: float) -> None:
         """See `Paced`; raw times have no pace to keep."""
         if self._options.steady:
