@@ -76,6 +76,7 @@ def datagen(
     Stopped at any moment and called again, it goes on with the first configuration
     that is not measured yet, and with the queries that it captured.
     """
+    from datagen.folder_lock import folder_lock
     from datagen.generate import GenerationPlan
     from llmtune.cli.bench import open_bench
     from llmtune.cli.kept_queries import found_again
@@ -94,6 +95,7 @@ def datagen(
     _check_templates(request, plan)
     safety = own_safety("datagen", reporter, yes=yes)
     with (
+        folder_lock(out),
         reporter.resumable("the same `llmtune datagen`"),
         open_bench(
             server.request(),
