@@ -40,8 +40,9 @@ def read_sides(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
     if shared:
         raise DatasetError(
             f"some of these pairs hold out what others train on: {', '.join(shared)}. Give one "
-            f"folder at a time, or delete each {HELD_OUT_FILE} and call the same `llmtune "
-            "datagen` again: with one --held-out it holds out the same templates for every seed"
+            f"folder at a time; or delete each {HELD_OUT_FILE} and call the same `llmtune datagen` "
+            "again, with one --held-out: then each template is on the same side in all folders, "
+            "but for those that fill up a side of fewer than two"
         )
     return training, held_out
 
