@@ -62,6 +62,16 @@ def read_matrix(folder: Path) -> Matrix:
     return Matrix(header, [run for _, run in runs.values()])
 
 
+def measured_queries(folder: Path) -> tuple[str, ...]:
+    """Ids of the queries that a folder holds times of; none where nothing was measured yet.
+
+    Raises:
+        DatasetError: its first file is damaged.
+    """
+    first = min(folder.glob("run-*.parquet"), default=None)
+    return () if first is None else _read_run(first)[1].query_ids
+
+
 def write_run(folder: Path, header: MatrixHeader, run: Run) -> Path:
     """Write one run atomically and return its file.
 
