@@ -14,7 +14,7 @@ from datagen.measure import MatrixWriter
 from datagen.pairs import Pair
 from datagen.plan import schedule
 from datagen.refine import REFINED, Refiner, WhatIf
-from datagen.split import TemplateSplit, split_templates
+from datagen.split import HELD_OUT, TRAIN, TemplateSplit, drawn_split, split_templates
 from datagen.verify import VERIFIED, next_to_verify
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
@@ -111,7 +111,7 @@ def measure(
     for candidate in writer.missing(islice(drawn, plan.sampled)):
         on_run(writer.add(candidate))
     train, held_out = (
-        [mix.weights for mix in mixes if mix.side == side] for side in ("train", "held_out")
+        [mix.weights for mix in mixes if mix.side == side] for side in (TRAIN, HELD_OUT)
     )
     train, held_out = train[:TRAIN_MIXES], held_out[:HELD_OUT_MIXES]
     while (missing := plan.refined - writer.measured(REFINED)) > 0:
@@ -141,20 +141,21 @@ def draw_mixes(workload: Workload, plan: GenerationPlan, kept: Collection[str] =
     """
     split = _split(workload, plan, kept)
     held_out = plan.held_out_mixes
-    train = _draw(workload, split, "train", plan.mixes - held_out, plan.seed)
-    return [*train, *_draw(workload, split, "held_out", held_out, plan.seed)]
+    train = _draw(workload, split, TRAIN, plan.mixes - held_out, plan.seed)
+    return [*train, *_draw(workload, split, HELD_OUT, held_out, plan.seed)]
 
 
 def _split(workload: Workload, plan: GenerationPlan, kept: Collection[str]) -> TemplateSplit:
     templates = [query.template for query in workload.queries]
     kept = set(kept).intersection(templates)  # others are refused with the matrix
-    split = split_templates(templates, plan.held_out)
-    if split.held_out.issuperset(kept):
-        return split
-    # The seed used to decide. What was held out so must stay out of training.
-    earlier = split_templates(templates, plan.held_out, plan.seed)
-    if earlier.held_out.issuperset(kept):
-        return earlier
+    for split in (
+        split_templates(templates, plan.held_out),
+        # As earlier versions drew it. What was held out so must stay out of training.
+        drawn_split(templates, plan.held_out),
+        drawn_split(templates, plan.held_out, plan.seed),
+    ):
+        if split.held_out.issuperset(kept):
+            return split
     raise UsageError(
         f"the pairs that are there hold out {', '.join(sorted(kept))}, and a held-out share of "
         f"{plan.held_out} does not; give the share that they were made with, or another folder"

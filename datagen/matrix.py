@@ -62,6 +62,11 @@ class Run:
     features: Mapping[str, tuple[float, ...]]
 
     @property
+    def query_ids(self) -> tuple[str, ...]:
+        """In the workload's order."""
+        return tuple(outcome.query_id for outcome in self.outcomes)
+
+    @property
     def complete(self) -> bool:
         """Whether every query succeeded."""
         return all(outcome.status is TrialStatus.SUCCEEDED for outcome in self.outcomes)
@@ -86,7 +91,7 @@ class Matrix:
     @cached_property
     def query_ids(self) -> tuple[str, ...]:
         """Columns of `seconds`, in the workload's order."""
-        return tuple(outcome.query_id for outcome in self.runs[0].outcomes)
+        return self.runs[0].query_ids
 
     @cached_property
     def seconds(self) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from datagen.matrix import Matrix, MatrixHeader, Run
 from datagen.matrix_files import read_matrix, write_run
 from datagen.plan import Candidate
 from datagen.refine import WhatIf
+from datagen.terms import check_terms
 from llmtune.benchmark.pace import keep_pace
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import ConnectionFailed, DatasetError, ReadBackMismatch, ServerDidNotStart
@@ -21,9 +22,6 @@ from workloads.workload import Workload
 
 TIMEOUT_FACTOR = 3.0
 SHORTEST_TIMEOUT_S = 1.0
-
-_TERMS = ("data_set", "database", "server_version", "cores", "memory", "seed", "catalogue_hash")
-"""Of a header: what is the same in all runs of a folder, as far as both sides say it."""
 
 OnRun: TypeAlias = Callable[[Run], None]
 
@@ -48,6 +46,11 @@ class QueryTimer(Protocol):
     @property
     def workload(self) -> Workload:
         """The queries that are timed."""
+        ...
+
+    @property
+    def steady(self) -> bool:
+        """Whether the machine's pace is taken out of their times."""
         ...
 
     def measure_queries(
@@ -75,7 +78,7 @@ class MatrixWriter:
             refusal: asked before a configuration is applied; a refused one is a failed run.
 
         Raises:
-            DatasetError: a run cannot be read, or was measured on something else.
+            DatasetError: a run cannot be read, or was measured on other terms.
         """
         self._folder = folder
         self._header = header
@@ -86,7 +89,7 @@ class MatrixWriter:
         self._runs: list[Run] = []
         if any(folder.glob("run-*.parquet")):
             found = read_matrix(folder)
-            _same(folder, found, header, timer.workload)
+            check_terms(folder, found, header, timer.workload, steady=timer.steady)
             # The code or the table statistics may have moved on; the header stays.
             self._header = found.header
             self._runs.extend(found.runs)
@@ -175,30 +178,3 @@ class MatrixWriter:
             return {}
         known = self.matrix.default_seconds
         return {name: max(s * TIMEOUT_FACTOR, SHORTEST_TIMEOUT_S) for name, s in known.items()}
-
-
-def _same(folder: Path, found: Matrix, wanted: MatrixHeader, workload: Workload) -> None:
-    for name in _TERMS:
-        held, now = getattr(found.header, name), getattr(wanted, name)
-        if _differ(held, now):
-            raise DatasetError(
-                f"{folder} holds a matrix of {name} {held!r}, not {now!r}; "
-                "name another output folder"
-            )
-    if found.query_ids != tuple(query.id for query in workload.queries):
-        raise DatasetError(f"{folder} holds a matrix of other queries; name another output folder")
-    if _differ(found.header.queries, wanted.queries):
-        raise DatasetError(
-            f"{folder} holds a matrix of queries with these names and other SQL, as after a file "
-            "was changed or queries were made anew; name another output folder"
-        )
-    if found.header.feature_names != wanted.feature_names:
-        raise DatasetError(
-            f"{folder} holds a matrix with other features, written by LLMTune "
-            f"{found.header.code_version}; name another output folder"
-        )
-
-
-def _differ(held: object, now: object) -> bool:
-    """Whether both are known, and are not the same."""
-    return held != now and "" not in (held, now)

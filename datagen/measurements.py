@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from datagen.matrix import Matrix
+from datagen.stored_table import read_table, write_table
 from llmtune.errors import DatasetError
 from llmtune.trial import TrialStatus
 from optimizers.surrogate import Surrogate
@@ -60,19 +60,25 @@ class Measurements:
 
 
 def gather(matrices: Sequence[Matrix]) -> Measurements:
-    """All known times of some matrices over the features that they share."""
+    """All known times of some matrices over the features that they share.
+
+    Raises:
+        DatasetError: there are none.
+    """
     names = tuple(
         name
         for name in matrices[0].header.feature_names
         if all(name in matrix.header.feature_names for matrix in matrices)
     )
     parts = [_rows(matrix, names) for matrix in matrices]
-    return Measurements(
-        names,
-        np.concatenate([features for features, _ in parts]),
-        np.concatenate([ratios for _, ratios in parts]),
-        tuple(_source(matrix) for matrix in matrices),
-    )
+    ratios = np.concatenate([each for _, each in parts])
+    sources = tuple(_source(matrix) for matrix in matrices)
+    if not len(ratios):
+        raise DatasetError(
+            f"no run has plan features beside its times ({'; '.join(sources)}); measure anew with "
+            "`llmtune datagen` in another folder"
+        )
+    return Measurements(names, np.concatenate([each for each, _ in parts]), ratios, sources)
 
 
 def write_measurements(path: Path, measurements: Measurements) -> None:
@@ -81,7 +87,7 @@ def write_measurements(path: Path, measurements: Measurements) -> None:
     columns = {name: measurements.features[:, i] for i, name in enumerate(measurements.names)}
     table = pa.table({"ratio": measurements.ratios, **columns})
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(about).encode()})
-    pq.write_table(table, path, compression="zstd")
+    write_table(path, table)
 
 
 def read_measurements(path: Path) -> Measurements:
@@ -91,7 +97,7 @@ def read_measurements(path: Path) -> Measurements:
         DatasetError: the file is missing, damaged, or of another schema version.
     """
     try:
-        table = pq.read_table(path)
+        table = read_table(path)
         about = json.loads((table.schema.metadata or {})[METADATA_KEY])
         version, sources = about["schema_version"], tuple(about["sources"])
         ratios = np.asarray(table.column("ratio").to_numpy(), dtype=np.float64)
@@ -100,6 +106,8 @@ def read_measurements(path: Path) -> Measurements:
         features = np.column_stack(columns).astype(np.float32)
         if not (np.isfinite(features).all() and np.isfinite(ratios).all()):
             raise ValueError("a value is missing, or no finite number")
+        if not len(ratios) or not (ratios > 0).all():
+            raise ValueError("there are no rows, or a ratio is not above 0")
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise DatasetError(f"{path}: not a readable file of measurements ({error})") from error
     if version != SCHEMA_VERSION:
@@ -117,7 +125,8 @@ def _rows(matrix: Matrix, names: Sequence[str]) -> tuple[NDArray[np.float32], ND
             if vector and outcome.status in (TrialStatus.SUCCEEDED, TrialStatus.TIMED_OUT):
                 features.append([vector[column] for column in columns])
                 ratios.append(outcome.seconds / default[outcome.query_id])
-    return np.array(features, dtype=np.float32), np.array(ratios)
+    table = np.array(features, dtype=np.float32).reshape(len(ratios), len(names))
+    return table, np.array(ratios)
 
 
 def _source(matrix: Matrix) -> str:

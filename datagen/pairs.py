@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datagen.split import HELD_OUT, TRAIN
 from llmtune import __version__
 from llmtune.errors import DatasetError
 
@@ -31,8 +32,8 @@ class Pair:
     Attributes:
         prompt, completion: as `PromptCodec` writes them.
         metadata: JSON values: where the pair comes from (workload, templates,
-            hardware, server version, seed ...); `schema_version` and `code_version`
-            are added when written.
+            hardware, server version, seed ...), and by `split` on which side it is;
+            `schema_version` and `code_version` are added when written.
     """
 
     prompt: str
@@ -59,7 +60,7 @@ def read_pairs(path: Path) -> tuple[Pair, ...]:
 
     Raises:
         DatasetError: the file cannot be read, or a line is not a pair of this
-            schema; the message names the line.
+            schema, or on no side; the message names the line.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -129,5 +130,11 @@ def _parse(line: str, where: str) -> Pair:
     if version != SCHEMA_VERSION:
         raise DatasetError(
             f"{where}: schema version {version!r}, but this LLMTune reads {SCHEMA_VERSION}"
+        )
+    side = row["metadata"].get("split")
+    if side not in (TRAIN, HELD_OUT):
+        raise DatasetError(
+            f"{where}: the split of its metadata is {side!r}, not {TRAIN!r} or {HELD_OUT!r}; "
+            "repair the line, or write the pairs again with `llmtune datagen`"
         )
     return Pair(row["prompt"], row["completion"], row["metadata"])

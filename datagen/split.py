@@ -4,8 +4,9 @@ Queries of one template differ only in constants, so a split by row would test o
 what was trained. Whole templates are held out instead: training mixes never
 contain a held-out template, held-out mixes contain nothing else.
 
-The split is the same whatever the seed of a data set: data sets of one schema are
-trained on together, and what one holds out must not be another's training data.
+Each template is held out or not by its own name, whatever others there are and whatever
+the seed of a data set: data sets of one schema are trained on together, and what one
+holds out must not be another's training data.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from llmtune.errors import UsageError
 from workloads.workload import Query
 
-SPLIT_SEED = 0
-"""Draws what every data set holds out, unless it holds out something else already."""
+TRAIN, HELD_OUT = "train", "held_out"
+"""The two sides."""
+
+FEWEST = 2
+"""Templates of a side, so that mixes of them exist."""
+
+EARLIER_SEED = 0
+"""Drew what every data set held out, before each template was decided by its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +38,41 @@ class TemplateSplit:
 
     def side(self, query: Query) -> str:
         """`train` or `held_out`."""
-        return "held_out" if query.template in self.held_out else "train"
+        return HELD_OUT if query.template in self.held_out else TRAIN
 
 
-def split_templates(
-    templates: Iterable[str], share: float, seed: int = SPLIT_SEED
-) -> TemplateSplit:
-    """Hold out a `share` of the templates, at least two so that mixes of them exist.
+def split_templates(templates: Iterable[str], share: float) -> TemplateSplit:
+    """Hold out about a `share` of the templates.
+
+    A template's side is its own, but where a side would have fewer than two: then those
+    that are nearest to it are moved there.
 
     Raises:
         UsageError: so few templates that either side would have fewer than two.
     """
-    names = sorted(set(templates))
-    count = max(2, round(share * len(names)))
-    if len(names) - count < 2:
+    names = sorted(set(templates), key=_place)
+    if len(names) < 2 * FEWEST:
         raise UsageError(
             f"{len(names)} query templates cannot be split into training and held-out ones; "
-            "at least 4 are needed"
+            f"at least {2 * FEWEST} are needed"
         )
+    below = sum(_place(name) < share for name in names)
+    count = min(max(below, FEWEST), len(names) - FEWEST)
+    return TemplateSplit(frozenset(names[count:]), frozenset(names[:count]))
+
+
+def drawn_split(templates: Iterable[str], share: float, seed: int = EARLIER_SEED) -> TemplateSplit:
+    """The split that earlier versions drew: another template may have changed all of it.
+
+    Args:
+        templates: at least 4.
+    """
+    names = sorted(set(templates))
+    count = min(max(round(share * len(names)), FEWEST), len(names) - FEWEST)
     held_out = frozenset(random.Random(seed).sample(names, count))  # noqa: S311 - not secrets
     return TemplateSplit(frozenset(names) - held_out, held_out)
+
+
+def _place(template: str) -> float:
+    """Where between 0 and 1 a template stands, by its name alone."""
+    return int.from_bytes(sha256(template.encode()).digest()[:8]) / 2**64

@@ -20,7 +20,10 @@ class SyntheticTimer:
 
     Attributes:
         asked: the limits of every call of `measure_queries`, in order.
+        steady: its times are as they are; no machine has a pace.
     """
+
+    steady = False
 
     def __init__(self, space: KnobSpace, workload: Workload, seed: int = 0) -> None:
         self.space = space

@@ -8,11 +8,12 @@ from functools import partial
 from time import perf_counter
 
 from llmtune.benchmark.cheap import CheapTrials
+from llmtune.benchmark.each_query import time_each
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.measure_options import MeasureOptions
-from llmtune.benchmark.pace import PaceKeeper, at_pace, metered, steadied, steady_outcomes
+from llmtune.benchmark.pace import PaceKeeper, at_pace, steadied, steady_outcomes
 from llmtune.benchmark.passes import Passes, run_passes
-from llmtune.benchmark.queries import READ_ONLY, QueryOutcome, run_query
+from llmtune.benchmark.queries import READ_ONLY, QueryOutcome
 from llmtune.benchmark.query_plans import QueryPlans
 from llmtune.benchmark.savings import Saver, Savings
 from llmtune.benchmark.timed_pass import Limits, PassResult
@@ -69,6 +70,11 @@ class Benchmark:
     def objective(self) -> Objective:
         """What a trial's value means."""
         return self.workload.objective
+
+    @property
+    def steady(self) -> bool:
+        """Whether the machine's pace is taken out of the times."""
+        return self._options.steady
 
     def keep_pace(self, reference_s: float) -> None:
         """See `Paced`; raw times have no pace to keep."""
@@ -182,7 +188,8 @@ class Benchmark:
         that does not succeed while warming is not run again.
 
         Args:
-            timeouts_s: limit in seconds for each query id; the options' for the others.
+            timeouts_s: limit in seconds for each query id, as `time_each` has it but at the
+                reference pace; the options' for the others.
 
         Raises:
             ServerDidNotStart, ReadBackMismatch: the configuration cannot be applied.
@@ -201,24 +208,10 @@ class Benchmark:
     def _each(
         self, connection: Connection, timeouts_s: Mapping[str, float]
     ) -> tuple[QueryOutcome, ...]:
-        outcomes: dict[str, QueryOutcome] = {}
-        probe_s: float | None = None
         present = self._present()
-        for _ in range(self._options.warm_passes + 1):
-            run, meter = metered(
-                partial(run_query, connection),
-                connection,
-                self._options.steady,
-                len(self.workload.queries),
-            )
-            for query in self.workload.queries:
-                last = outcomes.get(query.id)
-                if last is None or last.status is TrialStatus.SUCCEEDED:
-                    known = timeouts_s.get(query.id, math.inf) * present
-                    limit = self._options.query_timeout_s if known == math.inf else known
-                    outcomes[query.id] = _survived(run(query, limit))
-            probe_s = meter.mean if meter else None
-        return steady_outcomes(outcomes.values(), self._pace.take(probe_s))
+        limits_s = {name: seconds * present for name, seconds in timeouts_s.items()}
+        outcomes, probe_s = time_each(connection, self.workload.queries, self._options, limits_s)
+        return steady_outcomes(outcomes, self._pace.take(probe_s))
 
     def _run(self, configuration: Configuration, savings: Savings) -> Passes:
         """Every pass that was run. The server is up afterwards."""
@@ -242,15 +235,3 @@ class Benchmark:
 
 def _nothing_ran(status: TrialStatus, reason: str) -> Passes:
     return Passes(last=PassResult(status, 0.0, (), reason))
-
-
-def _survived(outcome: QueryOutcome) -> QueryOutcome:
-    """The outcome itself.
-
-    Raises:
-        ConnectionFailed: the server died of the query.
-    """
-    if outcome.status is TrialStatus.CRASHED:
-        message = f"the server went away in query {outcome.query_id}: {outcome.message}"
-        raise ConnectionFailed(message)
-    return outcome

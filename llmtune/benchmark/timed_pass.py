@@ -119,5 +119,11 @@ def warm_pass(
     return replace(halved, outcomes=tuple(_scaled(o, WARM_FACTOR) for o in halved.outcomes))
 
 
+def bound_of(warmed: QueryOutcome) -> QueryOutcome:
+    """What a run that warmed tells; stopped at its limit, the least that a timed one takes."""
+    stopped = warmed.status is TrialStatus.TIMED_OUT
+    return _scaled(warmed, 1 / WARM_FACTOR) if stopped else warmed
+
+
 def _scaled(outcome: QueryOutcome, factor: float) -> QueryOutcome:
     return replace(outcome, seconds=outcome.seconds * factor)

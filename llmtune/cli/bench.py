@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -114,6 +114,7 @@ def open_bench(
     queries_only: bool = False,
     load: bool = True,
     measured: bool = True,
+    proven: Collection[str] = (),
 ) -> Iterator[Bench]:
     """Open the target, load the workload's data set once, and profile it.
 
@@ -125,6 +126,7 @@ def open_bench(
         queries_only: a transaction mix is a wrong request.
         load: False only reads: what has to be loaded or run first is refused.
         measured: the user's own queries are tried once, as they will be run; else planned.
+        proven: ids of those that ran in time before, where a measurement goes on.
     """
     options = workload_request.options
     known = _known(target_request, workload_request, load=load)
@@ -143,7 +145,9 @@ def open_bench(
             connection,
             *others,
         ):
-            wanted = tried(connection, wanted, options, reporter, measured=measured and load)
+            wanted = tried(
+                connection, wanted, options, reporter, measured=measured and load, proven=proven
+            )
             profile = profile_workload(connection, wanted, target.hardware, target.version, others)
             jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
         space = relevant(whole, profile.kind, jit=jit)

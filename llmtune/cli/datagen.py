@@ -74,13 +74,15 @@ def datagen(
     """Measure queries x configurations and turn them into training pairs.
 
     Stopped at any moment and called again, it goes on with the first configuration
-    that is not measured yet, and with the queries that it captured.
+    that is not measured yet, with the queries that it captured or synthesized, and
+    without those that it left out.
     """
+    from datagen.folder_lock import folder_lock
     from datagen.generate import GenerationPlan
+    from datagen.matrix_files import MATRIX_FOLDER, measured_queries
     from llmtune.cli.bench import open_bench
     from llmtune.cli.kept_queries import found_again
     from llmtune.cli.output import print_json, print_text
-    from llmtune.cli.own_queries import CAPTURED
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
     from llmtune.tuning.result_file import ready_folder
@@ -88,12 +90,11 @@ def datagen(
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)
     reporter = Reporter(quiet=json)
-    request = choice.request(seed, server.target)
-    if request.name == CAPTURED:
-        request = found_again(request, out, reporter)
+    request = found_again(choice.request(seed, server.target), out, reporter)
     _check_templates(request, plan)
     safety = own_safety("datagen", reporter, yes=yes)
     with (
+        folder_lock(out),
         reporter.resumable("the same `llmtune datagen`"),
         open_bench(
             server.request(),
@@ -101,6 +102,7 @@ def datagen(
             reporter,
             safety,
             queries_only=True,
+            proven=measured_queries(out / MATRIX_FOLDER),
         ) as bench,
     ):
         summary = _generate(_kept(bench, request, plan, out), plan, out, reporter)
@@ -129,16 +131,15 @@ def _check_split(wanted: AnyWorkload, plan: GenerationPlan) -> None:
 
 
 def _kept(bench: Bench, request: WorkloadRequest, plan: GenerationPlan, out: Path) -> Bench:
-    """The bench with its queries as the next call will find them, where those are captured.
+    """The bench with its queries as the next call will find them, where only the server told them.
 
-    Synthesized ones are drawn again by the seed, under the names that split them.
+    Its counts and its statistics move on, and with them what it tells.
     """
     from llmtune.cli.kept_queries import kept_bench
-    from llmtune.cli.own_queries import CAPTURED
+    from workloads.registry import is_live
 
-    if request.name != CAPTURED:
-        return bench
-    _check_split(bench.workload, plan)  # too few would be found again
+    if is_live(request.name):
+        _check_split(bench.workload, plan)  # too few would be found again
     return kept_bench(request, out, bench)[1]
 
 

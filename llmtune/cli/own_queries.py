@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from rich.markup import escape
@@ -64,11 +65,13 @@ def tried(
     reporter: Reporter,
     *,
     measured: bool,
+    proven: Collection[str] = (),
 ) -> AnyWorkload:
     """The workload once its queries are sure to run; those of our own making are.
 
     Args:
         measured: they will be run, so that each is tried once; else they are planned.
+        proven: ids of those that an earlier try kept, where it is gone on with what it kept.
 
     Raises:
         QueryFailed: one does not run, and is not to be left out.
@@ -78,12 +81,26 @@ def tried(
     if not isinstance(wanted, Workload) or not (own or options.leave_out):
         return wanted
     limit = measure_options(options).query_timeout_s
-    check = CheckOptions(limit if measured else None, options.leave_out, options.writes)
+    if options.leave_out:
+        wanted = _as_before(wanted, proven, reporter)
+    check = CheckOptions(
+        limit if measured else None, options.leave_out, options.writes, frozenset(proven)
+    )
     with reporter.bar("Trying the queries") as progress:
         checked = check_queries(connection, wanted, check, progress)
     for one in checked.left_out:
         reporter.say(escape(f"left out: {one.reason}"))
     return checked.workload
+
+
+def _as_before(wanted: Workload, proven: Collection[str], reporter: Reporter) -> Workload:
+    """Without what an earlier try left out: in time or not, it was not measured."""
+    kept = tuple(query for query in wanted.queries if query.id in proven)
+    if len(kept) in (0, len(wanted.queries)):
+        return wanted
+    left = ", ".join(query.id for query in wanted.queries if query.id not in proven)
+    reporter.say(escape(f"left out, as before: {left}"))
+    return replace(wanted, queries=kept)
 
 
 def measure_options(options: WorkloadOptions) -> MeasureOptions:

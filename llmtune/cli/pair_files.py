@@ -14,6 +14,7 @@ from datagen.pairs import (
     shared_templates,
     templates_of,
 )
+from datagen.split import HELD_OUT, TRAIN
 from llmtune.errors import DatasetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
@@ -30,20 +31,29 @@ def read_sides(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
     """Training and held-out pairs of folders and files, told apart by their metadata.
 
     Raises:
-        DatasetError: a file cannot be read or holds no pairs, or one holds out a query
-            template that another has for training.
+        DatasetError: a file cannot be read or holds no pairs.
     """
     pairs = [pair for path in paths for file in _files(path) for pair in read_pairs(file)]
-    held_out = [pair for pair in pairs if pair.metadata.get("split") == "held_out"]
-    training = [pair for pair in pairs if pair.metadata.get("split") != "held_out"]
+    training, held_out = (
+        [pair for pair in pairs if pair.metadata["split"] == side] for side in (TRAIN, HELD_OUT)
+    )
+    return training, held_out
+
+
+def check_apart(training: Sequence[Pair], held_out: Sequence[Pair]) -> None:
+    """Refuse to train on what is held out.
+
+    Raises:
+        DatasetError: a query template is on both sides.
+    """
     shared = shared_templates(templates_of(training), templates_of(held_out))
     if shared:
         raise DatasetError(
             f"some of these pairs hold out what others train on: {', '.join(shared)}. Give one "
-            f"folder at a time, or delete each {HELD_OUT_FILE} and call the same `llmtune "
-            "datagen` again: with one --held-out it holds out the same templates for every seed"
+            f"folder at a time; or delete each {HELD_OUT_FILE} and call the same `llmtune datagen` "
+            "again, with one --held-out: then each template is on the same side in all folders, "
+            "but for those that fill up a side of fewer than two"
         )
-    return training, held_out
 
 
 def held_out_templates(folder: Path) -> frozenset[str]:

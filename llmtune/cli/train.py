@@ -33,7 +33,7 @@ def train(
     from datagen.matrix_files import MATRIX_FOLDER, read_matrix
     from datagen.measurements import MEASUREMENTS_FILE, gather, write_measurements
     from llmtune.cli.output import print_json, print_text
-    from llmtune.cli.pair_files import read_sides, space_of
+    from llmtune.cli.pair_files import check_apart, read_sides, space_of
     from llmtune.cli.progress import Reporter
     from llmtune.model.checkpoint import find_base_model
     from llmtune.model.train import TrainSettings, train_adapter
@@ -42,6 +42,7 @@ def train(
 
     settings = TrainSettings(epochs=epochs, rank=rank, learning_rate=learning_rate, seed=seed)
     pairs, held_out = read_sides(data)
+    check_apart(pairs, held_out)
     space = space_of([*pairs, *held_out])
     measurements = gather([read_matrix(folder / MATRIX_FOLDER) for folder in data])
     ready_folder(out)

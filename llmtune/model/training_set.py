@@ -120,12 +120,13 @@ def _line_numbers(name: str, text: str) -> dict[str, float]:
 def write_training_set(path: Path, pairs: Iterable[Pair]) -> None:
     """Keep what the training pairs say, for `read_training_set`."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from datagen.stored_table import write_table
 
     rows = [_row(pair) for pair in pairs]
     about = json.dumps({"schema_version": SCHEMA_VERSION}).encode()
     table = pa.Table.from_pylist(rows).replace_schema_metadata({METADATA_KEY: about})
-    pq.write_table(table, path, compression="zstd")
+    write_table(path, table)
 
 
 def read_training_set(path: Path) -> TrainingSet:
@@ -135,12 +136,13 @@ def read_training_set(path: Path) -> TrainingSet:
         DatasetError: the file is missing, damaged, or of another schema version.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from datagen.stored_table import read_table
 
     try:
-        table = pq.read_table(path, columns=list(COLUMNS))
+        table = read_table(path)
         version = json.loads((table.schema.metadata or {})[METADATA_KEY])["schema_version"]
-        examples = [_example(row) for row in table.to_pylist()]
+        examples = [_example(row) for row in table.select(list(COLUMNS)).to_pylist()]
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DatasetError(
             f"{path}: the adapter's training set cannot be read ({error}); train it again with "
@@ -159,8 +161,11 @@ def _row(pair: Pair) -> dict[str, Any]:
 
 
 def _example(row: Mapping[str, Any]) -> Labelled:
+    labels = json.loads(row["labels"])
+    if not isinstance(row["prompt"], str) or not isinstance(labels, dict):
+        raise ValueError("a row is no prompt with its labels")
     hardware = Hardware(row["cores"], row["memory"])
-    return Labelled(row["prompt"], json.loads(row["labels"]), row["server_version"], hardware)
+    return Labelled(row["prompt"], labels, row["server_version"], hardware)
 
 
 def _key(labels: Mapping[str, str]) -> str:

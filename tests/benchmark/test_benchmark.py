@@ -233,6 +233,18 @@ def test_queries_by_themselves_do_not_end_each_other(embedded, tpch_tiny, space)
     assert outcomes[2].seconds >= 0.3
 
 
+def test_queries_by_themselves_may_take_longer_while_they_warm(embedded, tpch_tiny, space):
+    """The first one is slow once, as what has to be read from disk is; the second does not end."""
+    seconds = "CASE current_setting('own.warm', true) WHEN 'yes' THEN 0.01 ELSE 0.7 END"
+    once = f"SELECT pg_sleep({seconds}), set_config('own.warm', 'yes', false)"
+    benchmark = Benchmark(embedded, space, queries(once, "SELECT pg_sleep(50)"), tpch_tiny)
+    slow, endless = benchmark.measure_queries(space.default(), {"q1": 0.5, "q2": 0.5})
+    assert slow.status is TrialStatus.SUCCEEDED, slow.message
+    assert slow.seconds < 0.5
+    assert endless.status is TrialStatus.TIMED_OUT
+    assert 0.5 <= endless.seconds < 1.0, "stopped after a second: a timed run takes half of it"
+
+
 @pytest.mark.parametrize(("death", "seen"), [(KILL_SESSION, "q2"), (KILL_SERVER, "q3")])
 def test_a_crash_among_queries_by_themselves_is_an_error(
     embedded, tpch_tiny, space, measure, death, seen

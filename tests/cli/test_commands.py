@@ -138,6 +138,20 @@ def test_an_adapter_is_scored_on_held_out_pairs(adapter, tiny, generated, run) -
     assert "own_" not in run(*call, "--answers", 0).stdout
 
 
+def test_what_training_pairs_share_stops_training_and_no_evaluation(
+    adapter, tiny, generated, run, tmp_path
+) -> None:
+    out = shutil.copytree(generated, tmp_path / "out")
+    held_out = (out / "held_out.jsonl").read_text()
+    training = held_out.replace('"split": "held_out"', '"split": "train"')
+    assert training != held_out
+    (out / "pairs.jsonl").write_text(training)
+    call = ("evaluate", out, "--adapter", adapter, "--base", tiny.path)
+    assert set(run(*call, "--json").json) == {"tuned", "base"}
+    refused = run("train", out, "--base", tiny.path, "--out", tmp_path / "adapter")
+    assert (refused.exit_code, "hold out what others train on" in refused.message) == (1, True)
+
+
 def test_a_suggestion_is_printed_for_the_server(adapter, tiny, run) -> None:
     call = ("suggest", *TINY, "--adapter", adapter, "--base", tiny.path)
     assert run(*call).stdout.startswith("# Suggested by LLMTune for tpch-sf0.01-seed0")

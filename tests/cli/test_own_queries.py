@@ -77,6 +77,25 @@ def test_the_report_tells_each_query_before_and_after(run, file, tmp_path) -> No
     assert float(row[1]) > 5 * float(row[2])
 
 
+def test_data_generation_goes_on_without_what_it_left_out(run, tmp_path) -> None:
+    """A query that takes about as long as the limit is in it at one time and not at another."""
+    folder, out = tmp_path / "queries", tmp_path / "out"
+    folder.mkdir()
+    for table in ("nation", "part", "region", "supplier"):
+        (folder / f"{table}.sql").write_text(f"SELECT count(*) FROM {table}")
+    (folder / "nap.sql").write_text("SELECT pg_sleep(0.2)")
+    (folder / "sleep.sql").write_text("SELECT pg_sleep(0.6)")
+    call = ("datagen", "--workload", folder, *OVER_TPCH, *FEW, "--leave-out-failing", "--out", out)
+    before = "as before: sleep"
+    for limit, said in (("400ms", "query sleep"), ("100ms", before), ("9s", before)):
+        done = run(*call, "--query-timeout", limit)
+        assert done.exit_code == 0, done.stderr
+        assert "left out" in done.message
+        assert said in done.message
+        kept = ("nap", "nation", "part", "region", "supplier")
+        assert read_matrix(out / "matrix").query_ids == kept
+
+
 def test_a_throw_away_server_has_no_database_of_the_user_s(run, queries) -> None:
     done = run("tune", "--workload", queries / "count.sql", *SHORT)
     assert done.exit_code == 2

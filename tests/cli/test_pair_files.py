@@ -3,7 +3,7 @@
 import pytest
 
 from datagen.pairs import HELD_OUT_FILE, TRAIN_FILE, Pair, write_pairs
-from llmtune.cli.pair_files import held_out_templates, read_sides, space_of
+from llmtune.cli.pair_files import check_apart, held_out_templates, read_sides, space_of
 from llmtune.errors import DatasetError
 from llmtune.knobs.catalogue import load_catalogue
 
@@ -30,9 +30,11 @@ def write(tmp_path):
 
 def test_sides_that_share_a_template_across_folders_are_refused(write) -> None:
     one, two = write("one", ["q1", "q2"], ["q3", "q4"]), write("two", ["q1", "q3"], ["q2", "q4"])
-    assert [len(side) for side in read_sides([one])] == [1, 1]
+    check_apart(*read_sides([one]))
+    sides = read_sides([one, two])
+    assert [len(side) for side in sides] == [2, 2]
     with pytest.raises(DatasetError, match="train on: q2 of tpch, q3 of tpch"):
-        read_sides([one, two])
+        check_apart(*sides)
 
 
 def test_what_a_folder_holds_out_is_read_from_its_pairs(write, tmp_path) -> None:
@@ -45,7 +47,7 @@ def test_what_a_folder_holds_out_is_read_from_its_pairs(write, tmp_path) -> None
 
 def test_templates_of_different_schemas_are_different(write) -> None:
     folders = write("one", ["q1"], ["q2"]), write("two", ["q2"], ["q1"], schema="job")
-    assert [len(side) for side in read_sides(folders)] == [2, 2]
+    check_apart(*read_sides(folders))
 
 
 def test_the_space_of_several_versions_is_the_newest_ones(write) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from datagen.matrix_files import read_matrix
 from llmtune.tuning.store import SessionStore
 from tests.cli.conftest import stopped
 
@@ -19,6 +20,15 @@ def test_training_pairs_come_from_synthesized_queries(run, tmp_path) -> None:
     facts = [json.loads(line)["metadata"] for line in lines]
     assert {one["data_set"] for one in facts} == {"tpch-sf0.01"}
     assert all(name.startswith("synthesized-") for one in facts for name in one["templates"])
+    call = ("datagen", *OVER_TPCH, *few, "--seed", "4", "--sampled", "6", "--out", out)
+    again = run(*call, "--queries", "9")  # as if the statistics had moved on: others are drawn
+    assert again.exit_code == 0, again.stderr
+    assert "Going on with the queries in" in again.message
+    assert len(read_matrix(out / "matrix").query_ids) == 6
+    lines = (out / "pairs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["metadata"]["templates"] for line in lines] == [
+        one["templates"] for one in facts
+    ]
     others = tmp_path / "others.sql"
     others.write_text(
         "".join(f"-- name: s{n}\nSELECT '{n}'::int{n * '+1'};\n" for n in range(1, 7))

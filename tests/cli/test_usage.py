@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from datagen.folder_lock import folder_lock
 from llmtune.cli.app import app
 
 WRONG = {
@@ -136,6 +137,12 @@ def test_too_few_templates_are_found_out_before_their_data_are_loaded(
     done = run(*call, "--out", tmp_path / "out", LLMTUNE_CACHE=str(untouched))
     assert done.exit_code == 2
     assert "at least 4 are needed" in done.message
+
+
+def test_a_second_data_generation_in_a_folder_is_found_out_first(run, untouched, tmp_path) -> None:
+    with folder_lock(tmp_path):
+        done = run("datagen", "--out", tmp_path, LLMTUNE_CACHE=str(untouched))
+    assert (done.exit_code, "another `llmtune datagen` is at work" in done.message) == (2, True)
 
 
 def test_a_full_disk_is_found_out_first(run, untouched, full_folder) -> None:

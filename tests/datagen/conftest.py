@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from math import isnan
 from pathlib import Path
 
@@ -11,13 +13,14 @@ from hypothesis import settings
 
 from datagen.matrix import Matrix, MatrixHeader, Run
 from datagen.measure import MatrixWriter
+from datagen.plan import schedule
 from datagen.synthetic import SyntheticTimer
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Value
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
-from llmtune.trial import TrialStatus
+from llmtune.trial import Pace, TrialStatus
 from workloads.workload import DataSet, Query, Workload
 
 # A busy machine is no defect: laws have no deadline.
@@ -32,6 +35,26 @@ KNOBS = [
     "enable_nestloop",
     "max_parallel_workers",
 ]
+
+
+class Paced(SyntheticTimer):
+    """Says at which pace it measured, and remembers what it was told to hold it against."""
+
+    reference_s: float | None = None
+    steady = True
+
+    def keep_pace(self, reference_s: float) -> None:
+        self.reference_s = reference_s
+
+    def measure_queries(self, configuration, timeouts_s):
+        pace = Pace(0.003, self.reference_s or 0.002)
+        measured = super().measure_queries(configuration, timeouts_s)
+        return tuple(replace(one, pace=pace) for one in measured)
+
+
+def grow(writer: MatrixWriter, space: KnobSpace, upto: int) -> list[Run]:
+    """Measure what is missing of the first configurations of a plan."""
+    return [writer.add(one) for one in writer.missing(islice(schedule(space, 5), upto))]
 
 
 @pytest.fixture(scope="session")

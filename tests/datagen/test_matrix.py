@@ -1,25 +1,27 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datagen.matrix import Run
-from datagen.matrix_files import HEADER_KEY, read_matrix, write_run
+from datagen.matrix_files import COLUMNS, HEADER_KEY, read_matrix, write_run
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import DatasetError
-from llmtune.trial import TrialStatus
+from llmtune.trial import Pace, TrialStatus
 
 NAN = float("nan")
-SINGLE = st.floats(width=32, allow_nan=False)
+SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 VALUES = st.booleans() | st.integers(-1, 1 << 40) | st.floats(0, 1e6) | st.sampled_from(["a", "é"])
 OUTCOMES = st.builds(
     QueryOutcome,
     st.just(""),
-    st.floats(0, 1e6),
+    st.floats(1e-6, 1e6),
     st.sampled_from(TrialStatus),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
 )
@@ -38,10 +40,20 @@ RUNS = st.builds(
 )
 
 
+@pytest.fixture
+def header(header):
+    """Of as few features as the runs here have."""
+    return replace(header, feature_names=("rows", "pages"))
+
+
 def written(folder, header, count=3):
-    outcomes = (QueryOutcome("q1", 1.5, TrialStatus.SUCCEEDED),)
+    pace = Pace(0.003, 0.002)
+    outcomes = tuple(
+        QueryOutcome(f"q{n}", 1.5 * n, TrialStatus.SUCCEEDED, pace=pace) for n in (1, 2)
+    )
+    features = {"q1": (1.0, 0.5), "q2": (2.0, 8.0)}
     for number in range(count):
-        write_run(folder, header, Run(number, "test", {"work_mem": 64}, outcomes, {"q1": (1.0,)}))
+        write_run(folder, header, Run(number, "test", {"work_mem": 64}, outcomes, features))
     return sorted(folder.iterdir())
 
 
@@ -72,7 +84,7 @@ def test_a_folder_without_runs_is_no_matrix(tmp_path):
 
 def test_any_damage_is_named_or_does_no_harm(tmp_path, header):
     path = written(tmp_path, header, 2)[1]
-    whole, intact = path.read_bytes(), read_matrix(tmp_path).header
+    whole, intact = path.read_bytes(), read_matrix(tmp_path)
     rng, refused = np.random.default_rng(1), 0
     cut = [whole[: int(size)] for size in rng.integers(0, len(whole), 20)]
     flipped = []
@@ -83,12 +95,57 @@ def test_any_damage_is_named_or_does_no_harm(tmp_path, header):
     for content in cut + flipped:
         path.write_bytes(content)
         try:
-            readable = read_matrix(tmp_path).header == intact
+            found = read_matrix(tmp_path)
+            harmless = (found.header, found.runs) == (intact.header, intact.runs)
         except DatasetError as error:
-            readable = path.name in str(error)
+            harmless = path.name in str(error)
             refused += 1
-        assert readable, "or refused by name"
+        assert harmless, "or refused by name"
     assert refused > len(cut)
+
+
+def rewritten(path, name, value):
+    """Put a value into the second row of a file that has no digest, as older ones have none."""
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    rows[1][name] = value
+    about = {HEADER_KEY: table.schema.metadata[HEADER_KEY]}
+    pq.write_table(pa.Table.from_pylist(rows, schema=COLUMNS.with_metadata(about)), path)
+
+
+def test_a_file_from_before_there_were_digests_is_read(tmp_path, header):
+    path = written(tmp_path, header)[1]
+    intact = read_matrix(tmp_path).runs
+    rewritten(path, "query_id", "q2")
+    assert read_matrix(tmp_path).runs == intact
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("seconds", None, "q2 succeeded in None s; delete it"),
+        ("seconds", NAN, "q2 succeeded in nan s"),
+        ("seconds", -1.0, "q2 succeeded in -1.0 s"),
+        ("seconds", 0.0, "q2 succeeded in 0.0 s"),
+        ("query_id", "q3", "other queries than in run-00000.parquet"),
+        ("features", [1.0], "the features of q2 are not 2 finite numbers"),
+        ("features", [1.0, NAN], "the features of q2 are not 2 finite numbers"),
+    ],
+)
+def test_what_no_run_can_hold_is_named(tmp_path, header, name, value, said):
+    path = written(tmp_path, header)[1]
+    rewritten(path, name, value)
+    with pytest.raises(DatasetError) as caught:
+        read_matrix(tmp_path)
+    assert path.name in str(caught.value)
+    assert said in str(caught.value).replace("(", "").replace(")", "")
+
+
+def test_a_run_that_is_there_twice_is_no_repeat(tmp_path, header):
+    path = written(tmp_path, header)[1]
+    shutil.copy(path, tmp_path / "run-00001-copy.parquet")
+    with pytest.raises(DatasetError, match=r"run-00001\.parquet: run 1, as in run-00001-copy"):
+        read_matrix(tmp_path)
 
 
 def test_files_of_two_headers_do_not_mix(tmp_path, header):

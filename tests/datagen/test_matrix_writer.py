@@ -15,7 +15,7 @@ from datagen.synthetic import SyntheticTimer
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import ConnectionFailed, DatasetError, ReadBackMismatch, ServerDidNotStart
 from llmtune.trial import Pace, TrialStatus
-from workloads.workload import Workload
+from tests.datagen.conftest import Paced, grow
 
 
 class Failing(SyntheticTimer):
@@ -37,24 +37,6 @@ class DefaultFails(SyntheticTimer):
     def measure_queries(self, configuration, timeouts_s):
         first, *rest = super().measure_queries(configuration, timeouts_s)
         return (QueryOutcome(first.query_id, 0.1, TrialStatus.FAILED, "no such table"), *rest)
-
-
-class Paced(SyntheticTimer):
-    """Says at which pace it measured, and remembers what it was told to hold it against."""
-
-    reference_s: float | None = None
-
-    def keep_pace(self, reference_s):
-        self.reference_s = reference_s
-
-    def measure_queries(self, configuration, timeouts_s):
-        pace = Pace(0.003, self.reference_s or 0.002)
-        measured = super().measure_queries(configuration, timeouts_s)
-        return tuple(replace(one, pace=pace) for one in measured)
-
-
-def grow(writer, space, upto):
-    return [writer.add(one) for one in writer.missing(islice(schedule(space, 5), upto))]
 
 
 def test_a_run_is_what_was_measured(make_writer, space, timer, tmp_path):
@@ -117,52 +99,6 @@ def test_a_deleted_run_is_measured_again_and_none_is_lost(make_writer, space, tm
     again = grow(make_writer(tmp_path), space, 6)
     assert [(run.number, run.changes) for run in again] == [(6, gone.changes)]
     assert [run.number for run in read_matrix(tmp_path).runs] == [0, 1, 2, 3, 5, 6]
-
-
-def test_an_upgrade_in_between_leaves_one_matrix(header, timer, space, tmp_path):
-    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 2)
-    newer = replace(header, code_version="9.9", profile='{"rows": 2}')
-    grow(MatrixWriter(tmp_path, newer, timer, timer.what_if), space, 4)
-    assert read_matrix(tmp_path).header == header
-    assert len(MatrixWriter(tmp_path, newer, timer, timer.what_if)) == 4
-
-
-@pytest.mark.parametrize("name", ["queries", "database"])
-def test_a_matrix_that_does_not_say_what_newer_ones_say_is_taken_up(
-    header, timer, space, tmp_path, name
-):
-    older = replace(header, **{name: ""})
-    grow(MatrixWriter(tmp_path, older, timer, timer.what_if), space, 2)
-    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 4)
-    assert read_matrix(tmp_path).header == older
-
-
-OTHERS = {
-    "data_set": "tpch-sf1",
-    "database": "library",
-    "queries": "0",
-    "server_version": 17,
-    "cores": 8,
-    "memory": 2 << 30,
-    "seed": 6,
-    "catalogue_hash": "0",
-    "feature_names": ("a",),
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_folder_of_something_else_is_refused(header, timer, space, tmp_path, name):
-    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 1)
-    other = replace(header, **{name: OTHERS[name]})
-    with pytest.raises(DatasetError, match="name another output folder"):
-        MatrixWriter(tmp_path, other, timer, timer.what_if)
-
-
-def test_a_folder_of_other_queries_is_refused(header, timer, space, five, tmp_path):
-    grow(MatrixWriter(tmp_path, header, timer, timer.what_if), space, 1)
-    fewer = SyntheticTimer(space, Workload("two", five.queries[:2], five.data_set))
-    with pytest.raises(DatasetError, match="other queries"):
-        MatrixWriter(tmp_path, header, fewer, fewer.what_if)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ def test_matrices_are_joined_over_the_features_that_they_share(matrix):
     assert np.corrcoef(np.log(expected), np.log(both.ratios))[0, 1] > 0.9
 
 
+def test_a_matrix_without_features_is_refused(matrix):
+    bare = Matrix(matrix.header, [replace(run, features={}) for run in matrix.runs])
+    with pytest.raises(DatasetError, match="no run has plan features beside its times"):
+        gather([bare])
+    assert len(gather([bare, matrix]).ratios) == len(gather([matrix]).ratios)
+
+
 def test_features_that_nobody_knows_are_refused(matrix):
     with pytest.raises(DatasetError, match="none of the features"):
         gather([matrix]).surrogate(["unknown"])
@@ -77,6 +84,8 @@ ABOUT = {"schema_version": 1, "sources": ["tpch"]}
         (ABOUT, {"ratio": [1.0], "a": ["two"]}),
         (ABOUT, {"ratio": [1.0], "a": [None]}),
         (ABOUT, {"ratio": [float("nan")], "a": [2.0]}),
+        (ABOUT, {"ratio": [0.0], "a": [2.0]}),
+        (ABOUT, {"ratio": np.zeros(0), "a": np.zeros(0)}),
     ],
 )
 def test_a_file_of_something_else_is_named(tmp_path, about, columns):

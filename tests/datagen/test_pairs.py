@@ -9,7 +9,13 @@ from llmtune.errors import DatasetError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 PAIRS = st.lists(
-    st.builds(Pair, TEXT, TEXT, st.dictionaries(st.sampled_from("abc"), st.integers() | TEXT)),
+    st.builds(
+        lambda text, label, split, facts: Pair(text, label, {**facts, "split": split}),
+        TEXT,
+        TEXT,
+        st.sampled_from(["train", "held_out"]),
+        st.dictionaries(st.sampled_from("abc"), st.integers() | TEXT),
+    ),
     min_size=1,
     max_size=5,
 )
@@ -46,7 +52,7 @@ def test_every_line_carries_schema_and_code_version(tmp_path):
     assert row["metadata"]["code_version"]
 
 
-GOOD = '{"prompt": "p", "completion": "c", "metadata": {"schema_version": 1}}\n'
+GOOD = '{"prompt": "p", "completion": "c", "metadata": {"schema_version": 1, "split": "train"}}\n'
 
 
 @pytest.mark.parametrize(
@@ -61,6 +67,11 @@ GOOD = '{"prompt": "p", "completion": "c", "metadata": {"schema_version": 1}}\n'
             "schema version 99",
         ),
         ('{"prompt": "p", "completion": "c", "metadata": {}}', "schema version None"),
+        (
+            '{"prompt": "p", "completion": "c", "metadata": {"schema_version": 1}}',
+            "the split of its metadata is None",
+        ),
+        (GOOD.strip().replace("train", "heldout"), "'heldout', not 'train' or 'held_out'"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number(tmp_path, bad, said):
@@ -86,7 +97,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "pairs.jsonl"
-    write_pairs(path, [Pair("old", "c")])
+    write_pairs(path, [Pair("old", "c", {"split": "train"})])
 
     def broken():
         yield Pair("new", "c")

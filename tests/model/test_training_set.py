@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from datagen.measurements import MEASUREMENTS_FILE, read_measurements
@@ -13,6 +15,7 @@ from llmtune.model.adapter import DEFAULT_ADAPTER
 from llmtune.model.prompt import PromptCodec
 from llmtune.model.surrogate_search import surrogate_search
 from llmtune.model.training_set import (
+    METADATA_KEY,
     TRAINING_SET_FILE,
     TrainingSet,
     decoded,
@@ -49,6 +52,19 @@ def test_a_training_set_comes_back(tmp_path) -> None:
     examples = read_training_set(tmp_path / "set.parquet").examples
     assert [dict(one.labels) for one in examples] == [{"work_mem": "B"}, {"work_mem": "C"}]
     assert examples[0].hardware.memory == 4 << 30
+
+
+@pytest.mark.parametrize(("name", "value"), [("prompt", None), ("labels", "[]"), ("labels", None)])
+def test_a_row_that_is_no_workload_with_its_label_is_told(tmp_path, name, value) -> None:
+    path = tmp_path / TRAINING_SET_FILE
+    write_training_set(path, [pair("a: 1", work_mem="B"), pair("a: 9", work_mem="C")])
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    rows[1][name] = value
+    about = {METADATA_KEY: table.schema.metadata[METADATA_KEY]}
+    pq.write_table(pa.Table.from_pylist(rows).replace_schema_metadata(about), path)
+    with pytest.raises(DatasetError, match=f"{TRAINING_SET_FILE}.* train it again"):
+        read_training_set(path)
 
 
 def test_an_adapter_without_one_says_how_to_get_it(tmp_path) -> None:

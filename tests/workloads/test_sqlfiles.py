@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,7 @@ def test_weights_beside_the_files_count_more(folder: Path, file: str, text: str)
         ("q3.sql", "-- weight: much\nSELECT 1", "q3.sql:1: a weight is .*, not 'much'"),
         ("q3.sql", "SELECT 1\n-- weight: inf\n+ 1", "q3.sql:2: a weight"),
         ("q3.sql", "-- name:\nSELECT 1", "q3.sql:1: the name is empty"),
+        ("q3.sql", "-- template:\nSELECT 1", "q3.sql:1: the template is empty"),
         ("q3.sql", "-- name: q2\nSELECT 1", "q3.sql:2: the name q2 is that of .*q2.sql:3 too"),
         ("q3.sql", "-- nothing", "q3.sql has no statement"),
         ("q3.sql", "", "q3.sql has no statement"),
@@ -169,6 +171,13 @@ def test_equal_queries_with_other_values_share_a_template(tmp_path: Path) -> Non
     assert first == second != third
 
 
+def test_a_comment_names_the_template_of_a_query(tmp_path: Path) -> None:
+    texts = ["-- template: top\nSELECT a FROM t", "/* template: top */ SELECT b FROM t", "SELECT c"]
+    made = made_of(tmp_path, ";\n".join(texts))
+    assert [query.template for query in made.queries[:2]] == ["top", "top"]
+    assert made.queries[2].template.startswith("sql-")
+
+
 def test_queries_can_run_over_the_data_of_a_registered_workload(folder: Path) -> None:
     workload = build(folder, WorkloadOptions(scale=0.01, data_set="tpch"))
     assert workload.data_set == tpch_workload(0.01).data_set
@@ -183,8 +192,9 @@ def test_queries_can_run_over_the_data_of_a_registered_workload(folder: Path) ->
 
 def test_queries_written_to_a_file_are_read_back(folder: Path, tmp_path: Path) -> None:
     queries = build(folder).queries
+    queries = (*queries[:-1], replace(queries[-1], template="synthesized-1f2e"))
     again = made_of(tmp_path, sql_text(queries)).queries
-    assert [(q.id, q.sql, q.weight) for q in again] == [(q.id, q.sql, q.weight) for q in queries]
+    assert [replace(q, place="") for q in again] == [replace(q, place="") for q in queries]
     assert digest(again) == digest(queries)
 
 

@@ -18,29 +18,32 @@ WEIGHT_FILES = ("weights.toml", "weights.json")
 
 @dataclass(frozen=True, slots=True)
 class Directives:
-    """What the comments `-- name: x` and `-- weight: 3` of one statement say."""
+    """What the comments `-- name: x`, `-- weight: 3` and `-- template: x` of one statement say."""
 
     name: str | None = None
     weight: float = 1.0
+    template: str | None = None
 
 
 def read_directives(comments: Iterable[Comment], file: str) -> Directives:
     """The directives among a statement's comments; the first of a kind counts.
 
     Raises:
-        UsageError: an empty name, or a weight that is no positive number.
+        UsageError: an empty name or template, or a weight that is no positive number.
     """
-    name, weight = None, 1.0
+    name, weight, template = None, 1.0, None
     for comment in reversed(tuple(comments)):
         key, colon, value = (part.strip() for part in comment.text.partition(":"))
         place = f"{file}:{comment.line}"
+        if colon and key in ("name", "template") and not value:
+            raise UsageError(f"{place}: the {key} is empty")
         if colon and key == "name":
-            if not value:
-                raise UsageError(f"{place}: the name is empty")
             name = value
+        elif colon and key == "template":
+            template = value
         elif colon and key == "weight":
             weight = _weight(value, place)
-    return Directives(name, weight)
+    return Directives(name, weight, template)
 
 
 def read_weights(folder: Path) -> dict[str, float]:

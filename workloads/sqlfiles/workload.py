@@ -31,6 +31,8 @@ def sqlfiles_workload(
     several statements in a file `q1#1`, `q1#2` ...; or what a comment `-- name: x`
     says. A comment `-- weight: 3` and the entries of a `weights.toml` or
     `weights.json` beside the files give weights; the file counts more than the comment.
+    Queries that differ in nothing but constants are of one template, or of that which a
+    comment `-- template: x` names.
 
     Args:
         data_set: what the queries run over; None means the options' existing
@@ -52,7 +54,9 @@ def sql_text(queries: Iterable[Query]) -> str:
     """The queries as a `.sql` file from which the same workload comes, but for its name."""
     # The semicolon has a line of its own: a comment may end the statement.
     return "\n".join(
-        f"-- name: {query.id}\n-- weight: {query.weight!r}\n{query.sql}\n;\n" for query in queries
+        f"-- name: {query.id}\n-- weight: {query.weight!r}\n-- template: {query.template}\n"
+        f"{query.sql}\n;\n"
+        for query in queries
     )
 
 
@@ -110,7 +114,7 @@ def _query(statement: Statement, name: str, file: Path, options: WorkloadOptions
     return Query(
         id=directives.name or name,
         sql=statement.sql,
-        template=f"sql-{pglast.fingerprint(statement.sql)}",
+        template=directives.template or f"sql-{pglast.fingerprint(statement.sql)}",
         weight=directives.weight,
         writes=_writes(statement, place, options),
         place=place,
