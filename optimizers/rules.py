@@ -12,13 +12,24 @@ from dataclasses import dataclass
 
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
-from llmtune.knobs.knob import Kind
 from llmtune.knobs.memory import repair
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
 
 MIB = 1 << 20
 KIB = 1 << 10
 BLOCK = 8 * KIB
+
+FREE_SHARE = 0.75
+"""Of memory, for sorts and hashes: what shared_buffers leaves."""
+
+NODES = 4
+"""Sorts and hashes that each process is reckoned to have under way at once."""
+
+CAUTION = 2
+"""By how much less each of them gets than that would leave it."""
+
+LEAST_WORK_MEM = 4 * MIB
+"""PostgreSQL's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +52,11 @@ class Situation:
     @property
     def work_mem(self) -> float:
         """Bytes for one sort or hash: the free memory over all that may run at once."""
-        at_once = self.clients * (1 + self.workers) * 4
-        return max(4 * MIB, 0.75 * self.memory / at_once / 2)
+        at_once = self.clients * (1 + self.workers) * NODES
+        return max(LEAST_WORK_MEM, FREE_SHARE * self.memory / at_once / CAUTION)
 
 
-RULES: dict[str, Callable[[Situation], Value]] = {
+RULES: dict[str, Callable[[Situation], float]] = {
     "shared_buffers": lambda s: s.memory / 4 / BLOCK,
     "effective_cache_size": lambda s: s.memory * 0.75 / BLOCK,
     "work_mem": lambda s: s.work_mem / KIB,
@@ -78,8 +89,6 @@ def rule_configuration(space: KnobSpace, clients: int = 1) -> Configuration:
     return repair(space.configuration(changes), space, clients)
 
 
-def _fitted(knob: ResolvedKnob, value: Value) -> Value:
+def _fitted(knob: ResolvedKnob, value: float) -> Value:
     """`value` rounded to the knob's kind and moved inside its bounds."""
-    if knob.knob.kind in (Kind.BOOL, Kind.ENUM) or isinstance(value, str):
-        return value
-    return knob.rounded(min(max(float(value), knob.low), knob.high))
+    return knob.rounded(min(max(value, knob.low), knob.high))
