@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
+from llmtune.knobs.storage import Storage
 from llmtune.trial import Trial
 from optimizers.base import Optimizer, Wrapping
-from optimizers.rules import rule_configuration
+from optimizers.rules import WorkloadType, rule_configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,14 @@ def default_proposal(space: KnobSpace) -> Proposal:
     return Proposal("default", space.baseline())
 
 
-def rules_proposal(space: KnobSpace, clients: int = 1) -> Proposal:
+def rules_proposal(
+    space: KnobSpace,
+    clients: int = 1,
+    workload: WorkloadType = WorkloadType.WAREHOUSE,
+    storage: Storage = Storage.SSD,
+) -> Proposal:
     """The rule-based configuration."""
-    return Proposal("rules", rule_configuration(space, clients))
+    return Proposal("rules", rule_configuration(space, clients, workload, storage))
 
 
 def portfolio(*proposals: Proposal) -> tuple[Proposal, ...]:

@@ -17,12 +17,13 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.server_report import summary
 from llmtune.cli.synthesized import live_data, synthesized
-from llmtune.cli.targets import TargetRequest, open_target
+from llmtune.cli.targets import TargetRequest, open_target, storage_of
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import check, load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.knobs.storage import Storage
 from llmtune.postgres.databases import exists
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.live.present import read_present
@@ -55,6 +56,7 @@ class Bench:
         whole: the knob space of all knobs that the target can change.
         space: the part of it that the workload responds to.
         facts: what the guards know of the server.
+        storage: what its data lie on; None: not known.
         journal: told before each change of a server that outlives us.
         measure: how its queries are measured where a command does not say it.
     """
@@ -68,6 +70,7 @@ class Bench:
     facts: ServerFacts
     journal: Journal | None = None
     measure: MeasureOptions = field(default_factory=MeasureOptions)
+    storage: Storage | None = None
 
     @property
     def busy(self) -> int:
@@ -153,7 +156,10 @@ def open_bench(
         space = relevant(whole, profile.kind, jit=jit)
         facts = facts_of(target, wanted, safety.risks)
         measure = measure_options(options)
-        yield Bench(target, whole, space, wanted, database, profile, facts, journal, measure)
+        storage = storage_of(target_request, target)
+        yield Bench(
+            target, whole, space, wanted, database, profile, facts, journal, measure, storage
+        )
 
 
 def _known(target: TargetRequest, request: WorkloadRequest, *, load: bool) -> AnyWorkload | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llmtune.cli import options
+from llmtune.cli import options, server_options
 from llmtune.cli.grouped import grouped
 from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptionGroup
 
@@ -17,7 +17,7 @@ FINAL_RUNS = 3
 
 OF_A_SERVER = frozenset(
     one.name for group in (ServerOptions, WorkloadOptionGroup) for one in fields(group)
-) | {"spare", "final_runs"}
+) | {"spare", "final_runs", "storage"}
 """Options that say what to open and how to run it."""
 
 OF_STORED = frozenset({"sessions", "store", "out", "yes", "json"})
@@ -30,6 +30,7 @@ def compare(
     server: ServerOptions,
     choice: WorkloadOptionGroup,
     model: ModelOptions,
+    storage: server_options.Storage = None,
     optimizer: Annotated[
         list[str] | None,
         typer.Option(
@@ -139,7 +140,7 @@ def compare(
         finish_comparison(out, figures, as_json=json)
         return
     ready_folder(out)
-    target, asked = server.request(), choice.request(seed, server.target)
+    target, asked = server.request(storage=storage), choice.request(seed, server.target)
     safety = own_safety("compare", reporter, yes=yes)
     found = found_again(asked, out, reporter)
     plans = any(map(looks_at_plans, wanted.optimizers))

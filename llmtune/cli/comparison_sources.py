@@ -15,6 +15,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.proposals import check_without_server
 from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
 from llmtune.cli.recordings import RecordedBench, open_recording
+from llmtune.cli.rules_for import warn_of_storage
 from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest
 from llmtune.cli.turns import run_finals, run_in_turns
@@ -88,6 +89,7 @@ def live(
     evaluator, origin = bench.benchmark(), measured_origin(target, request, measured)
     plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=wanted.cheap)
     names = (bench.target.name, measured.name)
+    warn_of_storage([arm.warm_start for arm in arms], bench, reporter)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     notes = trained_on([arm.warm_start for arm in arms], bench.workload.data_set.name)
     arms = _with_prior(wanted, kept, arms)

@@ -26,7 +26,7 @@ from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.session_run import origin_of
-from llmtune.cli.targets import TargetRequest, open_target
+from llmtune.cli.targets import TargetRequest, open_target, storage_of
 from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace
@@ -132,6 +132,7 @@ def open_observed(
             profile,
             facts_of(target, workload, safety.risks),
             journal,
+            storage=storage_of(target_request, target),
             request=request,
             reporter=reporter,
         )

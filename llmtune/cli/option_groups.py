@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from llmtune.cli.bench import WorkloadRequest
     from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import RestartRequest, TargetRequest
+    from llmtune.knobs.storage import Storage
     from llmtune.tuning.server_facts import Risks
 
 
@@ -29,7 +30,9 @@ class ServerOptions:
     bindir: server_options.Bindir = None
     image: server_options.Image = None
 
-    def request(self, restart: RestartRequest | None = None) -> TargetRequest:
+    def request(
+        self, restart: RestartRequest | None = None, storage: Storage | None = None
+    ) -> TargetRequest:
         """What is to be opened."""
         from llmtune.cli.targets import RestartRequest, TargetRequest
 
@@ -40,6 +43,7 @@ class ServerOptions:
             bindir=self.bindir,
             restart=restart or RestartRequest(),
             image=self.image,
+            storage=storage,
         )
 
 

@@ -11,6 +11,7 @@ from datagen.measurements import MEASUREMENTS_FILE, read_measurements
 from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.recordings import RecordedBench
+from llmtune.cli.rules_for import rules_for, warn_of_storage
 from llmtune.cli.suggesting import CANDIDATES, ReadyModel, suggest
 from llmtune.cli.warm_start import Part, WarmStart
 from llmtune.errors import UsageError
@@ -22,7 +23,7 @@ from llmtune.model.suggest import load_suggester
 from llmtune.model.surrogate_search import surrogate_search
 from llmtune.model.training_set import TRAINING_SET_FILE, TrainingSet, read_training_set
 from llmtune.postgres.what_if import WhatIfFeatures
-from optimizers.warm_start import Proposal, rules_proposal
+from optimizers.warm_start import Proposal
 
 MODEL_PROPOSALS = 3
 """The model's best, or the surrogate's, that a session tries; more would crowd out the
@@ -47,8 +48,16 @@ def proposals(
         proposal for part in warm_start.parts for proposal in _made(part, stage, seed, reporter)
     ]
     if [part.source for part in warm_start.parts] == ["model"]:
-        made.append(rules_proposal(stage.space, stage.busy))  # a bad model costs few trials so
+        made.append(rules_for(stage))  # a bad model costs few trials so
     return tuple(made), perf_counter() - start
+
+
+def told_proposals(
+    warm_start: WarmStart, bench: Bench, seed: int, reporter: Reporter
+) -> tuple[tuple[Proposal, ...], float]:
+    """As `proposals`; what they take for granted is told."""
+    warn_of_storage([warm_start], bench, reporter)
+    return proposals(warm_start, bench, seed, reporter)
 
 
 def check_without_server(warm_start: WarmStart, space: KnobSpace) -> None:
@@ -66,7 +75,7 @@ def check_without_server(warm_start: WarmStart, space: KnobSpace) -> None:
 
 def _made(part: Part, stage: Stage, seed: int, reporter: Reporter) -> Sequence[Proposal]:
     if part.source == "rules":
-        return [rules_proposal(stage.space, stage.busy)]
+        return [rules_for(stage)]
     if part.file is not None:
         found = part.file.configurations(stage.space, stage.whole)
     elif part.model is not None:

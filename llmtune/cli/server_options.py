@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from llmtune.cli.options import checked
+from llmtune.knobs import storage
 from llmtune.knobs.hardware import parse_server_memory
 
 SERVER = "Server"
@@ -76,6 +77,16 @@ Memory = Annotated[
         show_default="all that a server on this machine may use; else it must be said",
         help="Memory the server may use, such as `512MB`. A container is held to it, an embedded "
         "server by a control group, which needs root or a delegated cgroup v2.",
+    ),
+]
+Storage = Annotated[
+    storage.Storage | None,
+    typer.Option(
+        "--storage",
+        rich_help_panel=SERVER,
+        show_default="as the disk of a server on this machine tells; else ssd",
+        help="What the server's data lie on, which the rules go by: solid state, rotating disks, "
+        "or a storage network.",
     ),
 ]
 Image = Annotated[

@@ -16,6 +16,7 @@ from llmtune.cli.session_progress import SessionProgress
 from llmtune.cli.targets import RestartRequest, TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
 from llmtune.knobs.space import KnobSpace
+from llmtune.knobs.storage import Storage
 from llmtune.postgres.live.address import without_secrets
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
@@ -39,6 +40,10 @@ from workloads.entries import SQL_FILES
 from workloads.options import WorkloadOptions
 from workloads.registry import entry
 from workloads.workload import AnyWorkload, Workload
+
+STORAGE = "storage"
+"""Under which a record's origin keeps what the user said of it, if anything: so a comparison finds
+its sessions again from before it could be said."""
 
 
 def run_new(
@@ -168,6 +173,7 @@ def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any
         "bindir": None if target.bindir is None else str(target.bindir.absolute()),
         "image": target.image,
         "restart": asdict(target.restart, dict_factory=_json_values),
+        **({} if target.storage is None else {STORAGE: target.storage.value}),
         "workload": _from_anywhere(workload.name),
         **asdict(workload.options, dict_factory=_json_values),
     }
@@ -217,6 +223,7 @@ def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
             bindir,
             _restart(origin),
             origin.get("image"),  # sessions from before the docker target have none
+            storage=Storage(origin[STORAGE]) if STORAGE in origin else None,
         )
         # Sessions from before the pace was known measured raw times.
         told = {"raw_times": True, **origin}

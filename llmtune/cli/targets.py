@@ -9,7 +9,9 @@ from pathlib import Path
 
 from llmtune.errors import UnknownName, UsageError
 from llmtune.knobs.hardware import parse_server_memory
+from llmtune.knobs.storage import Storage, detect_storage
 from llmtune.postgres.binaries import find_binaries
+from llmtune.postgres.databases import LocalData
 from llmtune.postgres.docker.image import DEFAULT_IMAGE
 from llmtune.postgres.docker.target import DockerTarget
 from llmtune.postgres.dsn import DsnTarget
@@ -80,6 +82,7 @@ class TargetRequest:
 
     Attributes:
         observe: other sessions' work is measured, so changes have to reach them.
+        storage: what the server's data lie on, if the user said it.
     """
 
     target: str
@@ -89,6 +92,7 @@ class TargetRequest:
     restart: RestartRequest = field(default_factory=RestartRequest)
     image: str | None = None
     observe: bool = False
+    storage: Storage | None = None
 
 
 def open_target(request: TargetRequest) -> AbstractContextManager[Target]:
@@ -133,3 +137,17 @@ def live_target(request: TargetRequest) -> DsnTarget:
         limits = restarter.hardware
         stated = Stated(request.cores or limits.cores, memory or limits.memory)
     return DsnTarget(request.target, stated, restarter, everyone=request.observe)
+
+
+def storage_of(request: TargetRequest, target: Target, root: Path = Path("/")) -> Storage | None:
+    """What the opened target's data lie on: as the user says, or as their disk here tells.
+
+    None: it is not said, and the disk is elsewhere, closed to us or does not tell.
+
+    Args:
+        root: where `sys` lies.
+    """
+    if request.storage is not None:
+        return request.storage
+    folder = target.data_folder if isinstance(target, LocalData) else None
+    return None if folder is None else detect_storage(folder, root)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmtune.cli import options
+from llmtune.cli import options, server_options
 from llmtune.cli.grouped import grouped
 from llmtune.cli.observe_options import ObserveOptions
 from llmtune.cli.option_groups import (
@@ -39,6 +39,7 @@ def tune(
     model: ModelOptions,
     risk: RiskOptions,
     searching: SearchOptions,
+    storage: server_options.Storage = None,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for the result and the report.")] = Path("out"),
     dry_run: Annotated[
@@ -74,7 +75,7 @@ def tune(
     from llmtune.cli.observing import open_measured
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.proposals import proposals
+    from llmtune.cli.proposals import told_proposals
     from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import run_new
     from llmtune.cli.warm_start import open_warm_start
@@ -88,7 +89,7 @@ def tune(
     if apply:
         _check_apply(server.target, asks=not (yes or dry_run))
     plan, reporter = searching.plan(), Reporter(quiet=json)
-    target_request = server.request(restart.request())
+    target_request = server.request(restart.request(), storage)
     watched = observe_request(observing, target_request, seed, given(context))
     wanted = watched or choice.request(seed, server.target)
     warm = open_warm_start(searching.warm_start, model.request(), reporter)
@@ -127,7 +128,7 @@ def tune(
             },
         )
         benchmark = bench.benchmark()
-        made, suggest_s = proposals(warm, bench, seed, reporter)
+        made, suggest_s = told_proposals(warm, bench, seed, reporter)
         prior = searching.known(sessions, benchmark, request)
         first = [*prior_proposals(prior, benchmark), *made]
         record = new_record(benchmark, request, first, suggest_s, safety.run_id, prior)

@@ -61,6 +61,12 @@ class WarmStart:
         return all(part.source in NOTHING for part in self.parts)
 
     @property
+    def has_rules(self) -> bool:
+        """Whether the rules are among what it proposes; they stand behind the model alone."""
+        sources = [part.source for part in self.parts]
+        return "rules" in sources or sources == ["model"]
+
+    @property
     def identity(self) -> dict[str, str]:
         """What must be the same for two sessions to have had the same warm start."""
         facts: dict[str, str] = {}

@@ -74,7 +74,7 @@ def read_file(path: Path) -> WarmStartFile:
 
     Raises:
         OSError: there is no such file.
-        UsageError: it is not JSON, or neither an object nor a list of objects.
+        UsageError: it is not JSON, neither an object nor a list of objects, or one is empty.
     """
     text = path.read_text(encoding="utf-8")
     try:
@@ -85,6 +85,11 @@ def read_file(path: Path) -> WarmStartFile:
     if not found or not all(isinstance(one, dict) for one in found):
         raise UsageError(
             f"{path}: not an object of knob to value, such as {EXAMPLE}, nor a list of such objects"
+        )
+    if not all(found):
+        raise UsageError(
+            f"{path}: a configuration without a knob is the default, which is tried anyway; name "
+            f"the knobs to change, such as {EXAMPLE}"
         )
     return WarmStartFile(str(path), text, tuple(found))
 

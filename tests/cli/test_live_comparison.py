@@ -21,6 +21,7 @@ from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.postgres.profile import Profile
 from llmtune.report.comparison_table import Figures
 from llmtune.trial import Pace, Trial
 from llmtune.tuning.guards import ServerFacts
@@ -36,6 +37,7 @@ KNOBS = ("work_mem", "random_page_cost", "enable_nestloop", "shared_buffers", "j
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), names=KNOBS)
 ASKED = WorkloadRequest("captured", WorkloadOptions(seed=0))
 TARGET = TargetRequest("postgresql://me@db/shop")
+PROFILE = Profile("analytic", SPACE.hardware, SPACE.version, 1, (), ())
 TRIALS, SEEDS, ARMS = 4, 2, 2
 
 
@@ -87,7 +89,7 @@ def bench_of(machine: Machine, out: Path, weight: float, clients: int) -> FakeBe
     found = found_again(ASKED, out, Reporter(quiet=True))
     measured = captured(weight) if found is ASKED else workload(found.name, found.options)
     facts = ServerFacts(clients=clients)
-    return FakeBench(Server(), SPACE, SPACE, measured, "shop", None, facts, machine=machine)
+    return FakeBench(Server(), SPACE, SPACE, measured, "shop", PROFILE, facts, machine=machine)
 
 
 @pytest.fixture

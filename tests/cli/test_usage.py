@@ -88,7 +88,15 @@ def test_a_wrong_request_starts_nothing(case, run, untouched, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [("work_mem = 64MB", "not JSON"), ("[1]", "not an object"), ("", "not JSON")],
+    [
+        ("work_mem = 64MB", "not JSON"),
+        ("[1]", "not an object"),
+        ("[]", "not an object"),
+        ("", "not JSON"),
+        ("{}", "a configuration without a knob"),
+        ("[{}]", "a configuration without a knob"),
+        ('[{"work_mem": "64MB"}, {}]', "a configuration without a knob"),
+    ],
 )
 def test_a_damaged_warm_start_file_is_named(content, text, run, file, untouched) -> None:
     path = file(content)
