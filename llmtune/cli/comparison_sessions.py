@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from rich.markup import escape
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
@@ -21,7 +24,7 @@ from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
-from llmtune.tuning.terms import QUERIES, RUN_SECONDS, difference
+from llmtune.tuning.terms import BASELINE, BOUNDS, QUERIES, RUN_SECONDS, search_difference
 
 STORE_FILE = "sessions.db"
 
@@ -90,6 +93,7 @@ class Sessions:
         missing = [pair for pair in pairs if self._finished(*pair) is None]
         if len(missing) < len(pairs):
             self.reporter.say(f"{len(pairs) - len(missing)} sessions are done already")
+        self._tell_of_others(missing)
         return missing
 
     def arms(self, arms: Sequence[ArmRequest], seeds: Iterable[int]) -> tuple[Arm, ...]:
@@ -101,7 +105,7 @@ class Sessions:
 
     def stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
         """The session that was asked for in the same words on the same server, if any."""
-        wanted = new_record(self.evaluator, self._request(arm, seed), prior=arm.prior)
+        wanted = self._wanted(arm, seed)
         return next((s for s in self.store.sessions() if _same(s.record, wanted)), None)
 
     def keep_pace(self) -> None:
@@ -130,6 +134,18 @@ class Sessions:
         found = self._finished(arm, seed)
         return None if found is None else found.record
 
+    def _tell_of_others(self, missing: Sequence[tuple[ArmRequest, int]]) -> None:
+        """Say why sessions that were asked for in the same words are none of these."""
+        stored = [(one.record, _words(one.record)) for one in self.store.sessions()]
+        differences: Counter[str] = Counter()
+        for wanted in (self._wanted(*pair) for pair in missing):
+            words = _words(wanted)
+            alike = (one for one, told in stored if told == words)
+            differences.update(filter(None, (search_difference(one, wanted) for one in alike)))
+        for differs, count in differences.items():
+            why = f"what they began on and what there is now differ in {escape(differs)}"
+            self.reporter.say(f"{count} sessions of an earlier call stay out: {why}")
+
     def _finished(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
         found = self.stored(arm, seed)
         return found if found and found.status is SessionStatus.FINISHED else None
@@ -146,6 +162,10 @@ class Sessions:
         """Of all the folder's sessions, those of the newest first."""
         for one in self.store.sessions():
             yield from (entry.trial for entry in self.store.journal(one.record.id))
+
+    def _wanted(self, arm: ArmRequest, seed: int) -> SessionRecord:
+        """As a session that begins now, but for its proposals."""
+        return new_record(self.evaluator, self._request(arm, seed), prior=arm.prior)
 
     def _request(self, arm: ArmRequest, seed: int) -> Request:
         return Request(
@@ -164,7 +184,7 @@ def _run(seed: int, record: SessionRecord, journal: Sequence[JournalEntry]) -> R
 
 def _same(one: SessionRecord, two: SessionRecord) -> bool:
     """Whether both were asked for in the same words, on terms that do not differ."""
-    return _words(one) == _words(two) and difference(one, two) is None
+    return _words(one) == _words(two) and search_difference(one, two) is None
 
 
 def _words(record: SessionRecord) -> dict[str, Any]:
@@ -174,7 +194,7 @@ def _words(record: SessionRecord) -> dict[str, Any]:
         del facts[name]
     # A live server has other connections open each time; older records do not tell all terms.
     plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
-    told = (QUERIES, RUN_SECONDS)
+    told = (QUERIES, RUN_SECONDS, BASELINE, BOUNDS)
     origin = {name: value for name, value in facts["origin"].items() if name not in told}
     words = {**facts, "plan": plan, "origin": origin}
     return {**words, "target": record.target, "workload": record.workload}

@@ -15,7 +15,7 @@ from llmtune.report.wording import span_text
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import PRIOR, JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionSummary
-from llmtune.tuning.terms import difference, started_from
+from llmtune.tuning.terms import search_difference, started_from
 
 COLD = ("none", "default")
 """Warm starts that propose nothing."""
@@ -83,7 +83,7 @@ def check_comparable(records: Sequence[SessionRecord]) -> None:
     if not records:
         raise UsageError("there is no session to compare")
     for one, other in combinations(records, 2):
-        differs = difference(one, other)
+        differs = search_difference(one, other)
         if differs is not None:
             raise UsageError(
                 f"sessions {one.id} and {other.id} cannot be compared, for they differ in {differs}"

@@ -191,6 +191,16 @@ def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
         prior_of(store, session_id, evaluator(), replace(request(), target="staging"))
 
 
+def test_a_prior_of_before_the_owner_changed_a_setting_is_taken(store) -> None:
+    """A value is one of its configuration, wherever a search set out from: so after --apply too."""
+    before, after = (SPACE.running({**SPACE.default(), "work_mem": size}) for size in (4096, 8192))
+    measured = SyntheticEvaluator(before, 0)
+    session = TuningSession.start(measured, store, new_record(measured, request(7)))
+    session.explore()
+    prior = prior_of(store, session.record.id, SyntheticEvaluator(after, 0), request())
+    assert len(prior) == PLAN.trials
+
+
 def test_a_prior_of_other_queries_or_other_times_is_refused(store) -> None:
     session = TuningSession.start(evaluator(), store, record(7, query_digest="1a", raw_times=False))
     session.explore()
