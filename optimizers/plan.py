@@ -47,7 +47,7 @@ PLANNED_TABLES = 70
 time, and six or seven of the Join Order Benchmark, 0.53 of its time."""
 
 RESTART_S = 1.0
-"""Seconds that a restart is taken to last; only tests say otherwise."""
+"""Seconds that a restart is taken to last, where one can be spared."""
 
 
 def heaviest_planned(heaviest: Sequence[str], tables: Mapping[str, int]) -> Sequence[str]:

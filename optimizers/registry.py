@@ -28,12 +28,13 @@ class Build(Protocol):
         objective: Objective,
         seed: int,
         project: Projection,
-        **plans: WhatIf,
+        **plans: WhatIf | float,
     ) -> Optimizer:
         """A new optimizer whose asks `project` brings into what may be applied.
 
         Args:
-            plans: `what_if`, for one that looks at plans.
+            plans: for one that looks at plans `what_if`, and as `restart_s` the seconds that a
+                restart takes, where it is not to guess them.
         """
         ...
 
@@ -159,14 +160,15 @@ def optimizer(  # noqa: PLR0913  each is another thing that a session may ask fo
 
     Args:
         what_if: for one that looks at plans; the others do without.
-        save_restarts: its asks keep the restart knobs in force within a level.
+        save_restarts: its asks keep the restart knobs in force within a level, and one that
+            looks at plans weighs what a restart takes; for a server of its own alone.
         narrowing: it goes on with the most important knobs after some trials.
 
     Raises:
         UnknownName: there is no optimizer of this name.
         UsageError: its extra is not installed, or it has no plans to look at.
     """
-    plans = {}
+    plans: dict[str, WhatIf | float] = {}
     if looks_at_plans(name):
         if what_if is None:
             raise UsageError(
@@ -175,6 +177,8 @@ def optimizer(  # noqa: PLR0913  each is another thing that a session may ask fo
                 "have no server to ask; choose another, such as tpe"
             )
         plans["what_if"] = what_if
+        if not save_restarts:
+            plans["restart_s"] = 0.0
     if narrowing is not None:
         check_narrowing(name)
     backend = _build(name)

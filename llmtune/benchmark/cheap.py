@@ -24,7 +24,8 @@ class CheapTrials:
             half the incumbent's value.
         skip_warm: only what this run of the server has not read yet is warmed.
         save_restarts: a proposal whose restart knobs lie within a level of those in
-            force keeps them.
+            force keeps them, and `plan` weighs what a restart takes; for a session with
+            a server of its own alone.
         reuse: a query whose plan and run-time knobs are those of earlier trials
             takes its time from them.
 

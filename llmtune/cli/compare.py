@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmtune.cli import options
 from llmtune.cli.grouped import grouped
 from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptionGroup
+
+if TYPE_CHECKING:
+    from llmtune.benchmark.cheap import CheapTrials
 
 COMPARISON = "Comparison"
 FINAL_RUNS = 3
@@ -101,7 +104,6 @@ def compare(
     what each found best is measured again in full, in turns too.
     Every session is kept in the folder; called again, finished ones are not repeated.
     """
-    from llmtune.benchmark.cheap import parse_savings
     from llmtune.cli import comparison_sources
     from llmtune.cli.bench import open_bench
     from llmtune.cli.comparison_files import finish_comparison
@@ -130,7 +132,7 @@ def compare(
         trials=trials,
         seeds=range(seed, seed + seeds),
         out=out,
-        cheap=parse_savings(spare or "all"),
+        cheap=_savings(spare),
         final_runs=FINAL_RUNS if final_runs is None else final_runs,
     )
     arms = comparison_sources.checked_arms(wanted, reporter)
@@ -146,6 +148,24 @@ def compare(
     with open_bench(target, found, reporter, safety, queries_only=plans) as bench:
         figures = comparison_sources.live(bench, (target, asked), wanted, arms, reporter)
     finish_comparison(out, figures, as_json=json)
+
+
+def _savings(spare: str | None) -> CheapTrials:
+    """What search trials may leave out.
+
+    Raises:
+        UsageError: there is no such saving, or none for sessions that take turns.
+    """
+    from llmtune.benchmark.cheap import ALL_SAVINGS, parse_savings
+    from llmtune.errors import UsageError
+
+    chosen = parse_savings(spare or "all")
+    if chosen.save_restarts and chosen != ALL_SAVINGS:
+        raise UsageError(
+            "--spare: leave out restarts; the sessions take turns on the server, so each finds "
+            "another one's settings in force and has its restart anyway"
+        )
+    return chosen
 
 
 def _check_given(context: typer.Context) -> None:

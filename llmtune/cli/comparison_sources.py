@@ -86,7 +86,9 @@ def live(
     request, bench = kept_bench(asked, wanted.out, bench)
     measured = bench.workload
     evaluator, origin = bench.benchmark(), measured_origin(target, request, measured)
-    plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=wanted.cheap)
+    # What is in force when a session's turn comes is another's, so it has its restart anyway.
+    cheap = replace(wanted.cheap, save_restarts=False)
+    plan = Plan(trials=wanted.trials, clients=bench.busy, cheap=cheap)
     names = (bench.target.name, measured.name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     notes = trained_on([arm.warm_start for arm in arms], bench.workload.data_set.name)

@@ -55,10 +55,10 @@ Spare = Annotated[
         metavar="SAVINGS",
         show_default="all",
         help="What search trials leave out: `all`, `none`, or with commas between them `warm` "
-        "(warming what is cached already), `restarts` (one for a negligible change), `reuse` "
-        "(queries whose plan and time are known), `bounds` (the rest of a trial that is too slow "
-        "already), `order` (telling queries run first). What may be the best is timed twice; "
-        "final runs are always full.",
+        "(warming what is cached already), `restarts` (one for a negligible change; not where "
+        "the sessions of `compare` take turns), `reuse` (queries whose plan and time are known), "
+        "`bounds` (the rest of a trial that is too slow already), `order` (telling queries run "
+        "first). What may be the best is timed twice; final runs are always full.",
     ),
 ]
 KeepKnobs = Annotated[

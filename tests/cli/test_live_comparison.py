@@ -145,6 +145,14 @@ def test_a_stopped_comparison_goes_on_and_repeats_nothing(compare, tmp_path, sto
     assert values(compare(Machine(stop=0))) == values(figures)
 
 
+def test_no_session_holds_another_s_settings_for_its_own(compare, tmp_path) -> None:
+    """What is in force when its turn comes is what another one left: no restart is spared."""
+    compare(Machine(), cheap=ALL_SAVINGS)
+    stored = SessionStore(address(tmp_path)).sessions()
+    made = {one.record.plan.cheap for one in stored}
+    assert made == {replace(ALL_SAVINGS, save_restarts=False)}
+
+
 def test_an_optimizer_that_cannot_be_opened_leaves_no_session_running(compare, tmp_path) -> None:
     with pytest.raises(UsageError, match="looks at the plans"):
         compare(Machine(), optimizers=("random", "plan"))

@@ -18,6 +18,12 @@ def test_it_is_refused_on_a_recorded_benchmark(run, tmp_path):
     assert "leave out --spare: a recorded benchmark asks no server" in done.message
 
 
+def test_restarts_are_not_spared_where_sessions_take_turns(run, tmp_path):
+    done = run("compare", "--spare", "warm,restarts", "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "--spare: leave out restarts; the sessions take turns" in done.message
+
+
 @pytest.mark.parametrize("command", ["tune", "compare"])
 def test_an_unknown_saving_is_named_before_anything_is_opened(run, tmp_path, command):
     done = run(command, "--spare", "warm,sleep", "--out", tmp_path / "out")
