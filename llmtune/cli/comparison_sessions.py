@@ -24,7 +24,7 @@ from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
-from llmtune.tuning.terms import BASELINE, BOUNDS, QUERIES, RUN_SECONDS, search_difference
+from llmtune.tuning.terms import BASELINE, BOUNDS, NOTES, QUERIES, RUN_SECONDS, search_difference
 
 STORE_FILE = "sessions.db"
 
@@ -35,11 +35,13 @@ class ArmRequest:
 
     Attributes:
         prior: observations of earlier sessions that it starts from too.
+        notes: what one must know to read its sessions, wherever they are compared.
     """
 
     optimizer: str
     warm_start: WarmStart
     prior: tuple[Prior, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -174,7 +176,7 @@ class Sessions:
             arm.source,
             seed,
             self.plan,
-            {**self._origin, **arm.warm_start.identity},
+            {**self._origin, **arm.warm_start.identity, NOTES: list(arm.notes)},
         )
 
 
@@ -194,7 +196,7 @@ def _words(record: SessionRecord) -> dict[str, Any]:
         del facts[name]
     # A live server has other connections open each time; older records do not tell all terms.
     plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
-    told = (QUERIES, RUN_SECONDS, BASELINE, BOUNDS)
+    told = (QUERIES, RUN_SECONDS, BASELINE, BOUNDS, NOTES)
     origin = {name: value for name, value in facts["origin"].items() if name not in told}
     words = {**facts, "plan": plan, "origin": origin}
     return {**words, "target": record.target, "workload": record.workload}

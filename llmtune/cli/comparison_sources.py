@@ -24,6 +24,7 @@ from llmtune.report.comparison_table import MEASURED, Figures, comparison_figure
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.result_file import ready_folder
 from llmtune.tuning.store import SessionStore
+from llmtune.tuning.terms import NOTES
 from optimizers.registry import check_name
 
 
@@ -70,6 +71,13 @@ def _with_prior(wanted: Wanted, kept: Sessions, arms: list[ArmRequest]) -> list[
     return [*arms, *(replace(arm, prior=prior) for arm in arms if arm.cold)]
 
 
+def _noted(
+    arms: Sequence[ArmRequest], data_set: str, notes: Sequence[str] = ()
+) -> list[ArmRequest]:
+    """The arms with what their sessions keep for whoever compares them again, beside `notes`."""
+    return [replace(arm, notes=(*notes, *trained_on([arm.warm_start], data_set))) for arm in arms]
+
+
 def live(
     bench: Bench,
     requests: tuple[TargetRequest, WorkloadRequest],
@@ -92,7 +100,7 @@ def live(
     names = (bench.target.name, measured.name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
     notes = trained_on([arm.warm_start for arm in arms], bench.workload.data_set.name)
-    arms = _with_prior(wanted, kept, arms)
+    arms = _with_prior(wanted, kept, _noted(arms, bench.workload.data_set.name))
     run_in_turns(kept, bench, arms, wanted.seeds)
     run_finals(kept, bench, arms, wanted.seeds, wanted.final_runs)
     return comparison_figures(measured.name, kept.arms(arms, wanted.seeds), notes=notes)
@@ -112,7 +120,7 @@ def recorded(
     plan = Plan(trials=wanted.trials, clients=bench.busy)
     origin, names = recording_origin(recording), (RECORDED, recording.name)
     kept = Sessions(bench, evaluator, names, wanted.out, origin, plan, reporter)
-    arms = _with_prior(wanted, kept, arms)
+    arms = _with_prior(wanted, kept, _noted(arms, recording.name, evaluator.notes))
     run_recorded(kept, evaluator, arms, wanted.seeds, jobs)
     done = kept.arms(arms, wanted.seeds)
     notes = (*evaluator.notes, *trained_on([arm.warm_start for arm in arms], recording.name))
@@ -128,4 +136,5 @@ def stored(sessions: list[str], store: str | None) -> Figures:
     arms = arms_from([(one.record, opened.journal(one.record.id)) for one in found])
     record = found[0].record
     basis = LABEL if record.target == RECORDED else MEASURED
-    return comparison_figures(record.workload, arms, basis, interrupted(found))
+    kept = dict.fromkeys(note for one in found for note in one.record.origin.get(NOTES, ()))
+    return comparison_figures(record.workload, arms, basis, (*kept, *interrupted(found)))

@@ -30,6 +30,8 @@ BASELINE = "baseline"
 """Under which it keeps the settings that a search of a running server sets out from."""
 BOUNDS = "bounds"
 """Under which it keeps the bounds that such a search keeps to."""
+NOTES = "notes"
+"""Under which it keeps what people must know to read its values."""
 
 _TIMES: Mapping[object, str] = {True: "raw", False: "at one pace"}
 

@@ -48,13 +48,16 @@ def test_more_jobs_find_the_same_and_nothing_is_repeated(compared, run: Run, tmp
 
 
 def test_stored_sessions_are_compared_and_started_from(compared, run: Run, tmp_path) -> None:
-    _, out = compared
+    original, out = compared
     store = f"sqlite:///{out / 'sessions.db'}"
     listed = run("sessions", "--store", store, "--json").json["sessions"]
     ids = ",".join(one["session"] for one in listed)
     facts = run("compare", "--sessions", ids, "--store", store, "--out", tmp_path, "--json").json
     assert facts["basis"] == "recorded, not measured"
     assert len(facts["arms"]) == 3
+    assert set(original["notes"][:3]) < set(facts["notes"]), "what a recording is worth"
+    for source in ("nearest", "constant"):
+        assert any(one.startswith(f"in-sample: {source} learnt") for one in facts["notes"])
     prior = ("--prior", listed[0]["session"], "--store", store, "--out", tmp_path, "--json")
     started = run(*SMALL, *prior).json["arms"][1]
     assert started["label"] == "random, warm start prior"
