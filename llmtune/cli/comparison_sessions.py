@@ -131,10 +131,10 @@ class Sessions:
         request = self._request(arm, seed)
         return new_record(self.evaluator, request, (*first, *made), seconds, prior=arm.prior)
 
-    def done(self, arm: ArmRequest, seed: int) -> SessionRecord | None:
-        """The record of the finished session; None when there is none yet."""
-        found = self._finished(arm, seed)
-        return None if found is None else found.record
+    def records(self, arms: Sequence[ArmRequest], seeds: Iterable[int]) -> list[SessionRecord]:
+        """Of the finished sessions, the arms of a seed side by side."""
+        found = (self._finished(arm, seed) for seed in seeds for arm in arms)
+        return [one.record for one in found if one is not None]
 
     def _tell_of_others(self, missing: Sequence[tuple[ArmRequest, int]]) -> None:
         """Say why sessions that were asked for in the same words are none of these."""

@@ -19,7 +19,7 @@ from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest
 from llmtune.cli.turns import run_finals, run_in_turns
 from llmtune.cli.warm_start import open_warm_start, trained_on
-from llmtune.report.comparable import arms_from, interrupted
+from llmtune.report.comparable import arms_from, interrupted, other_versions
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.result_file import ready_folder
@@ -103,6 +103,7 @@ def live(
     arms = _with_prior(wanted, kept, _noted(arms, bench.workload.data_set.name))
     run_in_turns(kept, bench, arms, wanted.seeds)
     run_finals(kept, bench, arms, wanted.seeds, wanted.final_runs)
+    notes = (*notes, *other_versions(kept.records(arms, wanted.seeds)))
     return comparison_figures(measured.name, kept.arms(arms, wanted.seeds), notes=notes)
 
 
@@ -123,7 +124,9 @@ def recorded(
     arms = _with_prior(wanted, kept, _noted(arms, recording.name, evaluator.notes))
     run_recorded(kept, evaluator, arms, wanted.seeds, jobs)
     done = kept.arms(arms, wanted.seeds)
-    notes = (*evaluator.notes, *trained_on([arm.warm_start for arm in arms], recording.name))
+    learnt = trained_on([arm.warm_start for arm in arms], recording.name)
+    versions = other_versions(kept.records(arms, wanted.seeds))
+    notes = (*evaluator.notes, *learnt, *versions)
     return comparison_figures(recording.name, done, LABEL, notes)
 
 
@@ -137,4 +140,5 @@ def stored(sessions: list[str], store: str | None) -> Figures:
     record = found[0].record
     basis = LABEL if record.target == RECORDED else MEASURED
     kept = dict.fromkeys(note for one in found for note in one.record.origin.get(NOTES, ()))
-    return comparison_figures(record.workload, arms, basis, (*kept, *interrupted(found)))
+    notes = (*kept, *other_versions(one.record for one in found), *interrupted(found))
+    return comparison_figures(record.workload, arms, basis, notes)

@@ -44,7 +44,7 @@ def run_finals(
     Raises:
         As `measure_finals`.
     """
-    records = [record for seed in seeds for arm in arms if (record := sessions.done(arm, seed))]
+    records = sessions.records(arms, seeds)
     sessions.keep_pace()
 
     def done(record: SessionRecord, trial: Trial) -> None:

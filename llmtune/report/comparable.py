@@ -141,3 +141,14 @@ def interrupted(sessions: Iterable[SessionSummary]) -> tuple[str, ...]:
         for one in sessions
         if one.status is not SessionStatus.FINISHED
     )
+
+
+def other_versions(records: Iterable[SessionRecord]) -> tuple[str, ...]:
+    """A note where sessions were made by different versions of LLMTune."""
+    found = sorted({record.code_version for record in records})
+    if len(found) < 2:
+        return ()
+    return (
+        f"the sessions were made by different versions of LLMTune ({', '.join(found)}), whose "
+        "optimizers and measurements may differ",
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from llmtune import __version__
 from llmtune.benchmark.cheap import ALL_SAVINGS
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
@@ -218,6 +219,17 @@ def test_sessions_of_before_their_queries_were_kept_are_found_again(compare, tmp
             assert len(origin) < len(row.facts["origin"])
             row.facts = {**row.facts, "origin": origin}
     assert values(compare(Machine(stop=0))) == values(figures)
+
+
+def test_sessions_of_different_versions_stand_together_with_a_note(compare, tmp_path) -> None:
+    assert not [note for note in compare(Machine()).notes if "versions" in note]
+    store = SessionStore(address(tmp_path))
+    with store.transaction() as database:
+        row = database.scalars(select(SessionRow)).all()[0]
+        row.facts = {**row.facts, "code_version": "0.0.1"}
+    ids = [one.record.id for one in store.sessions()]
+    for figures in (compare(Machine(stop=0)), stored(ids, address(tmp_path))):
+        assert f"different versions of LLMTune (0.0.1, {__version__})" in " ".join(figures.notes)
 
 
 def test_a_prior_is_told_at_the_pace_of_the_folder(compare, tmp_path) -> None:
