@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from llmtune.cli.recordings import RecordedBench, open_recording
 from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest
 from llmtune.cli.turns import run_finals, run_in_turns
-from llmtune.cli.warm_start import open_warm_start, trained_on
+from llmtune.cli.warm_start import WarmStart, open_warm_start, trained_on
+from llmtune.errors import UsageError
 from llmtune.report.comparable import arms_from, interrupted, other_versions
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
 from llmtune.tuning.plan import Plan
@@ -48,7 +49,7 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
     """Every optimizer, once, behind every warm start, the cold ones first; nothing is opened.
 
     Raises:
-        UsageError: there is no such optimizer or warm start.
+        UsageError: there is no such optimizer or warm start, or none that uses the adapter.
         SessionError: there is no such earlier session.
     """
     if wanted.prior is not None:
@@ -58,9 +59,24 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
         check_name(name)
     sources = dict.fromkeys(["none", *wanted.warm_starts])
     warm = [open_warm_start(source, wanted.model, reporter) for source in sources]
+    _check_used(wanted.model, warm)
     # A second cold one would be the first again.
     kept = [one for at, one in enumerate(warm) if at == 0 or not one.cold]
     return [ArmRequest(name, one) for one in kept for name in names]
+
+
+def _check_used(model: ModelRequest, warm_starts: Iterable[WarmStart]) -> None:
+    """Refuse an adapter or a base model that none of the warm starts would look at."""
+    parts = [part for one in warm_starts for part in one.parts]
+    asked = any(part.model is not None for part in parts)
+    read = asked or any(part.adapter is not None for part in parts)
+    idle = {
+        "--adapter": model.adapter is not None and not read,
+        "--base": model.base is not None and not asked,
+    }
+    useless = [option for option, one in idle.items() if one]
+    if useless:
+        raise UsageError(f"leave out {', '.join(useless)}: no warm start here would look at it")
 
 
 def _with_prior(wanted: Wanted, kept: Sessions, arms: list[ArmRequest]) -> list[ArmRequest]:

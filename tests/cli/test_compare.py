@@ -69,6 +69,11 @@ WRONG = {
     "no recording": (("--recorded", "nope"), "neither one of the recordings"),
     "no optimizer": (("--optimizer", "tpee"), "did you mean 'tpe'"),
     "no server to plan": (("--warm-start", "surrogate"), "a recorded benchmark has none"),
+    "no one to read it": (
+        ("--adapter", "a", "--base", "b"),
+        "leave out --adapter, --base: no warm start here would look at it",
+    ),
+    "no one to ask": (("--warm-start", "nearest", "--base", "b"), "leave out --base: no warm"),
     "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
     "nothing to run": (
         ("--final-runs", 2, "--workload", "job", "--memory", "1GB"),
