@@ -26,7 +26,7 @@ from llmtune.tuning.plan import Plan
 from llmtune.tuning.result_file import ready_folder
 from llmtune.tuning.store import SessionStore
 from llmtune.tuning.terms import NOTES
-from optimizers.registry import check_name
+from optimizers.registry import check_name, looks_at_plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,17 @@ def live(
 def recorded(
     name: str, wanted: Wanted, arms: list[ArmRequest], jobs: int, reporter: Reporter
 ) -> Figures:
-    """Run the sessions on a recorded benchmark."""
+    """Run the sessions on a recorded benchmark.
+
+    Raises:
+        UsageError: an optimizer or a warm start asks a server.
+    """
+    planning = next(filter(looks_at_plans, wanted.optimizers), None)
+    if planning is not None:
+        raise UsageError(
+            f"optimizer {planning} asks a server for plans, and a recorded benchmark has none; "
+            "choose another, such as tpe"
+        )
     recording = open_recording(name)
     for arm in arms:
         check_without_server(arm.warm_start, recording.space())

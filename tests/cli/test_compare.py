@@ -74,6 +74,10 @@ WRONG = {
         "leave out --adapter, --base: no warm start here would look at it",
     ),
     "no one to ask": (("--warm-start", "nearest", "--base", "b"), "leave out --base: no warm"),
+    "no server to look at": (
+        ("--optimizer", "plan"),
+        "optimizer plan asks a server for plans, and a recorded benchmark has none",
+    ),
     "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
     "nothing to run": (
         ("--final-runs", 2, "--workload", "job", "--memory", "1GB"),
@@ -91,9 +95,11 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_requests_are_explained(case, run: Run, tmp_path) -> None:
     arguments, text = WRONG[case]
-    done = run(*SMALL, "--out", tmp_path, *arguments)
+    done = run(*SMALL, "--out", tmp_path / "out", *arguments)
     assert done.exit_code == 2
     assert text in done.message
+    assert "Fitting" not in done.message, "told before anything is made"
+    assert not (tmp_path / "out").exists()
 
 
 def test_jobs_mean_nothing_on_a_server(run: Run, tmp_path) -> None:
