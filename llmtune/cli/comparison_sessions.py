@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,12 +191,12 @@ def _same(one: SessionRecord, two: SessionRecord) -> bool:
 
 def _words(record: SessionRecord) -> dict[str, Any]:
     """All facts but those that differ from session to session or from call to call."""
-    facts = record.facts()
+    facts = replace(record, prior=()).facts()  # those of a prior are many: compared as they are
     for name in ("proposals", "suggest_s", "code_version"):
         del facts[name]
     # A live server has other connections open each time; older records do not tell all terms.
     plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
     told = (QUERIES, RUN_SECONDS, BASELINE, BOUNDS, NOTES)
     origin = {name: value for name, value in facts["origin"].items() if name not in told}
-    words = {**facts, "plan": plan, "origin": origin}
+    words = {**facts, "plan": plan, "origin": origin, "prior": record.prior}
     return {**words, "target": record.target, "workload": record.workload}

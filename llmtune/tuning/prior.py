@@ -34,7 +34,8 @@ def prior_of(
     if not journal:
         raise UsageError(f"session {session_id} has no search trial to start from")
     return tuple(
-        Prior(earlier.id, one.configuration, one.status, one.value, one.pace) for one in journal
+        Prior(earlier.id, one.configuration, one.status, one.value, one.pace, one.query_times)
+        for one in journal
     )
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
+from llmtune.benchmark.synthetic_plans import SyntheticPlans
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
@@ -172,12 +173,43 @@ def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> N
     assert references == [0.002] * 3
 
 
-def test_a_prior_of_before_its_pace_was_kept_is_read(store) -> None:
+def test_a_prior_tells_its_queries_times_at_the_pace_of_who_learns(store) -> None:
+    session = TuningSession.start(Paced(SPACE, 0), store, record(7))
+    session.explore()
+    prior = prior_of(store, session.record.id, Paced(SPACE, 0), request())
+    trials = [entry.trial for entry in store.journal(session.record.id)]
+    assert all(trial.query_times for trial in trials)
+    for reference_s in (0.002, 0.004):
+        told = [one.held_against(reference_s).trial.query_times for one in prior]
+        assert told == [trial.held_against(reference_s).query_times for trial in trials]
+    fresh = record(3, prior=prior)
+    store.create(fresh)
+    assert store.summary(fresh.id).record.prior == prior
+
+
+class Planned(SyntheticEvaluator):
+    """Shows the plans of its queries."""
+
+    def what_if(self) -> SyntheticPlans:
+        return SyntheticPlans(self)
+
+
+def test_plan_learns_from_the_single_queries_of_a_prior(store) -> None:
+    prior = prior_of(store, earlier(store), Planned(SPACE, 0), request())
+    totals = tuple(replace(one, query_times=()) for one in prior)
+    first = [
+        own(TuningSession.start(Planned(SPACE, 0), store, record(3, "plan", one)).explore(), "plan")
+        for one in (prior, totals)
+    ]
+    assert first[0][0] != first[1][0]
+
+
+def test_a_prior_of_before_its_pace_and_times_were_kept_is_read(store) -> None:
     facts = record(3, prior=prior_of(store, earlier(store), evaluator(), request())).facts()
     for one in facts["prior"]:
-        del one["pace"]
+        del one["pace"], one["query_times"]
     read = SessionRecord.from_facts("id", "target", "workload", facts)
-    assert [one.pace for one in read.prior] == [None] * PLAN.trials
+    assert [(one.pace, one.query_times) for one in read.prior] == [(None, ())] * PLAN.trials
 
 
 def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
