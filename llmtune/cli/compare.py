@@ -55,7 +55,8 @@ def compare(
         str | None,
         typer.Option(
             rich_help_panel=COMPARISON,
-            help="Compare also a start from the observations of this stored session.",
+            help="Compare also a start from the trials of this stored session, or of several with "
+            "commas between them.",
         ),
     ] = None,
     recorded: Annotated[

@@ -114,13 +114,13 @@ class Sessions:
         """Let all sessions of the folder be held against one pace."""
         keep_pace(self.evaluator, self._trials())
 
-    def known(self, store: SessionStore, session_id: str, arm: ArmRequest) -> tuple[Prior, ...]:
+    def known(self, store: SessionStore, ids: str, arm: ArmRequest) -> tuple[Prior, ...]:
         """What `prior_of` gives for an arm, told at the pace of this folder's sessions.
 
         Raises:
             As `prior_of`.
         """
-        prior = prior_of(store, session_id, self.evaluator, self._request(arm, 0))
+        prior = prior_of(store, ids, self.evaluator, self._request(arm, 0))
         pace = next((trial.pace for trial in self._trials() if trial.pace), None)
         return prior if pace is None else tuple(p.held_against(pace.reference_s) for p in prior)
 

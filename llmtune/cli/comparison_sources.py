@@ -23,6 +23,7 @@ from llmtune.errors import UsageError
 from llmtune.report.comparable import arms_from, interrupted, other_versions
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
 from llmtune.tuning.plan import Plan
+from llmtune.tuning.prior import earlier_sessions
 from llmtune.tuning.result_file import ready_folder
 from llmtune.tuning.store import SessionStore
 from llmtune.tuning.terms import NOTES
@@ -53,7 +54,7 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
         SessionError: there is no such earlier session.
     """
     if wanted.prior is not None:
-        SessionStore(wanted.store).summary(wanted.prior)
+        earlier_sessions(SessionStore(wanted.store), wanted.prior)
     names = list(dict.fromkeys(wanted.optimizers))
     for name in names:
         check_name(name)
@@ -80,7 +81,7 @@ def _check_used(model: ModelRequest, warm_starts: Iterable[WarmStart]) -> None:
 
 
 def _with_prior(wanted: Wanted, kept: Sessions, arms: list[ArmRequest]) -> list[ArmRequest]:
-    """The arms, and one more of each optimizer that starts from an earlier session's trials."""
+    """The arms, and one more of each optimizer that starts from earlier sessions' trials."""
     if wanted.prior is None:
         return arms
     prior = kept.known(SessionStore(wanted.store), wanted.prior, arms[0])

@@ -45,7 +45,8 @@ class SearchOptions:
         typer.Option(
             metavar="SESSION",
             help="Let the optimizer start from the trials of this stored session of the same "
-            "workload, server and knobs; its best is tried again.",
+            "workload, server and knobs, or of several with commas between them; the best is "
+            "tried again.",
         ),
     ] = None
     trials: Annotated[
@@ -93,13 +94,15 @@ class SearchOptions:
         return looks_at_plans(self.optimizer)
 
     def check_prior(self, store: SessionStore) -> None:
-        """Find out before anything is loaded whether the earlier session is there.
+        """Find out before anything is loaded whether the earlier sessions are there.
 
         Raises:
-            SessionError: it is not.
+            As `earlier_sessions`.
         """
+        from llmtune.tuning.prior import earlier_sessions
+
         if self.prior is not None:
-            store.summary(self.prior)
+            earlier_sessions(store, self.prior)
 
     def known(
         self, store: SessionStore, evaluator: Evaluator, request: Request
@@ -107,8 +110,7 @@ class SearchOptions:
         """What the optimizer is told before its first ask.
 
         Raises:
-            UsageError: the earlier session tuned something else.
-            SessionError: there is no such session.
+            As `prior_of`.
         """
         from llmtune.tuning.prior import prior_of
 

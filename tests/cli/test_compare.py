@@ -58,7 +58,8 @@ def test_stored_sessions_are_compared_and_started_from(compared, run: Run, tmp_p
     assert set(original["notes"][:3]) < set(facts["notes"]), "what a recording is worth"
     for source in ("nearest", "constant"):
         assert any(one.startswith(f"in-sample: {source} learnt") for one in facts["notes"])
-    prior = ("--prior", listed[0]["session"], "--store", store, "--out", tmp_path, "--json")
+    several = ",".join(one["session"] for one in listed[:2])
+    prior = ("--prior", several, "--store", store, "--out", tmp_path, "--json")
     started = run(*SMALL, *prior).json["arms"][1]
     assert started["label"] == "random, warm start prior"
     assert started["runs"][0]["points"][2]["source"] == "prior"

@@ -150,12 +150,13 @@ class Paced(SyntheticEvaluator):
     """Remembers what it is told to hold trials against."""
 
     reference_s = 0.0
+    own_s = 0.002
 
     def keep_pace(self, reference_s: float) -> None:
         self.reference_s = reference_s
 
     def measure(self, *given, **more) -> Trial:
-        return replace(super().measure(*given, **more), pace=Pace(0.003, 0.002))
+        return replace(super().measure(*given, **more), pace=Pace(0.003, self.own_s))
 
 
 def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> None:
@@ -185,6 +186,31 @@ def test_a_prior_tells_its_queries_times_at_the_pace_of_who_learns(store) -> Non
     fresh = record(3, prior=prior)
     store.create(fresh)
     assert store.summary(fresh.id).record.prior == prior
+
+
+class Slow(Paced):
+    """Held against a slower pace."""
+
+    own_s = 0.004
+
+
+def test_several_sessions_are_learnt_from_at_one_pace_and_each_once(store) -> None:
+    for seed, kind in ((7, Paced), (8, Slow)):
+        TuningSession.start(kind(SPACE, 0), store, record(seed)).explore()
+    two, one = (summary.record.id for summary in store.sessions())  # the newest first
+    prior = prior_of(store, f"{one}, {two},{one}", evaluator(), request())
+    assert [known.session for known in prior] == [one] * PLAN.trials + [two] * PLAN.trials
+    trials = [entry.trial for name in (one, two) for entry in store.journal(name)]
+    told = [trial.held_against(0.002) for trial in trials]
+    assert [(p.value, p.pace) for p in prior] == [(trial.value, trial.pace) for trial in told]
+    assert told[-1].value != trials[-1].value
+    best = min(prior, key=lambda known: known.value)
+    assert [p.configuration for p in prior_proposals(prior, evaluator())] == [best.configuration]
+
+
+def test_a_prior_of_no_session_is_refused(store) -> None:
+    with pytest.raises(UsageError, match="--prior names no session"):
+        prior_of(store, " ,", evaluator(), request())
 
 
 class Planned(SyntheticEvaluator):
