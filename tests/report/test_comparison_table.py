@@ -343,7 +343,7 @@ def test_each_way_to_spare_work_is_an_arm() -> None:
     few = Plan(cheap=ALL_SAVINGS, keep_knobs=5)
     arms = arms_from([stored("a", 1), stored("b", 1, plan=few), stored("c", 2, plan=few)])
     assert [one.label for one in arms] == [
-        "tpe, warm start none, spare none",
+        "tpe, warm start none, spare cap",
         "tpe, warm start none, spare all, 5 knobs after 20 trials",
     ]
     assert [len(one.runs) for one in arms] == [1, 2]
