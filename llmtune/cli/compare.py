@@ -14,6 +14,7 @@ from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptio
 
 if TYPE_CHECKING:
     from llmtune.benchmark.cheap import CheapTrials
+    from optimizers.narrowed import Narrowing
 
 COMPARISON = "Comparison"
 FINAL_RUNS = 3
@@ -49,6 +50,27 @@ def compare(
             help="Warm starts to compare with `none`: `model`, `rules`, `constant`, `nearest`, "
             "`surrogate`, a JSON file of configurations, or several with commas between them; "
             "may be repeated.",
+        ),
+    ] = None,
+    keep_knobs: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-knobs",
+            min=1,
+            metavar="K",
+            rich_help_panel=COMPARISON,
+            help="Compare also searches that go on with the K knobs that mattered most in the "
+            "first trials, see --after.",
+        ),
+    ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            "--after",
+            metavar="N",
+            rich_help_panel=COMPARISON,
+            show_default="20",
+            help="Trials before --keep-knobs decides which knobs it keeps.",
         ),
     ] = None,
     prior: Annotated[
@@ -135,6 +157,7 @@ def compare(
         out=out,
         cheap=_savings(spare),
         final_runs=FINAL_RUNS if final_runs is None else final_runs,
+        narrowing=_narrowing(keep_knobs, after, trials),
     )
     arms = comparison_sources.checked_arms(wanted, reporter)
     if recorded:
@@ -167,6 +190,28 @@ def _savings(spare: str | None) -> CheapTrials:
             "another one's settings in force and has its restart anyway"
         )
     return chosen
+
+
+def _narrowing(keep: int | None, after: int | None, trials: int) -> Narrowing | None:
+    """How one more search of each optimizer goes on with few knobs; None: there is none.
+
+    Raises:
+        UsageError: the options do not go together.
+    """
+    from llmtune.cli.search_options import check_after
+    from llmtune.errors import UsageError
+    from optimizers.narrowed import NARROW_AFTER, Narrowing
+
+    check_after(keep, after)
+    if keep is None:
+        return None
+    narrowing = Narrowing(keep, NARROW_AFTER if after is None else after)
+    if narrowing.after >= trials:
+        raise UsageError(
+            f"--keep-knobs decides after {narrowing.after} trials, and no session has more: give "
+            "more --trials, or a smaller --after"
+        )
+    return narrowing
 
 
 def _check_given(context: typer.Context) -> None:

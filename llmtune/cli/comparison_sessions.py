@@ -16,7 +16,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.proposals import Stage, proposals
 from llmtune.cli.warm_start import WarmStart
 from llmtune.report.arms import Arm, Run
-from llmtune.report.comparable import arm_label
+from llmtune.report.comparable import arm_label, narrowing_text
 from llmtune.report.curve import final_values, journal_curve
 from llmtune.trial import Trial
 from llmtune.tuning.new_record import new_record
@@ -25,6 +25,7 @@ from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
 from llmtune.tuning.terms import BASELINE, BOUNDS, NOTES, QUERIES, RUN_SECONDS, search_difference
+from optimizers.narrowed import Narrowing
 
 STORE_FILE = "sessions.db"
 
@@ -36,12 +37,14 @@ class ArmRequest:
     Attributes:
         prior: observations of earlier sessions that it starts from too.
         notes: what one must know to read its sessions, wherever they are compared.
+        narrowing: how its searches go on with few knobs; None: with all.
     """
 
     optimizer: str
     warm_start: WarmStart
     prior: tuple[Prior, ...] = ()
     notes: tuple[str, ...] = ()
+    narrowing: Narrowing | None = None
 
     @property
     def source(self) -> str:
@@ -51,12 +54,22 @@ class ArmRequest:
     @property
     def label(self) -> str:
         """For charts and tables."""
-        return arm_label(self.optimizer, self.source)
+        return ", ".join(filter(None, (arm_label(self.optimizer, self.source), self.way)))
+
+    @property
+    def way(self) -> str:
+        """How it searches otherwise than the others, for people; empty: as they do."""
+        return narrowing_text(self.narrowing)
+
+    def plan(self, plan: Plan) -> Plan:
+        """That of its sessions, where `plan` is the comparison's."""
+        few = self.narrowing
+        return plan if few is None else replace(plan, keep_knobs=few.keep, narrow_after=few.after)
 
     @property
     def cold(self) -> bool:
         """Whether the optimizer is left to itself."""
-        return self.warm_start.cold and not self.prior
+        return self.warm_start.cold and not self.prior and self.narrowing is None
 
 
 class Sessions:
@@ -102,7 +115,8 @@ class Sessions:
         """Every arm with its finished sessions."""
         wanted = list(seeds)
         return tuple(
-            Arm(arm.label, self._runs(arm, wanted), arm.optimizer, arm.cold) for arm in arms
+            Arm(arm.label, self._runs(arm, wanted), arm.optimizer, arm.cold, arm.way)
+            for arm in arms
         )
 
     def stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
@@ -175,7 +189,7 @@ class Sessions:
             arm.optimizer,
             arm.source,
             seed,
-            self.plan,
+            arm.plan(self.plan),
             {**self._origin, **arm.warm_start.identity, NOTES: list(arm.notes)},
         )
 

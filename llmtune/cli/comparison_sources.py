@@ -27,12 +27,17 @@ from llmtune.tuning.prior import earlier_sessions
 from llmtune.tuning.result_file import ready_folder
 from llmtune.tuning.store import SessionStore
 from llmtune.tuning.terms import NOTES
-from optimizers.registry import check_name, looks_at_plans
+from optimizers.narrowed import Narrowing
+from optimizers.registry import check_name, check_narrowing, looks_at_plans
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be compared, as the user said it."""
+    """What is to be compared, as the user said it.
+
+    Attributes:
+        narrowing: of one more cold search of each optimizer.
+    """
 
     optimizers: tuple[str, ...]
     warm_starts: tuple[str, ...]
@@ -44,13 +49,15 @@ class Wanted:
     out: Path
     cheap: CheapTrials
     final_runs: int
+    narrowing: Narrowing | None = None
 
 
 def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
     """Every optimizer, once, behind every warm start, the cold ones first; nothing is opened.
 
     Raises:
-        UsageError: there is no such optimizer or warm start, or none that uses the adapter.
+        UsageError: there is no such optimizer or warm start, none that uses the adapter, or an
+            optimizer cannot go on with few knobs.
         SessionError: there is no such earlier session.
     """
     if wanted.prior is not None:
@@ -58,12 +65,18 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
     names = list(dict.fromkeys(wanted.optimizers))
     for name in names:
         check_name(name)
+        if wanted.narrowing is not None:
+            check_narrowing(name)
     sources = dict.fromkeys(["none", *wanted.warm_starts])
     warm = [open_warm_start(source, wanted.model, reporter) for source in sources]
     _check_used(wanted.model, warm)
     # A second cold one would be the first again.
     kept = [one for at, one in enumerate(warm) if at == 0 or not one.cold]
-    return [ArmRequest(name, one) for one in kept for name in names]
+    arms = [ArmRequest(name, one) for one in kept for name in names]
+    if wanted.narrowing is None:
+        return arms
+    few = (replace(arm, narrowing=wanted.narrowing) for arm in arms if arm.cold)
+    return [*arms, *few]
 
 
 def _check_used(model: ModelRequest, warm_starts: Iterable[WarmStart]) -> None:

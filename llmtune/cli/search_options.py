@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 DEFAULT_TRIALS = 30
 
 
+def check_after(keep_knobs: int | None, after: int | None) -> None:
+    """Refuse a time to keep few knobs where none are to be kept.
+
+    Raises:
+        UsageError: --after was given alone.
+    """
+    if after is not None and keep_knobs is None:
+        raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Which optimizer, from where, and for how long."""
@@ -75,8 +85,7 @@ class SearchOptions:
         check_name(self.optimizer)
         if self.keep_knobs is not None:
             check_narrowing(self.optimizer)
-        if self.after is not None and self.keep_knobs is None:
-            raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+        check_after(self.keep_knobs, self.after)
         budgeted = self.time_budget is not None
         return Plan(
             trials=DEFAULT_TRIALS if self.trials is None and not budgeted else self.trials,

@@ -9,7 +9,7 @@ from rich.markup import escape
 from llmtune.cli.bench import Bench
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
 from llmtune.cli.progress import Advance
-from llmtune.report.comparable import arm_label
+from llmtune.report.comparable import arm_label, narrowing_text
 from llmtune.report.wording import trial_text
 from llmtune.trial import Trial
 from llmtune.tuning.events import Event, TrialFinished
@@ -55,7 +55,9 @@ def run_finals(
 
 
 def _label(record: SessionRecord) -> str:
-    return f"{arm_label(record.optimizer, record.warm_start)}, seed {record.seed}"
+    arm = arm_label(record.optimizer, record.warm_start)
+    few = narrowing_text(record.plan.narrowing)
+    return ", ".join(filter(None, (arm, few, f"seed {record.seed}")))
 
 
 def _tell(sessions: Sessions, kind: str, trial: Trial) -> None:

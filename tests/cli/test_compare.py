@@ -66,6 +66,25 @@ def test_stored_sessions_are_compared_and_started_from(compared, run: Run, tmp_p
     assert len(started["runs"][0]["points"]) == 5
 
 
+def test_keeping_few_knobs_is_an_arm_held_against_the_same_optimizer(run: Run, tmp_path) -> None:
+    call = ("compare", "--recorded", "tpch", "--optimizer", "tpe", "--optimizer", "random")
+    few = ("--trials", 23, "--seeds", 1, "--keep-knobs", 2, "--after", 18)
+    facts = run(*call, *few, "--out", tmp_path, "--json").json
+    plain, other, *narrowed = (arm["label"] for arm in facts["arms"])
+    assert narrowed == [f"{one}, 2 knobs after 18 trials" for one in (plain, other)]
+    assert [arm["against"] for arm in facts["arms"]] == [None, plain, plain, other]
+    whole, part = (values(facts)[at][0] for at in (1, 3))
+    assert whole[:18] == part[:18]
+    assert whole[18:] != part[18:]
+    store = f"sqlite:///{tmp_path / 'sessions.db'}"
+    listed = run("sessions", "--store", store, "--json").json["sessions"]
+    ids = ",".join(one["session"] for one in reversed(listed))
+    again = run("compare", "--sessions", ids, "--store", store, "--out", tmp_path, "--json").json
+    assert [(arm["label"], arm["against"]) for arm in again["arms"]] == [
+        (arm["label"], arm["against"]) for arm in facts["arms"]
+    ]
+
+
 WRONG = {
     "no recording": (("--recorded", "nope"), "neither one of the recordings"),
     "no optimizer": (("--optimizer", "tpee"), "did you mean 'tpe'"),
@@ -78,6 +97,13 @@ WRONG = {
     "no server to look at": (
         ("--optimizer", "plan"),
         "optimizer plan asks a server for plans, and a recorded benchmark has none",
+    ),
+    "knobs kept too late": (("--keep-knobs", 2), "--keep-knobs decides after 20 trials"),
+    "knobs kept too soon": (("--keep-knobs", 2, "--after", 3), "not after 3"),
+    "after without knobs": (("--after", 20), "--keep-knobs K"),
+    "all knobs together": (
+        ("--optimizer", "plan", "--keep-knobs", 2, "--trials", 30),
+        "cannot keep a few",
     ),
     "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
     "nothing to run": (
