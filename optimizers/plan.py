@@ -47,8 +47,8 @@ PLANNED_TABLES = 70
 time, and six or seven of the Join Order Benchmark, 0.53 of its time."""
 
 RESTART_S = 1.0
-"""Seconds that a restart is taken to last, about an embedded server's. Trials do not tell how long
-theirs took, so where one takes a minute too many are asked for; tests say otherwise."""
+"""Seconds that a restart is taken to last where one can be spared, about an embedded server's.
+Trials do not tell how long theirs took, so where one takes a minute too many are asked for."""
 
 
 def heaviest_planned(heaviest: Sequence[str], tables: Mapping[str, int]) -> Sequence[str]:

@@ -77,7 +77,7 @@ class QueryEvidence:
 
     @property
     def first_timed(self) -> Trial | None:
-        """The first trial that succeeded and tells its queries' times, as prior data do not."""
+        """The first trial that succeeded and tells its queries' times, as old prior data do not."""
         return next((one for one in self._trials if one.succeeded and one.query_times), None)
 
     @property

@@ -107,7 +107,7 @@ def _backend(name: str) -> Backend:
     return backend
 
 
-def _build(name: str, what_if: WhatIf | None) -> Build:
+def _build(name: str, what_if: WhatIf | None, *, save_restarts: bool) -> Build:
     backend = _backend(name)
     if not backend.plans:
         build: Build = backend.load()
@@ -118,7 +118,9 @@ def _build(name: str, what_if: WhatIf | None) -> Build:
             "none: a transaction mix is measured as a whole, and recorded measurements "
             "have no server to ask; choose another, such as tpe"
         )
-    return partial(backend.load(), what_if=what_if)
+    if save_restarts:
+        return partial(backend.load(), what_if=what_if)
+    return partial(backend.load(), what_if=what_if, restart_s=0.0)
 
 
 def looks_at_plans(name: str) -> bool:
@@ -160,7 +162,8 @@ def optimizer(  # noqa: PLR0913  each is another thing that a session may ask fo
 
     Args:
         what_if: for one that looks at plans; the others do without.
-        save_restarts: its asks keep the restart knobs in force within a level.
+        save_restarts: its asks keep the restart knobs in force within a level, and one that
+            looks at plans weighs what a restart takes; for a server of its own alone.
         narrowing: it goes on with the most important knobs after some trials.
 
     Raises:
@@ -169,7 +172,7 @@ def optimizer(  # noqa: PLR0913  each is another thing that a session may ask fo
     """
     if narrowing is not None:
         check_narrowing(name)
-    backend = _build(name, what_if)
+    backend = _build(name, what_if, save_restarts=save_restarts)
 
     def build(few: KnobSpace, part: Projection) -> Optimizer:
         return backend(few, objective, seed, part)

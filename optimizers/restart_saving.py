@@ -1,4 +1,8 @@
-"""Proposals that need no restart where one would change next to nothing."""
+"""Proposals that need no restart where one would change next to nothing.
+
+That is for a session with a server of its own. Where others take turns with it, what is in
+force is theirs, and each has its restart anyway.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ class CheapTrials:
     """Savings of search trials, each by itself; a final decision makes none of them.
 
     Attributes:
+        cap: a trial is stopped when its value is sure to be worse than so many times the
+            incumbent's; `order` and `bounds` only help to be sure of that sooner.
         order: queries that tell configurations apart come first in the timed pass,
             so that a bad configuration reaches its cap early.
         bounds: a trial is stopped once what it took and the fastest known times of
@@ -24,13 +26,15 @@ class CheapTrials:
             half the incumbent's value.
         skip_warm: only what this run of the server has not read yet is warmed.
         save_restarts: a proposal whose restart knobs lie within a level of those in
-            force keeps them.
+            force keeps them, and `plan` weighs what a restart takes; for a session with
+            a server of its own alone.
         reuse: a query whose plan and run-time knobs are those of earlier trials
             takes its time from them.
 
     What may be the best so far is measured whole, and twice: a part of what is spared.
     """
 
+    cap: bool = True
     order: bool = False
     bounds: bool = False
     skip_warm: bool = False
@@ -43,12 +47,16 @@ class CheapTrials:
         return self.order or self.bounds or self.skip_warm or self.reuse
 
 
-FULL_TRIALS = CheapTrials()
+FULL_TRIALS = CheapTrials(cap=False)
 """No saving: every trial warms and runs every query, in the workload's order."""
+
+ONLY_CAPPED = CheapTrials()
+"""As searches on a recorded benchmark are, and those of before there were other savings."""
 
 ALL_SAVINGS = CheapTrials(**{field.name: True for field in fields(CheapTrials)})
 
 SAVINGS = {
+    "cap": "cap",
     "order": "order",
     "bounds": "bounds",
     "warm": "skip_warm",
@@ -57,9 +65,14 @@ SAVINGS = {
 }
 """What users call each saving, and its field."""
 
+TO_THE_CAP = {"order", "bounds"}
+"""Fields of what saves nothing unless trials are capped."""
+
 
 def parse_savings(text: str) -> CheapTrials:
     """What trials may spare: `all`, `none`, or names of savings with commas between them.
+
+    Those that help to reach the cap bring it with them.
 
     Raises:
         UnknownName: there is no such saving.
@@ -71,7 +84,10 @@ def parse_savings(text: str) -> CheapTrials:
     for name in chosen:
         if name not in SAVINGS:
             raise UnknownName("saving", name, (*SAVINGS, *whole))
-    return CheapTrials(**{SAVINGS[name]: True for name in chosen})
+    made = {SAVINGS[name] for name in chosen}
+    if made & TO_THE_CAP:
+        made.add("cap")
+    return CheapTrials(**{field: field in made for field in SAVINGS.values()})
 
 
 def savings_text(cheap: CheapTrials) -> str:

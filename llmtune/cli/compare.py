@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmtune.cli import options, server_options
 from llmtune.cli.grouped import grouped
 from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptionGroup
+
+if TYPE_CHECKING:
+    from llmtune.benchmark.cheap import CheapTrials
+    from optimizers.narrowed import Narrowing
 
 COMPARISON = "Comparison"
 FINAL_RUNS = 3
@@ -49,11 +53,33 @@ def compare(
             "may be repeated.",
         ),
     ] = None,
+    keep_knobs: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-knobs",
+            min=1,
+            metavar="K",
+            rich_help_panel=COMPARISON,
+            help="Compare also searches that go on with the K knobs that mattered most in the "
+            "first trials, see --after.",
+        ),
+    ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            "--after",
+            metavar="N",
+            rich_help_panel=COMPARISON,
+            show_default="20",
+            help="Trials before --keep-knobs decides which knobs it keeps.",
+        ),
+    ] = None,
     prior: Annotated[
         str | None,
         typer.Option(
             rich_help_panel=COMPARISON,
-            help="Compare also a start from the observations of this stored session.",
+            help="Compare also a start from the trials of this stored session, or of several with "
+            "commas between them.",
         ),
     ] = None,
     recorded: Annotated[
@@ -102,7 +128,6 @@ def compare(
     what each found best is measured again in full, in turns too.
     Every session is kept in the folder; called again, finished ones are not repeated.
     """
-    from llmtune.benchmark.cheap import parse_savings
     from llmtune.cli import comparison_sources
     from llmtune.cli.bench import open_bench
     from llmtune.cli.comparison_files import finish_comparison
@@ -131,8 +156,9 @@ def compare(
         trials=trials,
         seeds=range(seed, seed + seeds),
         out=out,
-        cheap=parse_savings(spare or "all"),
+        cheap=_savings(spare),
         final_runs=FINAL_RUNS if final_runs is None else final_runs,
+        narrowing=_narrowing(keep_knobs, after, trials),
     )
     arms = comparison_sources.checked_arms(wanted, reporter)
     if recorded:
@@ -147,6 +173,46 @@ def compare(
     with open_bench(target, found, reporter, safety, queries_only=plans) as bench:
         figures = comparison_sources.live(bench, (target, asked), wanted, arms, reporter)
     finish_comparison(out, figures, as_json=json)
+
+
+def _savings(spare: str | None) -> CheapTrials:
+    """What search trials may leave out.
+
+    Raises:
+        UsageError: there is no such saving, or none for sessions that take turns.
+    """
+    from llmtune.benchmark.cheap import ALL_SAVINGS, parse_savings
+    from llmtune.errors import UsageError
+
+    chosen = parse_savings(spare or "all")
+    if chosen.save_restarts and chosen != ALL_SAVINGS:
+        raise UsageError(
+            "--spare: leave out restarts; the sessions take turns on the server, so each finds "
+            "another one's settings in force and has its restart anyway"
+        )
+    return chosen
+
+
+def _narrowing(keep: int | None, after: int | None, trials: int) -> Narrowing | None:
+    """How one more search of each optimizer goes on with few knobs; None: there is none.
+
+    Raises:
+        UsageError: the options do not go together.
+    """
+    from llmtune.cli.search_options import check_after
+    from llmtune.errors import UsageError
+    from optimizers.narrowed import NARROW_AFTER, Narrowing
+
+    check_after(keep, after)
+    if keep is None:
+        return None
+    narrowing = Narrowing(keep, NARROW_AFTER if after is None else after)
+    if narrowing.after >= trials:
+        raise UsageError(
+            f"--keep-knobs decides after {narrowing.after} trials, and no session has more: give "
+            "more --trials, or a smaller --after"
+        )
+    return narrowing
 
 
 def _check_given(context: typer.Context) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from rich.markup import escape
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
@@ -13,7 +16,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.proposals import Stage, proposals
 from llmtune.cli.warm_start import WarmStart
 from llmtune.report.arms import Arm, Run
-from llmtune.report.comparable import arm_label
+from llmtune.report.comparable import arm_label, narrowing_text
 from llmtune.report.curve import final_values, journal_curve
 from llmtune.trial import Trial
 from llmtune.tuning.new_record import new_record
@@ -21,7 +24,8 @@ from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
-from llmtune.tuning.terms import QUERIES, RUN_SECONDS, difference
+from llmtune.tuning.terms import BASELINE, BOUNDS, NOTES, QUERIES, RUN_SECONDS, search_difference
+from optimizers.narrowed import Narrowing
 
 STORE_FILE = "sessions.db"
 
@@ -32,11 +36,15 @@ class ArmRequest:
 
     Attributes:
         prior: observations of earlier sessions that it starts from too.
+        notes: what one must know to read its sessions, wherever they are compared.
+        narrowing: how its searches go on with few knobs; None: with all.
     """
 
     optimizer: str
     warm_start: WarmStart
     prior: tuple[Prior, ...] = ()
+    notes: tuple[str, ...] = ()
+    narrowing: Narrowing | None = None
 
     @property
     def source(self) -> str:
@@ -46,12 +54,22 @@ class ArmRequest:
     @property
     def label(self) -> str:
         """For charts and tables."""
-        return arm_label(self.optimizer, self.source)
+        return ", ".join(filter(None, (arm_label(self.optimizer, self.source), self.way)))
+
+    @property
+    def way(self) -> str:
+        """How it searches otherwise than the others, for people; empty: as they do."""
+        return narrowing_text(self.narrowing)
+
+    def plan(self, plan: Plan) -> Plan:
+        """That of its sessions, where `plan` is the comparison's."""
+        few = self.narrowing
+        return plan if few is None else replace(plan, keep_knobs=few.keep, narrow_after=few.after)
 
     @property
     def cold(self) -> bool:
         """Whether the optimizer is left to itself."""
-        return self.warm_start.cold and not self.prior
+        return self.warm_start.cold and not self.prior and self.narrowing is None
 
 
 class Sessions:
@@ -90,31 +108,33 @@ class Sessions:
         missing = [pair for pair in pairs if self._finished(*pair) is None]
         if len(missing) < len(pairs):
             self.reporter.say(f"{len(pairs) - len(missing)} sessions are done already")
+        self._tell_of_others(missing)
         return missing
 
     def arms(self, arms: Sequence[ArmRequest], seeds: Iterable[int]) -> tuple[Arm, ...]:
         """Every arm with its finished sessions."""
         wanted = list(seeds)
         return tuple(
-            Arm(arm.label, self._runs(arm, wanted), arm.optimizer, arm.cold) for arm in arms
+            Arm(arm.label, self._runs(arm, wanted), arm.optimizer, arm.cold, arm.way)
+            for arm in arms
         )
 
     def stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
         """The session that was asked for in the same words on the same server, if any."""
-        wanted = new_record(self.evaluator, self._request(arm, seed), prior=arm.prior)
+        wanted = self._wanted(arm, seed)
         return next((s for s in self.store.sessions() if _same(s.record, wanted)), None)
 
     def keep_pace(self) -> None:
         """Let all sessions of the folder be held against one pace."""
         keep_pace(self.evaluator, self._trials())
 
-    def known(self, store: SessionStore, session_id: str, arm: ArmRequest) -> tuple[Prior, ...]:
+    def known(self, store: SessionStore, ids: str, arm: ArmRequest) -> tuple[Prior, ...]:
         """What `prior_of` gives for an arm, told at the pace of this folder's sessions.
 
         Raises:
             As `prior_of`.
         """
-        prior = prior_of(store, session_id, self.evaluator, self._request(arm, 0))
+        prior = prior_of(store, ids, self.evaluator, self._request(arm, 0))
         pace = next((trial.pace for trial in self._trials() if trial.pace), None)
         return prior if pace is None else tuple(p.held_against(pace.reference_s) for p in prior)
 
@@ -125,10 +145,22 @@ class Sessions:
         request = self._request(arm, seed)
         return new_record(self.evaluator, request, (*first, *made), seconds, prior=arm.prior)
 
-    def done(self, arm: ArmRequest, seed: int) -> SessionRecord | None:
-        """The record of the finished session; None when there is none yet."""
-        found = self._finished(arm, seed)
-        return None if found is None else found.record
+    def records(self, arms: Sequence[ArmRequest], seeds: Iterable[int]) -> list[SessionRecord]:
+        """Of the finished sessions, the arms of a seed side by side."""
+        found = (self._finished(arm, seed) for seed in seeds for arm in arms)
+        return [one.record for one in found if one is not None]
+
+    def _tell_of_others(self, missing: Sequence[tuple[ArmRequest, int]]) -> None:
+        """Say why sessions that were asked for in the same words are none of these."""
+        stored = [(one.record, _words(one.record)) for one in self.store.sessions()]
+        differences: Counter[str] = Counter()
+        for wanted in (self._wanted(*pair) for pair in missing):
+            words = _words(wanted)
+            alike = (one for one, told in stored if told == words)
+            differences.update(filter(None, (search_difference(one, wanted) for one in alike)))
+        for differs, count in differences.items():
+            why = f"what they began on and what there is now differ in {escape(differs)}"
+            self.reporter.say(f"{count} sessions of an earlier call stay out: {why}")
 
     def _finished(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
         found = self.stored(arm, seed)
@@ -147,14 +179,18 @@ class Sessions:
         for one in self.store.sessions():
             yield from (entry.trial for entry in self.store.journal(one.record.id))
 
+    def _wanted(self, arm: ArmRequest, seed: int) -> SessionRecord:
+        """As a session that begins now, but for its proposals."""
+        return new_record(self.evaluator, self._request(arm, seed), prior=arm.prior)
+
     def _request(self, arm: ArmRequest, seed: int) -> Request:
         return Request(
             *self._names,
             arm.optimizer,
             arm.source,
             seed,
-            self.plan,
-            {**self._origin, **arm.warm_start.identity},
+            arm.plan(self.plan),
+            {**self._origin, **arm.warm_start.identity, NOTES: list(arm.notes)},
         )
 
 
@@ -164,17 +200,17 @@ def _run(seed: int, record: SessionRecord, journal: Sequence[JournalEntry]) -> R
 
 def _same(one: SessionRecord, two: SessionRecord) -> bool:
     """Whether both were asked for in the same words, on terms that do not differ."""
-    return _words(one) == _words(two) and difference(one, two) is None
+    return _words(one) == _words(two) and search_difference(one, two) is None
 
 
 def _words(record: SessionRecord) -> dict[str, Any]:
     """All facts but those that differ from session to session or from call to call."""
-    facts = record.facts()
+    facts = replace(record, prior=()).facts()  # those of a prior are many: compared as they are
     for name in ("proposals", "suggest_s", "code_version"):
         del facts[name]
     # A live server has other connections open each time; older records do not tell all terms.
     plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
-    told = (QUERIES, RUN_SECONDS)
+    told = (QUERIES, RUN_SECONDS, BASELINE, BOUNDS, NOTES)
     origin = {name: value for name, value in facts["origin"].items() if name not in told}
-    words = {**facts, "plan": plan, "origin": origin}
+    words = {**facts, "plan": plan, "origin": origin, "prior": record.prior}
     return {**words, "target": record.target, "workload": record.workload}

@@ -55,10 +55,12 @@ Spare = Annotated[
         metavar="SAVINGS",
         show_default="all",
         help="What search trials leave out: `all`, `none`, or with commas between them `warm` "
-        "(warming what is cached already), `restarts` (one for a negligible change), `reuse` "
-        "(queries whose plan and time are known), `bounds` (the rest of a trial that is too slow "
-        "already), `order` (telling queries run first). What may be the best is timed twice; "
-        "final runs are always full.",
+        "(warming what is cached already), `restarts` (one for a negligible change; not where "
+        "the sessions of `compare` take turns), `reuse` (queries whose plan and time are known), "
+        "`cap` (the rest of a trial that is sure to be 1.5 times worse than the best), `bounds` "
+        "(sure of it sooner, by what the queries still to come take at least), `order` (sooner, "
+        "as telling queries run first); these two bring `cap` with them. What may be the best is "
+        "timed twice; final runs are always full.",
     ),
 ]
 KeepKnobs = Annotated[

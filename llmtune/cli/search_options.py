@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 DEFAULT_TRIALS = 30
 
 
+def check_after(keep_knobs: int | None, after: int | None) -> None:
+    """Refuse a time to keep few knobs where none are to be kept.
+
+    Raises:
+        UsageError: --after was given alone.
+    """
+    if after is not None and keep_knobs is None:
+        raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Which optimizer, from where, and for how long."""
@@ -45,7 +55,8 @@ class SearchOptions:
         typer.Option(
             metavar="SESSION",
             help="Let the optimizer start from the trials of this stored session of the same "
-            "workload, server and knobs; its best is tried again.",
+            "workload, server and knobs, or of several with commas between them; the best is "
+            "tried again.",
         ),
     ] = None
     trials: Annotated[
@@ -74,8 +85,7 @@ class SearchOptions:
         check_name(self.optimizer)
         if self.keep_knobs is not None:
             check_narrowing(self.optimizer)
-        if self.after is not None and self.keep_knobs is None:
-            raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+        check_after(self.keep_knobs, self.after)
         budgeted = self.time_budget is not None
         return Plan(
             trials=DEFAULT_TRIALS if self.trials is None and not budgeted else self.trials,
@@ -93,13 +103,15 @@ class SearchOptions:
         return looks_at_plans(self.optimizer)
 
     def check_prior(self, store: SessionStore) -> None:
-        """Find out before anything is loaded whether the earlier session is there.
+        """Find out before anything is loaded whether the earlier sessions are there.
 
         Raises:
-            SessionError: it is not.
+            As `earlier_sessions`.
         """
+        from llmtune.tuning.prior import earlier_sessions
+
         if self.prior is not None:
-            store.summary(self.prior)
+            earlier_sessions(store, self.prior)
 
     def known(
         self, store: SessionStore, evaluator: Evaluator, request: Request
@@ -107,8 +119,7 @@ class SearchOptions:
         """What the optimizer is told before its first ask.
 
         Raises:
-            UsageError: the earlier session tuned something else.
-            SessionError: there is no such session.
+            As `prior_of`.
         """
         from llmtune.tuning.prior import prior_of
 

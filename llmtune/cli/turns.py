@@ -9,7 +9,7 @@ from rich.markup import escape
 from llmtune.cli.bench import Bench
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
 from llmtune.cli.progress import Advance
-from llmtune.report.comparable import arm_label
+from llmtune.report.comparable import arm_label, narrowing_text
 from llmtune.report.wording import trial_text
 from llmtune.trial import Trial
 from llmtune.tuning.circumstances import Circumstances
@@ -45,7 +45,7 @@ def run_finals(
     Raises:
         As `measure_finals`.
     """
-    records = [record for seed in seeds for arm in arms if (record := sessions.done(arm, seed))]
+    records = sessions.records(arms, seeds)
     sessions.keep_pace()
 
     def done(record: SessionRecord, trial: Trial) -> None:
@@ -56,7 +56,9 @@ def run_finals(
 
 
 def _label(record: SessionRecord) -> str:
-    return f"{arm_label(record.optimizer, record.warm_start)}, seed {record.seed}"
+    arm = arm_label(record.optimizer, record.warm_start)
+    few = narrowing_text(record.plan.narrowing)
+    return ", ".join(filter(None, (arm, few, f"seed {record.seed}")))
 
 
 def _tell(sessions: Sessions, kind: str, trial: Trial) -> None:

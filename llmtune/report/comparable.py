@@ -15,7 +15,8 @@ from llmtune.report.wording import span_text
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import PRIOR, JournalEntry, Phase, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionSummary
-from llmtune.tuning.terms import difference, started_from
+from llmtune.tuning.terms import search_difference, started_from
+from optimizers.narrowed import Narrowing
 
 COLD = ("none", "default")
 """Warm starts that propose nothing."""
@@ -40,11 +41,11 @@ def arms_from(sessions: Sequence[Stored]) -> tuple[Arm, ...]:
     sessions = at_one_pace(sessions)
     ways = _ways([record for record, _ in sessions])
     starts = _starts([record for record, _ in sessions])
+    alone = _left_alone([record for record, _ in sessions])
     runs: dict[tuple[bool, str, str, str], list[Run]] = defaultdict(list)
-    for (record, journal), way, start in zip(sessions, ways, starts, strict=True):
+    for (record, journal), way, start, cold in zip(sessions, ways, starts, alone, strict=True):
         if not any(entry.phase is Phase.SEARCH for entry in journal):
             raise UsageError(f"session {record.id} has no search trial; leave it out")
-        cold = record.warm_start in COLD and not record.prior
         label = ", ".join(filter(None, (_name(record), start, way)))
         curve, again = journal_curve(record, journal), final_values(record, journal)
         runs[not cold, label, record.optimizer, way].append(Run(record.seed, curve, again))
@@ -74,6 +75,11 @@ def arm_label(optimizer: str, source: str) -> str:
     return f"{optimizer}, warm start {source}"
 
 
+def narrowing_text(narrowing: Narrowing | None) -> str:
+    """For charts and tables; empty where a search goes on with all knobs."""
+    return "" if narrowing is None else f"{narrowing.keep} knobs after {narrowing.after} trials"
+
+
 def check_comparable(records: Sequence[SessionRecord]) -> None:
     """Make sure that the sessions tuned the same thing on the same ground.
 
@@ -83,11 +89,25 @@ def check_comparable(records: Sequence[SessionRecord]) -> None:
     if not records:
         raise UsageError("there is no session to compare")
     for one, other in combinations(records, 2):
-        differs = difference(one, other)
+        differs = search_difference(one, other)
         if differs is not None:
             raise UsageError(
                 f"sessions {one.id} and {other.id} cannot be compared, for they differ in {differs}"
             )
+
+
+def _left_alone(records: Sequence[SessionRecord]) -> list[bool]:
+    """Of each session whether nothing was done for its optimizer.
+
+    Keeping few knobs is something where other sessions of the same optimizer keep all: these
+    are what it is held against.
+    """
+    cold = [one for one in records if one.warm_start in COLD and not one.prior]
+    whole = {one.optimizer for one in cold if one.plan.keep_knobs is None}
+    return [
+        one in cold and (one.plan.keep_knobs is None or one.optimizer not in whole)
+        for one in records
+    ]
 
 
 def _name(record: SessionRecord) -> str:
@@ -105,10 +125,9 @@ def _ways(records: Sequence[SessionRecord]) -> list[str]:
 
 
 def _words(plan: Plan) -> tuple[str, ...]:
-    few = f"{plan.keep_knobs} knobs after {plan.narrow_after} trials"
     return (
         f"spare {savings_text(plan.cheap)}",
-        "" if plan.keep_knobs is None else few,
+        narrowing_text(plan.narrowing),
         "" if plan.trials is None else f"{plan.trials} trials",
         "" if plan.seconds is None else f"within {span_text(plan.seconds)}",
     )
@@ -140,4 +159,15 @@ def interrupted(sessions: Iterable[SessionSummary]) -> tuple[str, ...]:
         f"{one.status}: its curve stops early"
         for one in sessions
         if one.status is not SessionStatus.FINISHED
+    )
+
+
+def other_versions(records: Iterable[SessionRecord]) -> tuple[str, ...]:
+    """A note where sessions were made by different versions of LLMTune."""
+    found = sorted({record.code_version for record in records})
+    if len(found) < 2:
+        return ()
+    return (
+        f"the sessions were made by different versions of LLMTune ({', '.join(found)}), whose "
+        "optimizers and measurements may differ",
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.tuning.record import Prior, Request, SessionRecord
+from llmtune.tuning.terms import ground
 from optimizers.warm_start import Proposal
 
 
@@ -48,5 +49,5 @@ def new_record(
         proposals=tuple(proposals),
         suggest_s=suggest_s,
         prior=tuple(prior),
-        origin=request.origin,
+        origin={**ground(space), **request.origin},
     )

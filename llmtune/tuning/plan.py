@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llmtune.benchmark.cheap import FULL_TRIALS, CheapTrials
+from llmtune.benchmark.cheap import ONLY_CAPPED, CheapTrials
 from llmtune.errors import UsageError
 from optimizers.narrowed import NARROW_AFTER, Narrowing
 
@@ -20,7 +20,7 @@ class Plan:
             the decision. None: no limit.
         default_repeats: how often the default is measured first; two or more tell
             how noisy the target is.
-        cap_factor: a search trial stops at this many times the incumbent's value.
+        cap_factor: at how many times the incumbent's value a search trial stops that is capped.
         prune_trials: trials at most for putting knobs back to their default; 0: none.
         confirm_runs: runs of each configuration in the final decision.
         clients: connections that run the workload at once; the memory guard needs it.
@@ -36,7 +36,7 @@ class Plan:
     prune_trials: int = 12
     confirm_runs: int = 5
     clients: int = 1
-    cheap: CheapTrials = FULL_TRIALS
+    cheap: CheapTrials = ONLY_CAPPED
     keep_knobs: int | None = None
     narrow_after: int = NARROW_AFTER
 
@@ -65,5 +65,5 @@ class Plan:
 
 
 def plan_from(stored: dict[str, Any]) -> Plan:
-    """Read what `asdict` made of a plan; sessions of before the savings made none."""
+    """Read what `asdict` made of a plan; sessions of before the savings made none, but capped."""
     return Plan(**{**stored, "cheap": CheapTrials(**stored.get("cheap", {}))})

@@ -12,7 +12,7 @@ from llmtune.errors import SessionError, UsageError
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
 from llmtune.secrets import redacted
-from llmtune.trial import Pace, Trial, TrialStatus
+from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from llmtune.tuning.plan import Plan, plan_from
 from optimizers.warm_start import Proposal
 from workloads.objective import Direction, Objective
@@ -68,6 +68,7 @@ class Prior:
         value: None unless it SUCCEEDED or was CAPPED.
         pace: what this session's trials are to be held against too; None where none was
             taken out, and in sessions of before it was kept.
+        query_times: as `Trial.query_times`; none in sessions of before they were kept.
     """
 
     session: str
@@ -75,16 +76,25 @@ class Prior:
     status: TrialStatus
     value: float | None
     pace: Pace | None = None
+    query_times: tuple[QueryTime, ...] = ()
 
     @property
     def trial(self) -> Trial:
         """As optimizers are told it; its number is none of this session's."""
-        return Trial(-1, PRIOR, self.configuration, self.status, self.value, pace=self.pace)
+        return Trial(
+            number=-1,
+            source=PRIOR,
+            configuration=self.configuration,
+            status=self.status,
+            value=self.value,
+            query_times=self.query_times,
+            pace=self.pace,
+        )
 
     def held_against(self, reference_s: float) -> Prior:
         """As `Trial.held_against`."""
         held = self.trial.held_against(reference_s)
-        return replace(self, value=held.value, pace=held.pace)
+        return replace(self, value=held.value, pace=held.pace, query_times=held.query_times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +207,5 @@ def _prior(stored: dict[str, Any]) -> Prior:
         status=TrialStatus(stored["status"]),
         value=stored["value"],
         pace=None if pace is None else Pace(**pace),
+        query_times=tuple(QueryTime(**one) for one in stored.get("query_times", ())),
     )

@@ -8,7 +8,13 @@ from dataclasses import replace
 import pytest
 
 from llmtune.benchmark.benchmark import Benchmark
-from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials, MeasuresCheaply
+from llmtune.benchmark.cheap import (
+    ALL_SAVINGS,
+    FULL_TRIALS,
+    ONLY_CAPPED,
+    CheapTrials,
+    MeasuresCheaply,
+)
 from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
@@ -285,9 +291,9 @@ def test_a_session_measures_its_search_cheaply_and_its_decision_in_full(
     assert any(reused(entry.trial) for entry in journal), "the store keeps what was reused"
 
 
-def test_a_session_from_before_the_savings_goes_on_in_full(watched):
+def test_a_session_from_before_the_savings_goes_on_with_none_but_the_cap(watched):
     record = new_record(watched.benchmark, Request("test", "test", "random", "none", 1, Plan(4)))
     facts = record.facts()
     del facts["plan"]["cheap"]
     stored = SessionRecord.from_facts(record.id, record.target, record.workload, facts)
-    assert stored.plan.cheap == FULL_TRIALS
+    assert stored.plan.cheap == ONLY_CAPPED

@@ -48,24 +48,63 @@ def test_more_jobs_find_the_same_and_nothing_is_repeated(compared, run: Run, tmp
 
 
 def test_stored_sessions_are_compared_and_started_from(compared, run: Run, tmp_path) -> None:
-    _, out = compared
+    original, out = compared
     store = f"sqlite:///{out / 'sessions.db'}"
     listed = run("sessions", "--store", store, "--json").json["sessions"]
     ids = ",".join(one["session"] for one in listed)
     facts = run("compare", "--sessions", ids, "--store", store, "--out", tmp_path, "--json").json
     assert facts["basis"] == "recorded, not measured"
     assert len(facts["arms"]) == 3
-    prior = ("--prior", listed[0]["session"], "--store", store, "--out", tmp_path, "--json")
+    assert set(original["notes"][:3]) < set(facts["notes"]), "what a recording is worth"
+    for source in ("nearest", "constant"):
+        assert any(one.startswith(f"in-sample: {source} learnt") for one in facts["notes"])
+    several = ",".join(one["session"] for one in listed[:2])
+    prior = ("--prior", several, "--store", store, "--out", tmp_path, "--json")
     started = run(*SMALL, *prior).json["arms"][1]
     assert started["label"] == "random, warm start prior"
     assert started["runs"][0]["points"][2]["source"] == "prior"
     assert len(started["runs"][0]["points"]) == 5
 
 
+def test_keeping_few_knobs_is_an_arm_held_against_the_same_optimizer(run: Run, tmp_path) -> None:
+    call = ("compare", "--recorded", "tpch", "--optimizer", "tpe", "--optimizer", "random")
+    few = ("--trials", 23, "--seeds", 1, "--keep-knobs", 2, "--after", 18)
+    facts = run(*call, *few, "--out", tmp_path, "--json").json
+    plain, other, *narrowed = (arm["label"] for arm in facts["arms"])
+    assert narrowed == [f"{one}, 2 knobs after 18 trials" for one in (plain, other)]
+    assert [arm["against"] for arm in facts["arms"]] == [None, plain, plain, other]
+    whole, part = (values(facts)[at][0] for at in (1, 3))
+    assert whole[:18] == part[:18]
+    assert whole[18:] != part[18:]
+    store = f"sqlite:///{tmp_path / 'sessions.db'}"
+    listed = run("sessions", "--store", store, "--json").json["sessions"]
+    ids = ",".join(one["session"] for one in reversed(listed))
+    again = run("compare", "--sessions", ids, "--store", store, "--out", tmp_path, "--json").json
+    assert [(arm["label"], arm["against"]) for arm in again["arms"]] == [
+        (arm["label"], arm["against"]) for arm in facts["arms"]
+    ]
+
+
 WRONG = {
     "no recording": (("--recorded", "nope"), "neither one of the recordings"),
     "no optimizer": (("--optimizer", "tpee"), "did you mean 'tpe'"),
     "no server to plan": (("--warm-start", "surrogate"), "a recorded benchmark has none"),
+    "no one to read it": (
+        ("--adapter", "a", "--base", "b"),
+        "leave out --adapter, --base: no warm start here would look at it",
+    ),
+    "no one to ask": (("--warm-start", "nearest", "--base", "b"), "leave out --base: no warm"),
+    "no server to look at": (
+        ("--optimizer", "plan"),
+        "optimizer plan asks a server for plans, and a recorded benchmark has none",
+    ),
+    "knobs kept too late": (("--keep-knobs", 2), "--keep-knobs decides after 20 trials"),
+    "knobs kept too soon": (("--keep-knobs", 2, "--after", 3), "not after 3"),
+    "after without knobs": (("--after", 20), "--keep-knobs K"),
+    "all knobs together": (
+        ("--optimizer", "plan", "--keep-knobs", 2, "--trials", 30),
+        "cannot keep a few",
+    ),
     "no source": (("--warm-start", "rules,mdel"), "'mdel' is none of model, rules"),
     "nothing to run": (
         ("--final-runs", 2, "--workload", "job", "--memory", "1GB"),
@@ -83,9 +122,11 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_requests_are_explained(case, run: Run, tmp_path) -> None:
     arguments, text = WRONG[case]
-    done = run(*SMALL, "--out", tmp_path, *arguments)
+    done = run(*SMALL, "--out", tmp_path / "out", *arguments)
     assert done.exit_code == 2
     assert text in done.message
+    assert "Fitting" not in done.message, "told before anything is made"
+    assert not (tmp_path / "out").exists()
 
 
 def test_jobs_mean_nothing_on_a_server(run: Run, tmp_path) -> None:

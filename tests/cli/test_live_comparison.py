@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from llmtune import __version__
 from llmtune.benchmark.cheap import ALL_SAVINGS
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.cli.bench import Bench, WorkloadRequest
-from llmtune.cli.comparison_sources import Wanted, checked_arms, live
+from llmtune.cli.comparison_sources import Wanted, checked_arms, live, stored
 from llmtune.cli.kept_queries import found_again, keep_queries, kept_request
 from llmtune.cli.progress import Reporter
 from llmtune.cli.suggesting import ModelRequest
@@ -20,7 +21,7 @@ from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
-from llmtune.knobs.space import resolve_space
+from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.profile import Profile
 from llmtune.report.comparison_table import Figures
 from llmtune.trial import Pace, Trial
@@ -44,8 +45,10 @@ TRIALS, SEEDS, ARMS = 4, 2, 2
 class Machine(SyntheticEvaluator):
     """Measures at some pace until it is interrupted, after `stop` trials."""
 
-    def __init__(self, probe_s: float = 0.002, stop: int | None = None) -> None:
-        super().__init__(SPACE, 0, Behaviour(optimum_gain=4.0, noise=0.0))
+    def __init__(
+        self, probe_s: float = 0.002, stop: int | None = None, space: KnobSpace = SPACE
+    ) -> None:
+        super().__init__(space, 0, Behaviour(optimum_gain=4.0, noise=0.0))
         self.reference_s = self.probe_s = probe_s
         self.stop = stop
 
@@ -89,7 +92,8 @@ def bench_of(machine: Machine, out: Path, weight: float, clients: int) -> FakeBe
     found = found_again(ASKED, out, Reporter(quiet=True))
     measured = captured(weight) if found is ASKED else workload(found.name, found.options)
     facts = ServerFacts(clients=clients)
-    return FakeBench(Server(), SPACE, SPACE, measured, "shop", PROFILE, facts, machine=machine)
+    space = machine.space
+    return FakeBench(Server(), space, space, measured, "shop", PROFILE, facts, machine=machine)
 
 
 @pytest.fixture
@@ -143,6 +147,14 @@ def test_a_stopped_comparison_goes_on_and_repeats_nothing(compare, tmp_path, sto
     assert values(compare(Machine(stop=0))) == values(figures)
 
 
+def test_no_session_holds_another_s_settings_for_its_own(compare, tmp_path) -> None:
+    """What is in force when its turn comes is what another one left: no restart is spared."""
+    compare(Machine(), cheap=ALL_SAVINGS)
+    stored = SessionStore(address(tmp_path)).sessions()
+    made = {one.record.plan.cheap for one in stored}
+    assert made == {replace(ALL_SAVINGS, save_restarts=False)}
+
+
 def test_an_optimizer_that_cannot_be_opened_leaves_no_session_running(compare, tmp_path) -> None:
     with pytest.raises(UsageError, match="looks at the plans"):
         compare(Machine(), optimizers=("random", "plan"))
@@ -157,6 +169,35 @@ def test_what_was_captured_stays_the_comparison_s_and_is_said(compare, tmp_path,
     assert (tmp_path / "captured.sql").read_text() == kept
     assert values(again) == values(figures)
     assert f"queries in {tmp_path / 'captured.sql'}" in told_of(tmp_path, capsys)
+
+
+RUNNING = SPACE.running(SPACE.default())
+CHANGES = {
+    "baseline: shared_buffers 128MB and 256MB": SPACE.running(
+        {**SPACE.default(), "shared_buffers": 32768}
+    ),
+    "bounds: work_mem 512kB to 1GB and 512kB to 64MB": RUNNING.within({"work_mem": (None, 65536)}),
+}
+
+
+@pytest.mark.parametrize("said", CHANGES)
+def test_what_the_owner_changed_begins_the_comparison_anew_and_is_said(
+    compare, tmp_path, capsys, said
+) -> None:
+    """A seed that set out from other settings, or to other bounds, is none of the others."""
+    compare(Machine(space=RUNNING), seeds=range(1), final_runs=0)
+    before = SessionStore(address(tmp_path)).sessions()[0].record.id
+    capsys.readouterr()
+    machine = Machine(space=CHANGES[said])
+    compare(machine, final_runs=0)
+    assert machine.measured == ARMS * SEEDS * TRIALS
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{ARMS} sessions of an earlier call stay out: " in told
+    assert f"differ in {said}" in told
+    after = SessionStore(address(tmp_path)).sessions()[0].record.id
+    with pytest.raises(UsageError, match=said.partition(":")[0]):
+        stored([before, after], address(tmp_path))
+    compare(Machine(stop=0, space=CHANGES[said]), final_runs=0)
 
 
 def told_of(out: Path, capsys) -> str:
@@ -179,6 +220,17 @@ def test_sessions_of_before_their_queries_were_kept_are_found_again(compare, tmp
             assert len(origin) < len(row.facts["origin"])
             row.facts = {**row.facts, "origin": origin}
     assert values(compare(Machine(stop=0))) == values(figures)
+
+
+def test_sessions_of_different_versions_stand_together_with_a_note(compare, tmp_path) -> None:
+    assert not [note for note in compare(Machine()).notes if "versions" in note]
+    store = SessionStore(address(tmp_path))
+    with store.transaction() as database:
+        row = database.scalars(select(SessionRow)).all()[0]
+        row.facts = {**row.facts, "code_version": "0.0.1"}
+    ids = [one.record.id for one in store.sessions()]
+    for figures in (compare(Machine(stop=0)), stored(ids, address(tmp_path))):
+        assert f"different versions of LLMTune (0.0.1, {__version__})" in " ".join(figures.notes)
 
 
 def test_a_prior_is_told_at_the_pace_of_the_folder(compare, tmp_path) -> None:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmtune.benchmark.synthetic import SyntheticEvaluator
+from llmtune.benchmark.synthetic_plans import SyntheticPlans
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware
@@ -96,6 +98,19 @@ def test_a_crash_leaves_the_baseline_in_force_and_a_refusal_what_was_there():
     assert kept.in_force == far
     made.tell(Trial(2, "t", far, TrialStatus.CRASHED))
     assert kept.in_force == SPACE.baseline()
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_plan_weighs_restarts_only_where_they_are_saved(saved):
+    """Queries are so short that a restart is worth none of them."""
+    space = SPACE.subset(["shared_buffers", "work_mem", "random_page_cost", "io_method"])
+    evaluator = SyntheticEvaluator(space, 1, base=0.001)
+    plans = SyntheticPlans(evaluator)
+    made = optimizer("plan", space, LATENCY, 0, what_if=plans, save_restarts=saved)
+    made.tell(evaluator.measure(space.baseline(), number=0, source="t"))
+    asked, baseline = made.ask(), space.baseline()
+    restarted = any(asked[name] != baseline[name] for name in ("shared_buffers", "io_method"))
+    assert restarted is not saved
 
 
 def test_prior_data_are_learnt_and_put_nothing_in_force():

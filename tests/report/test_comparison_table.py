@@ -313,12 +313,18 @@ DIFFERENCES = {
     "set of knobs: only one of them has geqo": {"knobs": ("work_mem", "geqo")},
     "objective: ": {"objective": THROUGHPUT},
     "target: embedded and recorded": {"target": "recorded"},
+    "baseline: work_mem 4MB and 8MB": {"origin": {"baseline": {"work_mem": "8MB"}}},
+    "bounds: work_mem 64kB to 1GB and 64kB to 2GB": {
+        "origin": {"bounds": {"work_mem": "64kB to 2GB"}}
+    },
 }
 
 
 @pytest.mark.parametrize("text", DIFFERENCES)
 def test_sessions_that_do_not_belong_together_are_refused(text) -> None:
-    one = stored("a", 1, origin={"query_digest": "1a", "raw_times": False, "run_s": 15.0})
+    ground = {"baseline": {"work_mem": "4MB"}, "bounds": {"work_mem": "64kB to 1GB"}}
+    told = {"query_digest": "1a", "raw_times": False, "run_s": 15.0, **ground}
+    one = stored("a", 1, origin=told)
     two = stored("b", 2, **DIFFERENCES[text])
     with pytest.raises(UsageError, match=f"a and b cannot be compared, for they differ in {text}"):
         arms_from([one, two])
@@ -337,7 +343,7 @@ def test_each_way_to_spare_work_is_an_arm() -> None:
     few = Plan(cheap=ALL_SAVINGS, keep_knobs=5)
     arms = arms_from([stored("a", 1), stored("b", 1, plan=few), stored("c", 2, plan=few)])
     assert [one.label for one in arms] == [
-        "tpe, warm start none, spare none",
+        "tpe, warm start none, spare cap",
         "tpe, warm start none, spare all, 5 knobs after 20 trials",
     ]
     assert [len(one.runs) for one in arms] == [1, 2]

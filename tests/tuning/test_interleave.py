@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
+from llmtune.benchmark.synthetic_plans import SyntheticPlans
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
@@ -149,12 +150,13 @@ class Paced(SyntheticEvaluator):
     """Remembers what it is told to hold trials against."""
 
     reference_s = 0.0
+    own_s = 0.002
 
     def keep_pace(self, reference_s: float) -> None:
         self.reference_s = reference_s
 
     def measure(self, *given, **more) -> Trial:
-        return replace(super().measure(*given, **more), pace=Pace(0.003, 0.002))
+        return replace(super().measure(*given, **more), pace=Pace(0.003, self.own_s))
 
 
 def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> None:
@@ -172,12 +174,68 @@ def test_who_learns_from_a_session_or_resumes_it_goes_on_at_its_pace(store) -> N
     assert references == [0.002] * 3
 
 
-def test_a_prior_of_before_its_pace_was_kept_is_read(store) -> None:
+def test_a_prior_tells_its_queries_times_at_the_pace_of_who_learns(store) -> None:
+    session = TuningSession.start(Paced(SPACE, 0), store, record(7))
+    session.explore()
+    prior = prior_of(store, session.record.id, Paced(SPACE, 0), request())
+    trials = [entry.trial for entry in store.journal(session.record.id)]
+    assert all(trial.query_times for trial in trials)
+    for reference_s in (0.002, 0.004):
+        told = [one.held_against(reference_s).trial.query_times for one in prior]
+        assert told == [trial.held_against(reference_s).query_times for trial in trials]
+    fresh = record(3, prior=prior)
+    store.create(fresh)
+    assert store.summary(fresh.id).record.prior == prior
+
+
+class Slow(Paced):
+    """Held against a slower pace."""
+
+    own_s = 0.004
+
+
+def test_several_sessions_are_learnt_from_at_one_pace_and_each_once(store) -> None:
+    for seed, kind in ((7, Paced), (8, Slow)):
+        TuningSession.start(kind(SPACE, 0), store, record(seed)).explore()
+    two, one = (summary.record.id for summary in store.sessions())  # the newest first
+    prior = prior_of(store, f"{one}, {two},{one}", evaluator(), request())
+    assert [known.session for known in prior] == [one] * PLAN.trials + [two] * PLAN.trials
+    trials = [entry.trial for name in (one, two) for entry in store.journal(name)]
+    told = [trial.held_against(0.002) for trial in trials]
+    assert [(p.value, p.pace) for p in prior] == [(trial.value, trial.pace) for trial in told]
+    assert told[-1].value != trials[-1].value
+    best = min(prior, key=lambda known: known.value)
+    assert [p.configuration for p in prior_proposals(prior, evaluator())] == [best.configuration]
+
+
+def test_a_prior_of_no_session_is_refused(store) -> None:
+    with pytest.raises(UsageError, match="--prior names no session"):
+        prior_of(store, " ,", evaluator(), request())
+
+
+class Planned(SyntheticEvaluator):
+    """Shows the plans of its queries."""
+
+    def what_if(self) -> SyntheticPlans:
+        return SyntheticPlans(self)
+
+
+def test_plan_learns_from_the_single_queries_of_a_prior(store) -> None:
+    prior = prior_of(store, earlier(store), Planned(SPACE, 0), request())
+    totals = tuple(replace(one, query_times=()) for one in prior)
+    first = [
+        own(TuningSession.start(Planned(SPACE, 0), store, record(3, "plan", one)).explore(), "plan")
+        for one in (prior, totals)
+    ]
+    assert first[0][0] != first[1][0]
+
+
+def test_a_prior_of_before_its_pace_and_times_were_kept_is_read(store) -> None:
     facts = record(3, prior=prior_of(store, earlier(store), evaluator(), request())).facts()
     for one in facts["prior"]:
-        del one["pace"]
+        del one["pace"], one["query_times"]
     read = SessionRecord.from_facts("id", "target", "workload", facts)
-    assert [one.pace for one in read.prior] == [None] * PLAN.trials
+    assert [(one.pace, one.query_times) for one in read.prior] == [(None, ())] * PLAN.trials
 
 
 def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
@@ -189,6 +247,16 @@ def test_a_prior_of_another_space_or_workload_is_refused(store) -> None:
         prior_of(store, session_id, evaluator(), request(workload="tpch"))
     with pytest.raises(UsageError, match=r"differ in target: .* and staging"):
         prior_of(store, session_id, evaluator(), replace(request(), target="staging"))
+
+
+def test_a_prior_of_before_the_owner_changed_a_setting_is_taken(store) -> None:
+    """A value is one of its configuration, wherever a search set out from: so after --apply too."""
+    before, after = (SPACE.running({**SPACE.default(), "work_mem": size}) for size in (4096, 8192))
+    measured = SyntheticEvaluator(before, 0)
+    session = TuningSession.start(measured, store, new_record(measured, request(7)))
+    session.explore()
+    prior = prior_of(store, session.record.id, SyntheticEvaluator(after, 0), request())
+    assert len(prior) == PLAN.trials
 
 
 def test_a_prior_of_other_queries_or_other_times_is_refused(store) -> None:

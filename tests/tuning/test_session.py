@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmtune.benchmark.cheap import CheapTrials
+from llmtune.benchmark.cheap import FULL_TRIALS, CheapTrials
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.errors import SessionError, TargetError, UnknownName, UsageError
 from llmtune.knobs.memory import fits
@@ -90,6 +90,13 @@ def test_bad_trials_are_capped_at_the_factor_of_the_incumbent(evaluator, store, 
     for trial in capped:
         before = [t.value for t in search_of(outcome)[: trial.number] if t.succeeded]
         assert trial.value == pytest.approx(1.2 * min(before))
+
+
+def test_a_search_that_spares_nothing_stops_no_trial(evaluator, store, make_record):
+    trials = search_of(run(evaluator, store, make_record(trials=20, cheap=FULL_TRIALS)))
+    best = min(trial.value for trial in trials)
+    assert max(trial.value for trial in trials) > 1.5 * best, "which would have been stopped"
+    assert all(trial.succeeded for trial in trials)
 
 
 def test_crashes_do_not_end_a_session(space, store, make_record):
