@@ -8,18 +8,13 @@ from dataclasses import dataclass, fields
 from llmtune.benchmark.observe_window import WindowOptions
 from llmtune.cli.given import flag
 from llmtune.cli.observe_options import ObserveOptions, parse_percent
+from llmtune.cli.option_groups import WorkloadOptionGroup
 from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.postgres.live.address import is_address
 from llmtune.units import parse_duration
 
-NEVER_RUN = frozenset(
-    {
-        *("workload", "scale", "clients", "duration", "objective", "data", "database", "data_set"),
-        *("allow_writes", "query_timeout", "queries", "leave_out_failing", "drawn"),
-        "raw_times",
-    }
-)
+NEVER_RUN = frozenset(one.name for one in fields(WorkloadOptionGroup))
 """Options that say what to run."""
 
 LOOKING = ("model", "nearest", "surrogate")
