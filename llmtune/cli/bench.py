@@ -56,7 +56,7 @@ class Bench:
         space: the part of it that the workload responds to.
         facts: what the guards know of the server.
         journal: told before each change of a server that outlives us.
-        measure: how its queries are measured where a command does not say it.
+        measure: how its queries are measured.
     """
 
     target: Target
@@ -78,7 +78,7 @@ class Bench:
         """Seconds that the target has spent restarting so far."""
         return self.target.restart_seconds
 
-    def benchmark(self, options: MeasureOptions | None = None) -> Evaluator:
+    def benchmark(self) -> Evaluator:
         """What measures the workload on the target, over `space`."""
         if isinstance(self.workload, TransactionMix):
             return TransactionBenchmark(
@@ -86,21 +86,20 @@ class Bench:
                 self.space,
                 self.workload,
                 self.database,
-                options or self.measure,
+                self.measure,
                 journal=self.journal,
             )
-        return self.query_benchmark(options)
+        return self.query_benchmark()
 
-    def query_benchmark(self, options: MeasureOptions | None = None) -> Benchmark:
+    def query_benchmark(self) -> Benchmark:
         """What measures the workload's queries, also each by itself.
 
         Raises:
             UsageError: the workload is a transaction mix.
         """
         wanted = query_workload(self.workload)
-        chosen = options or self.measure
         return Benchmark(
-            self.target, self.space, wanted, self.database, chosen, journal=self.journal
+            self.target, self.space, wanted, self.database, self.measure, journal=self.journal
         )
 
 

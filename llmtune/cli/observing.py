@@ -10,7 +10,6 @@ from typing import Any
 from rich.markup import escape
 
 from llmtune.benchmark.evaluator import Evaluator
-from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.observe import MEAN_TIME, ObserveBenchmark, ObservedWorkload
 from llmtune.benchmark.observe_window import WindowOptions
 from llmtune.cli.bench import (
@@ -48,7 +47,7 @@ class ObservedBench(Bench):
     request: ObserveRequest = field(default_factory=lambda: ObserveRequest(WindowOptions()))
     reporter: Reporter = field(default_factory=Reporter)
 
-    def benchmark(self, options: MeasureOptions | None = None) -> Evaluator:  # noqa: ARG002  nothing is run
+    def benchmark(self) -> Evaluator:
         """What watches the traffic under configurations of `space`."""
         return ObserveBenchmark(
             self.target,

@@ -70,7 +70,7 @@ class FakeBench(Bench):
 
     machine: Machine | None = None
 
-    def benchmark(self, options=None) -> Machine:
+    def benchmark(self) -> Machine:
         return self.machine
 
 
