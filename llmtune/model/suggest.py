@@ -20,6 +20,9 @@ from llmtune.postgres.profile import Profile
 if TYPE_CHECKING:
     from llmtune.model.decoder import Decoded, Decoder
 
+TEMPERATURE = 1.0
+"""Draws follow the model's own distribution, which is what it was trained to give."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -50,21 +53,21 @@ class Suggester:
         self._prompts = PromptCodec(asked)
 
     def suggest(
-        self, profile: Profile, candidates: int = 8, temperature: float = 1.0, seed: int = 0
+        self, profile: Profile, candidates: int = 8, seed: int = 0
     ) -> tuple[Suggestion, ...]:
         """Suggest at most `candidates` different configurations.
 
         The first is the mode: the likeliest label at every knob. The others are
-        drawn at `temperature` and stand in the order of their likelihood. Each
-        is repaired to fit the server's memory.
+        drawn as the model says and stand in the order of their likelihood. Each is
+        repaired to fit the server's memory.
 
         Raises:
-            UsageError: `candidates` or `temperature` is not positive.
+            UsageError: `candidates` is not positive.
         """
-        if candidates < 1 or not temperature > 0:
-            raise UsageError("candidates must be at least 1, and the temperature above 0")
+        if candidates < 1:
+            raise UsageError(f"candidates must be at least 1, not {candidates}")
         prompt = self._codec.prompt(self._prompts.prompt(profile))
-        mode, *drawn = self._decoder.decode(prompt, candidates, temperature, seed)
+        mode, *drawn = self._decoder.decode(prompt, candidates, TEMPERATURE, seed)
         ranked = [mode, *sorted(drawn, key=lambda one: -one.log_likelihood)]
         unique: dict[Configuration, Suggestion] = {}
         for decoded in ranked:
