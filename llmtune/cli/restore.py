@@ -174,10 +174,14 @@ def _joined(failed: dict[str, LLMTuneError], *, alone: bool) -> LLMTuneError:
 
 
 def _target(address: str, restart: RestartRequest) -> TargetRequest:
-    """The server that is to be put back; what it may use does not matter for that."""
+    """The server that is to be put back.
+
+    What it may use does not matter for that, but cannot be left open: opening a server on
+    another machine asks for it.
+    """
     from llmtune.cli.targets import TargetRequest
 
-    return TargetRequest(address, 1, "1GB", None, restart)
+    return TargetRequest(address, cores=1, memory="1GB", restart=restart)
 
 
 def _identity(address: str) -> ServerIdentity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -43,7 +42,8 @@ class RestartRequest:
     pgdata: Path | None = None
 
     def __post_init__(self) -> None:
-        ways = [one.name for one in fields(self) if one.name != "allow" and self._has(one.name)]
+        given = (one.name for one in fields(self) if getattr(self, one.name) is not None)
+        ways = [name for name in given if name != "allow"]
         if len(ways) > 1:
             options = " and ".join(f"--restart-{way}" for way in ways)
             raise UsageError(f"give one way to restart the server, not {options}")
@@ -62,16 +62,13 @@ class RestartRequest:
             UsageError: it cannot be used as it is written.
             TargetError: there is no such container.
         """
-        ways: dict[str, Callable[[], Restarter]] = {
-            "command": lambda: parse_command(str(self.command)),
-            "container": lambda: ContainerRestarter(str(self.container)),
-            "unit": lambda: unit_restarter(str(self.unit)),
-            "pgdata": lambda: PgCtlRestarter(Path(str(self.pgdata))),
-        }
-        return next((make() for name, make in ways.items() if self._has(name)), None)
-
-    def _has(self, name: str) -> bool:
-        return getattr(self, name) is not None
+        if self.command is not None:
+            return parse_command(self.command)
+        if self.container is not None:
+            return ContainerRestarter(self.container)
+        if self.unit is not None:
+            return unit_restarter(self.unit)
+        return None if self.pgdata is None else PgCtlRestarter(self.pgdata)
 
 
 @dataclass(frozen=True, slots=True)
