@@ -19,21 +19,20 @@ from llmtune.cli.server_report import summary
 from llmtune.cli.synthesized import live_data, synthesized
 from llmtune.cli.targets import TargetRequest, open_target
 from llmtune.errors import UsageError
-from llmtune.knobs.catalogue import check, load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.relevance import relevant
-from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.databases import exists
 from llmtune.postgres.dsn import DsnTarget
-from llmtune.postgres.live.present import read_present
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.originals import Journal
 from llmtune.postgres.planners import USUAL_TABLES, planners
 from llmtune.postgres.profile import Profile, profile_workload
-from llmtune.postgres.server_settings import settings_rows
+from llmtune.postgres.server_settings import jit_available
 from llmtune.postgres.target import Target
+from llmtune.postgres.tunable import present_in, tunable_space
 from llmtune.tuning.guards import ServerFacts, refusal
-from llmtune.tuning.server_facts import Risks, server_facts
+from llmtune.tuning.server_facts import Risks, facts_of
 from workloads.options import WorkloadOptions
 from workloads.registry import is_live, workload
 from workloads.workload import AnyWorkload, DataSet, ExistingDatabase, TransactionMix, Workload
@@ -104,6 +103,19 @@ class Bench:
 
 
 @contextmanager
+def opened(
+    request: TargetRequest, reporter: Reporter, safety: Safety
+) -> Iterator[tuple[Target, Journal | None, KnobSpace]]:
+    """The target in `safety`'s care, with its journal and all knobs that it can change.
+
+    What is possible there is told first. Leaving puts the target's original settings back.
+    """
+    with open_target(request) as target, safety.guard(target) as journal:
+        _announce(target, reporter)
+        yield target, journal, tunable_space(target, durability=safety.risks.durability)
+
+
+@contextmanager
 def open_bench(
     target_request: TargetRequest,
     workload_request: WorkloadRequest,
@@ -129,24 +141,21 @@ def open_bench(
     known = _known(target_request, workload_request, load=load)
     if queries_only and known is not None:
         query_workload(known)
-    with open_target(target_request) as target, safety.guard(target) as journal:
-        announce(target, reporter)
-        whole = tunable_space(target, safety.risks)
+    with opened(target_request, reporter, safety) as (target, journal, tunable):
         wanted = known or _live(target, workload_request, reporter)
         if not load:
             _check_loaded(target, wanted.data_set)
         database = _database(target, wanted.data_set, reporter)
-        if isinstance(wanted.data_set, ExistingDatabase):
-            whole = _present_in(whole, target, database)
+        existing = isinstance(wanted.data_set, ExistingDatabase)
+        whole = present_in(tunable, target, database) if existing else tunable
         with planners(target, database, USUAL_TABLES * len(wanted.queries)) as (
             connection,
             *others,
         ):
             wanted = tried(connection, wanted, options, reporter, measured=measured and load)
             profile = profile_workload(connection, wanted, target.hardware, target.version, others)
-            jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
-        space = relevant(whole, profile.kind, jit=jit)
-        facts = facts_of(target, wanted, safety.risks)
+            space = relevant(whole, profile.kind, jit=jit_available(connection))
+        facts = facts_of(target, wanted.clients, safety.risks)
         measure = measure_options(options)
         yield Bench(target, whole, space, wanted, database, profile, facts, journal, measure)
 
@@ -175,18 +184,9 @@ def _live(target: Target, request: WorkloadRequest, reporter: Reporter) -> Workl
         return synthesized(connection, data, request.options, reporter)
 
 
-def facts_of(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts:
-    """What the guards must know; only a server that is there for others too is asked."""
-    if not isinstance(target, DsnTarget):
-        return ServerFacts(risks.sessions(wanted.clients), allow_durability=risks.durability)
-    standby = target.report.standby
-    with target.connect() as connection:
-        return server_facts(connection, wanted.clients, standby=standby, risks=risks)
-
-
 def refused_now(bench: Bench, configuration: Configuration, risks: Risks) -> str:
     """Why a configuration may not stay, with the sessions that are open by now; empty: it may."""
-    facts = facts_of(bench.target, bench.workload, risks)
+    facts = facts_of(bench.target, bench.workload.clients, risks)
     return refusal(configuration, bench.space, facts)
 
 
@@ -202,7 +202,7 @@ def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:
             )
 
 
-def announce(target: Target, reporter: Reporter) -> None:
+def _announce(target: Target, reporter: Reporter) -> None:
     """Tell what is possible on somebody's server before anything is touched."""
     if isinstance(target, DsnTarget):
         for line in summary(target.report):
@@ -230,28 +230,3 @@ def _database(target: Target, data: DataSet | ExistingDatabase, reporter: Report
             return connection.info.dbname
     with reporter.bar(f"Loading {data.name}") as progress:
         return ensure_loaded(target, data, progress)
-
-
-def _present_in(space: KnobSpace, target: Target, database: str) -> KnobSpace:
-    """With what sessions in the user's database have now, which need not be the address's."""
-    if not isinstance(target, DsnTarget):
-        return space
-    with target.connect(database) as connection:
-        found = read_present(connection, target.report.present)
-    there = {name: one.value for name, one in found.items()}
-    choices = {knob.name: knob.knob.choices for knob in space.knobs}
-    known = [name for name, some in choices.items() if not some or there[name] in some]
-    return space.subset(known).running(there)
-
-
-def tunable_space(target: Target, risks: Risks) -> KnobSpace:
-    """The knobs that can be changed on the target."""
-    catalogue = load_catalogue()
-    space = resolve_space(catalogue, target.version, target.hardware, durability=risks.durability)
-    if isinstance(target, DsnTarget):
-        return target.tunable(space)  # without those that its server describes otherwise
-    with target.connect() as connection:
-        check(catalogue, target.version, settings_rows(connection))
-    if target.can_restart:
-        return space
-    return space.subset([knob.name for knob in space.knobs if knob.effect != "restart"])

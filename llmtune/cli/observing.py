@@ -12,29 +12,24 @@ from rich.markup import escape
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.observe import MEAN_TIME, ObserveBenchmark, ObservedWorkload
 from llmtune.benchmark.observe_window import WindowOptions
-from llmtune.cli.bench import (
-    Bench,
-    WorkloadRequest,
-    announce,
-    facts_of,
-    open_bench,
-    tunable_space,
-)
+from llmtune.cli.bench import Bench, WorkloadRequest, open_bench, opened
 from llmtune.cli.observe_request import ObserveRequest
 from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.session_run import origin_of
-from llmtune.cli.targets import TargetRequest, open_target
+from llmtune.cli.targets import TargetRequest
 from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.captured import captured_workload
 from llmtune.postgres.profile import Profile, profile_workload
+from llmtune.postgres.server_settings import jit_available
 from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.report.wording import span_text
 from llmtune.tuning.record import JournalEntry, SessionRecord
+from llmtune.tuning.server_facts import facts_of
 from llmtune.tuning.terms import OBSERVED
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
@@ -112,10 +107,8 @@ def open_observed(
         UsageError: `pg_stat_statements` cannot be read; what to do is said.
     """
     target_request = replace(target_request, observe=True)
-    with open_target(target_request) as target, safety.guard(target) as journal:
-        announce(target, reporter)
+    with opened(target_request, reporter, safety) as (target, journal, whole):
         reporter.say(_announced(request.windows))
-        whole = tunable_space(target, safety.risks)
         with target.connect() as connection:
             TrafficReader(connection)
             workload, complete = _statements(connection, request.seed, reporter)
@@ -129,7 +122,7 @@ def open_observed(
             workload,
             database,
             profile,
-            facts_of(target, workload, safety.risks),
+            facts_of(target, workload.clients, safety.risks),
             journal,
             request=request,
             reporter=reporter,
@@ -165,8 +158,8 @@ def _space(
     """The knobs that the traffic can respond to; all kinds where it is not known in full."""
     if request.knobs is not None:
         return whole.subset(request.knobs)
-    jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
-    space = relevant(whole, "mixed" if profile is None else profile.kind, jit=jit)
+    kind = "mixed" if profile is None else profile.kind
+    space = relevant(whole, kind, jit=jit_available(connection))
     if not space.knobs:
         raise TargetError(
             f"this login can change none of the knobs that matter to the traffic, only "
