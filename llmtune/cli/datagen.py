@@ -146,7 +146,7 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     from datagen.generate import draw_mixes, measure, pairs
     from datagen.matrix_files import MATRIX_FOLDER
     from datagen.measure import MatrixWriter
-    from llmtune.cli.pair_files import held_out_templates
+    from datagen.pair_files import held_out_templates
     from llmtune.model.prompt import PromptCodec
     from llmtune.postgres.what_if import WhatIfFeatures
 

@@ -21,8 +21,8 @@ def evaluate(
     """Score an adapter and the untuned base model on held-out pairs."""
     from dataclasses import asdict, fields
 
+    from datagen.pair_files import read_sides, space_of
     from llmtune.cli.output import print_json, print_table
-    from llmtune.cli.pair_files import read_sides, space_of
     from llmtune.cli.progress import Reporter
     from llmtune.errors import DatasetError
     from llmtune.model.adapter import DEFAULT_ADAPTER, read_card
