@@ -31,6 +31,7 @@ from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import jit_available
 from llmtune.postgres.target import Target
 from llmtune.postgres.tunable import present_in, tunable_space
+from llmtune.postgres.what_if import WhatIfFeatures
 from llmtune.tuning.guards import ServerFacts, refusal
 from llmtune.tuning.server_facts import Risks, facts_of
 from workloads.options import WorkloadOptions
@@ -100,6 +101,10 @@ class Bench:
         return Benchmark(
             self.target, self.space, wanted, self.database, self.measure, journal=self.journal
         )
+
+    def what_if_features(self) -> WhatIfFeatures:
+        """What plans show of the workload under a configuration; plans it once."""
+        return WhatIfFeatures(self.target, self.database, self.workload, self.space)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from typing import Any
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.progress import Reporter
-from llmtune.cli.proposals import Stage, proposals
-from llmtune.cli.warm_start import WarmStart
+from llmtune.model.proposals import proposals
+from llmtune.model.stage import Stage
+from llmtune.model.warm_start import WarmStart
 from llmtune.report.arms import Arm, Run
 from llmtune.report.comparable import arm_label
 from llmtune.report.curve import final_values, journal_curve
@@ -120,7 +121,7 @@ class Sessions:
 
     def record(self, arm: ArmRequest, seed: int) -> SessionRecord:
         """A new session's record, its proposals made now."""
-        made, seconds = proposals(arm.warm_start, self.stage, seed, self.reporter)
+        made, seconds = proposals(arm.warm_start, self.stage, seed, self.reporter.say)
         first = prior_proposals(arm.prior, self.evaluator)
         request = self._request(arm, seed)
         return new_record(self.evaluator, request, (*first, *made), seconds, prior=arm.prior)

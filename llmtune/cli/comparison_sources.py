@@ -12,13 +12,13 @@ from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
 from llmtune.cli.kept_queries import kept_bench, measured_origin
 from llmtune.cli.progress import Reporter
-from llmtune.cli.proposals import check_without_server
 from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
 from llmtune.cli.recordings import RecordedBench, open_recording
-from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest
 from llmtune.cli.turns import run_finals, run_in_turns
-from llmtune.cli.warm_start import open_warm_start, trained_on
+from llmtune.model.proposals import check_without_server
+from llmtune.model.ready import ModelRequest
+from llmtune.model.warm_start import open_warm_start, trained_on
 from llmtune.report.comparable import arms_from, interrupted
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
 from llmtune.tuning.plan import Plan
@@ -56,7 +56,7 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
     for name in names:
         check_name(name)
     sources = dict.fromkeys(["none", *wanted.warm_starts])
-    warm = [open_warm_start(source, wanted.model, reporter) for source in sources]
+    warm = [open_warm_start(source, wanted.model, reporter.say) for source in sources]
     # A second cold one would be the first again.
     kept = [one for at, one in enumerate(warm) if at == 0 or not one.cold]
     return [ArmRequest(name, one) for one in kept for name in names]

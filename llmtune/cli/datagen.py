@@ -148,11 +148,10 @@ def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter)
     from datagen.measure import MatrixWriter
     from datagen.pair_files import held_out_templates
     from llmtune.model.prompt import PromptCodec
-    from llmtune.postgres.what_if import WhatIfFeatures
 
     benchmark = bench.query_benchmark()
     mixes = draw_mixes(benchmark.workload, plan, held_out_templates(out))
-    what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
+    what_if = bench.what_if_features()
     header = header_of(
         bench.workload,
         bench.database,

@@ -10,8 +10,8 @@ from llmtune.units import parse_duration
 
 if TYPE_CHECKING:
     from llmtune.cli.bench import WorkloadRequest
-    from llmtune.cli.suggesting import ModelRequest
     from llmtune.cli.targets import RestartRequest, TargetRequest
+    from llmtune.model.ready import ModelRequest
     from llmtune.tuning.server_facts import Risks
 
 
@@ -165,7 +165,7 @@ class ModelOptions:
 
     def request(self) -> ModelRequest:
         """What is to be loaded."""
-        from llmtune.cli.suggesting import ModelRequest
+        from llmtune.model.ready import ModelRequest
 
         return ModelRequest(self.adapter, self.base)
 

@@ -43,6 +43,9 @@ class RecordedBench:
         """Of the workload, under the default settings."""
         return Profile.from_json(self.recording.profile)
 
+    def what_if_features(self) -> None:
+        """There is no server that plans."""
+
 
 def shipped() -> tuple[str, ...]:
     """Names of the recordings that come with LLMTune."""

@@ -44,8 +44,8 @@ def suggest(
     from llmtune.cli.bench import open_bench
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import looking_on
-    from llmtune.cli.suggesting import ready_model
-    from llmtune.cli.suggesting import suggest as ask_model
+    from llmtune.model.ready import ready_model
+    from llmtune.model.suggest import suggested
     from llmtune.postgres.live.address import is_address
     from llmtune.tuning.assemble import knob_changes
 
@@ -53,13 +53,14 @@ def suggest(
     form = Format.JSON if json else form or Format.CONF
     reporter = Reporter(quiet=form is Format.JSON)
     request = choice.request(seed, server.target)
-    ready = ready_model(model.request(), reporter)
+    ready = ready_model(model.request(), reporter.say)
     safety = looking_on(reporter)
     ours = not is_address(server.target)
     with open_bench(
         server.request(), request, reporter, safety, load=ours, measured=False
     ) as bench:
-        made = ask_model(ready, bench, candidates, seed, reporter)
+        reporter.say("Asking the model ...")
+        made = suggested(ready, bench, candidates, seed)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
     _print(changes, form, bench.workload.name)
 

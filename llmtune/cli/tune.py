@@ -74,10 +74,10 @@ def tune(
     from llmtune.cli.observing import open_measured
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.proposals import proposals
     from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import run_new
-    from llmtune.cli.warm_start import open_warm_start
+    from llmtune.model.proposals import proposals
+    from llmtune.model.warm_start import open_warm_start
     from llmtune.tuning.new_record import new_id, new_record
     from llmtune.tuning.prior import prior_proposals
     from llmtune.tuning.record import Request
@@ -91,7 +91,7 @@ def tune(
     target_request = server.request(restart.request())
     watched = observe_request(observing, target_request, seed, given(context))
     wanted = watched or choice.request(seed, server.target)
-    warm = open_warm_start(searching.warm_start, model.request(), reporter)
+    warm = open_warm_start(searching.warm_start, model.request(), reporter.say)
     sessions = SessionStore(store)
     searching.check_prior(sessions)
     safety = Safety(
@@ -107,7 +107,7 @@ def tune(
             _check_lasting(opened)
         origin, bench = _kept(target_request, wanted, opened, None if dry_run else out)
         if not bench.workload.queries:
-            warm = open_warm_start(without_statements(warm.source), model.request(), reporter)
+            warm = open_warm_start(without_statements(warm.source), model.request(), reporter.say)
             if warm.source != searching.warm_start:
                 replaced = f"{searching.warm_start}, which looks at statements"
                 reporter.say(escape(f"The warm start is {warm.source} in place of {replaced}."))
@@ -127,7 +127,7 @@ def tune(
             },
         )
         benchmark = bench.benchmark()
-        made, suggest_s = proposals(warm, bench, seed, reporter)
+        made, suggest_s = proposals(warm, bench, seed, reporter.say)
         prior = searching.known(sessions, benchmark, request)
         first = [*prior_proposals(prior, benchmark), *made]
         record = new_record(benchmark, request, first, suggest_s, safety.run_id, prior)

@@ -14,6 +14,9 @@ from llmtune.knobs.space import KnobSpace
 from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter
 from llmtune.model.checkpoint import BaseModel, load_reader
 from llmtune.model.prompt import PromptCodec
+from llmtune.model.ranking import Ranker
+from llmtune.model.ready import ReadyModel
+from llmtune.model.stage import Stage
 from llmtune.model.tokens import TokenCodec, load_codec
 from llmtune.postgres.profile import Profile
 
@@ -111,3 +114,23 @@ def load_suggester(
 
     codec = load_codec(base.path, asked)
     return Suggester(space, asked, codec, Decoder(load_reader(base, adapter), codec))
+
+
+def suggested(model: ReadyModel, stage: Stage, candidates: int, seed: int) -> list[Configuration]:
+    """The model's configurations for the stage's workload, best first.
+
+    The likeliest comes first. The others follow in the order of the time that their plans
+    promise; where there is no server to plan on, in the model's own.
+
+    Raises:
+        AdapterMismatch, ModelError: see `load_suggester`.
+        DatasetError: the adapter's measurements are missing or damaged.
+    """
+    suggester = load_suggester(stage.space, model.base, model.adapter)
+    suggestions = suggester.suggest(stage.profile, candidates, seed=seed)
+    mode, *others = [one.configuration for one in suggestions]
+    what_if = stage.what_if_features()
+    if what_if is None:
+        return [mode, *others]
+    ranker = Ranker(model.adapter, what_if.names)
+    return [mode, *sorted(others, key=lambda one: ranker.ratio(stage.profile, what_if(one)))]

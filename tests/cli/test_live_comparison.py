@@ -15,12 +15,12 @@ from llmtune.cli.bench import Bench, WorkloadRequest
 from llmtune.cli.comparison_sources import Wanted, checked_arms, live
 from llmtune.cli.kept_queries import found_again, keep_queries, kept_request
 from llmtune.cli.progress import Reporter
-from llmtune.cli.suggesting import ModelRequest
 from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.model.ready import ModelRequest
 from llmtune.report.comparison_table import Figures
 from llmtune.trial import Pace, Trial
 from llmtune.tuning.guards import ServerFacts

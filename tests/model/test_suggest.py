@@ -8,10 +8,12 @@ from llmtune.knobs.memory import fits
 from llmtune.knobs.space import resolve_space
 from llmtune.model.checkpoint import find_base_model
 from llmtune.model.prompt import PromptCodec
-from llmtune.model.suggest import load_suggester
+from llmtune.model.ready import ReadyModel
+from llmtune.model.suggest import load_suggester, suggested
 from llmtune.model.train import TrainSettings, train_adapter
 from llmtune.postgres.profile import PlanSummary, Profile, QueryProfile, Scan
 from llmtune.postgres.statistics import TableStatistics
+from tests.model.conftest import Staged
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,10 @@ def test_knobs_that_were_not_trained_keep_their_baseline(tiny, space, profile, f
     for one in load_suggester(space, tiny, folder).suggest(profile, 8):
         assert tuple(one.configuration) == space.names
         assert set(one.configuration.changes(space.default())) <= {"work_mem"}
+
+
+def test_where_no_server_plans_the_model_s_own_order_stays(tiny, space, profile, folder, pairs):
+    card = train_adapter(tiny, space, pairs[:8], folder, settings=TrainSettings(epochs=1))
+    own = load_suggester(space, tiny, folder).suggest(profile, 8, seed=1)
+    made = suggested(ReadyModel(tiny, folder, card), Staged(space, profile), 8, seed=1)
+    assert made == [one.configuration for one in own]

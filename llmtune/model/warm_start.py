@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from datagen.measurements import MEASUREMENTS_FILE, read_measurements
-from llmtune.cli.progress import Reporter
-from llmtune.cli.suggesting import ModelRequest, ReadyModel, ready_model
-from llmtune.cli.warm_start_file import WarmStartFile, read_file
 from llmtune.errors import DatasetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.model.adapter import DEFAULT_ADAPTER, check_catalogue
+from llmtune.model.ready import ModelRequest, ReadyModel, ready_model
 from llmtune.model.training_set import TRAINING_SET_FILE, read_training_set
+from llmtune.model.warm_start_file import WarmStartFile, read_file
 from llmtune.paths import is_file
 
 NOTHING = ("default", "none")
@@ -74,11 +73,12 @@ class WarmStart:
         return facts
 
 
-def open_warm_start(source: str, model: ModelRequest, reporter: Reporter) -> WarmStart:
+def open_warm_start(source: str, model: ModelRequest, say: Callable[[str], None]) -> WarmStart:
     """Check what the user asked for, before any server is started.
 
     Args:
         source: `SOURCES` and JSON files of knob to value, with commas between them.
+        say: told in words before anything that takes seconds.
 
     Raises:
         UsageError: neither a source nor a file of configurations.
@@ -87,7 +87,7 @@ def open_warm_start(source: str, model: ModelRequest, reporter: Reporter) -> War
     names = [name.strip() for name in source.split(",")]
     if is_file(source):  # its name may well have commas
         names = [source]
-    parts = [_part(name, model, reporter) for name in dict.fromkeys(names)]
+    parts = [_part(name, model, say) for name in dict.fromkeys(names)]
     return WarmStart(source, tuple(parts))
 
 
@@ -115,9 +115,9 @@ def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ..
     return (f"in-sample: {', '.join(told)} learnt from measurements of {data_set} itself",)
 
 
-def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:
+def _part(name: str, model: ModelRequest, say: Callable[[str], None]) -> Part:
     if name == "model":
-        ready = ready_model(model, reporter)
+        ready = ready_model(model, say)
         return Part(name, model=ready, files=_learnt_from(name, ready.adapter))
     if name in OF_THE_ADAPTER:
         adapter = model.adapter or DEFAULT_ADAPTER
