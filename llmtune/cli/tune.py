@@ -183,12 +183,7 @@ def _check_lasting(bench: Bench) -> None:
 
     if not isinstance(bench.target, DsnTarget):
         return
-    report = bench.target.report
-    hiding = (one for one in report.masked if one.database == bench.database)
-    found = {
-        **{one.name: f"{one.statement}; end: {one.mend}" for one in hiding if one.role is None},
-        **report.lasting_obstacles,
-    }
+    found = bench.target.report.lasting_obstacles(bench.database)
     names = [name for name in bench.space.names if name in found]
     if names:
         raise UsageError(
