@@ -54,7 +54,7 @@ class Summary:
 def datagen(
     out: Annotated[Path, typer.Option(help="Folder for the matrix and the pairs.")],
     server: ServerOptions,
-    choice: WorkloadOptionGroup,
+    workload: WorkloadOptionGroup,
     sampled: Annotated[int, typer.Option(help="Sampled configurations to measure.")] = 60,
     refined: Annotated[
         int, typer.Option(help="Further ones that the surrogate proposes from the first.")
@@ -87,7 +87,7 @@ def datagen(
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)
     reporter = Reporter(quiet=json)
-    request = choice.request(seed, server.target)
+    request = workload.request(seed, server.target)
     if request.name == CAPTURED:
         request = found_again(request, out, reporter)
     _check_templates(request, plan)

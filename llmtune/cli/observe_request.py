@@ -17,9 +17,6 @@ from llmtune.units import parse_duration
 NEVER_RUN = frozenset(one.name for one in fields(WorkloadOptionGroup))
 """Options that say what to run."""
 
-LOOKING = ("model", "nearest", "surrogate")
-"""Warm starts that are made from the plans of statements."""
-
 
 @dataclass(frozen=True, slots=True)
 class ObserveRequest:
@@ -82,9 +79,3 @@ def _check(target: TargetRequest, given: Collection[str]) -> None:
         raise UsageError("--observe goes with the address of a server that has traffic")
     if target.restart.allow:
         raise UsageError("--observe never restarts the server: leave out --allow-restart")
-
-
-def without_statements(warm_start: str) -> str:
-    """The warm start with the rules in place of what has to look at statements."""
-    parts = ("rules" if part in LOOKING else part for part in warm_start.split(","))
-    return ",".join(dict.fromkeys(parts))

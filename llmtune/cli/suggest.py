@@ -26,7 +26,7 @@ class Format(StrEnum):
 @grouped
 def suggest(
     server: ServerOptions,
-    choice: WorkloadOptionGroup,
+    workload: WorkloadOptionGroup,
     model: ModelOptions,
     candidates: Annotated[int, typer.Option(min=1, help="Configurations to draw.")] = 8,
     seed: options.Seed = 0,
@@ -52,7 +52,7 @@ def suggest(
     options.check_json(form, json=json)
     form = Format.JSON if json else form or Format.CONF
     reporter = Reporter(quiet=form is Format.JSON)
-    request = choice.request(seed, server.target)
+    request = workload.request(seed, server.target)
     ready = ready_model(model.request(), reporter.say)
     safety = looking_on(reporter)
     ours = not is_address(server.target)

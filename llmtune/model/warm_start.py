@@ -24,6 +24,9 @@ OF_THE_ADAPTER = ("constant", "nearest", "surrogate")
 
 SOURCES = ("model", "rules", *NOTHING, *OF_THE_ADAPTER)
 
+LOOKING = ("model", "nearest", "surrogate")
+"""Sources that look at the plans of statements."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -72,6 +75,16 @@ class WarmStart:
                 facts[name] = "+".join(filter(None, (facts.get(name), part.file.sha256)))
         return facts
 
+    def without_statements(self) -> WarmStart:
+        """With the rules in place of what looks at statements, for where none are known."""
+        if not any(part.source in LOOKING for part in self.parts):
+            return self
+        kept: dict[str, Part] = {}
+        for name, part in zip(_names(self.source), self.parts, strict=True):
+            looks = part.source in LOOKING
+            kept.setdefault("rules" if looks else name, Part("rules") if looks else part)
+        return WarmStart(",".join(kept), tuple(kept.values()))
+
 
 def open_warm_start(source: str, model: ModelRequest, say: Callable[[str], None]) -> WarmStart:
     """Check what the user asked for, before any server is started.
@@ -84,10 +97,7 @@ def open_warm_start(source: str, model: ModelRequest, say: Callable[[str], None]
         UsageError: neither a source nor a file of configurations.
         AdapterMismatch, ModelError, DatasetError: the adapter cannot be used.
     """
-    names = [name.strip() for name in source.split(",")]
-    if is_file(source):  # its name may well have commas
-        names = [source]
-    parts = [_part(name, model, say) for name in dict.fromkeys(names)]
+    parts = [_part(name, model, say) for name in _names(source)]
     return WarmStart(source, tuple(parts))
 
 
@@ -113,6 +123,13 @@ def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ..
     if not told:
         return ()
     return (f"in-sample: {', '.join(told)} learnt from measurements of {data_set} itself",)
+
+
+def _names(source: str) -> list[str]:
+    """What stands between the commas, once each."""
+    if is_file(source):  # its name may well have commas
+        return [source]
+    return list(dict.fromkeys(name.strip() for name in source.split(",")))
 
 
 def _part(name: str, model: ModelRequest, say: Callable[[str], None]) -> Part:
