@@ -17,7 +17,7 @@ from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.server_report import summary
 from llmtune.cli.synthesized import live_data, synthesized
-from llmtune.cli.targets import TargetRequest, open_target
+from llmtune.cli.targets import open_target
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.relevance import relevant
@@ -33,18 +33,10 @@ from llmtune.postgres.target import Target
 from llmtune.postgres.tunable import present_in, tunable_space
 from llmtune.postgres.what_if import WhatIfFeatures
 from llmtune.tuning.guards import ServerFacts, refusal
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.server_facts import Risks, facts_of
-from workloads.options import WorkloadOptions
 from workloads.registry import is_live, workload
 from workloads.workload import AnyWorkload, DataSet, ExistingDatabase, TransactionMix, Workload
-
-
-@dataclass(frozen=True, slots=True)
-class WorkloadRequest:
-    """Which workload the user asked for."""
-
-    name: str
-    options: WorkloadOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from datagen.matrix import Matrix, Run
     from datagen.measure import Refusal
     from datagen.pairs import Pair
-    from llmtune.cli.bench import Bench, WorkloadRequest
+    from llmtune.cli.bench import Bench
     from llmtune.cli.progress import Reporter
+    from llmtune.tuning.requests import WorkloadRequest
     from workloads.workload import AnyWorkload
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.markup import escape
 
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_run import origin_of, query_digest
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.terms import QUERIES, RUN_SECONDS
 from workloads.digest import named
 from workloads.registry import is_live, workload

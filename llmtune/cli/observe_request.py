@@ -9,9 +9,9 @@ from llmtune.benchmark.observe_window import WindowOptions
 from llmtune.cli.given import flag
 from llmtune.cli.observe_options import ObserveOptions, parse_percent
 from llmtune.cli.option_groups import WorkloadOptionGroup
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.postgres.live.address import is_address
+from llmtune.tuning.requests import TargetRequest
 from llmtune.units import parse_duration
 
 NEVER_RUN = frozenset(one.name for one in fields(WorkloadOptionGroup))

@@ -12,13 +12,12 @@ from rich.markup import escape
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.observe import MEAN_TIME, ObserveBenchmark, ObservedWorkload
 from llmtune.benchmark.observe_window import WindowOptions
-from llmtune.cli.bench import Bench, WorkloadRequest, open_bench, opened
+from llmtune.cli.bench import Bench, open_bench, opened
 from llmtune.cli.observe_request import ObserveRequest
 from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.session_run import origin_of
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace
@@ -29,6 +28,7 @@ from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.report.wording import span_text
 from llmtune.tuning.record import JournalEntry, SessionRecord
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.server_facts import facts_of
 from llmtune.tuning.terms import OBSERVED
 from workloads.options import WorkloadOptions

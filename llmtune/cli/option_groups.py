@@ -9,9 +9,8 @@ from llmtune.cli import options, server_options, workload_options
 from llmtune.units import parse_duration
 
 if TYPE_CHECKING:
-    from llmtune.cli.bench import WorkloadRequest
-    from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.model.ready import ModelRequest
+    from llmtune.tuning.requests import RestartRequest, TargetRequest, WorkloadRequest
     from llmtune.tuning.server_facts import Risks
 
 
@@ -31,7 +30,7 @@ class ServerOptions:
 
     def request(self, restart: RestartRequest | None = None) -> TargetRequest:
         """What is to be opened."""
-        from llmtune.cli.targets import RestartRequest, TargetRequest
+        from llmtune.tuning.requests import RestartRequest, TargetRequest
 
         return TargetRequest(
             target=self.target,
@@ -59,7 +58,7 @@ class RestartOptions:
         Raises:
             UsageError: the options do not go together.
         """
-        from llmtune.cli.targets import RestartRequest
+        from llmtune.tuning.requests import RestartRequest
 
         return RestartRequest(
             self.allow_restart,
@@ -114,7 +113,7 @@ class WorkloadOptionGroup:
             UsageError: an unknown workload, an option that means nothing to it, or no
                 workload for a target that is somebody's server.
         """
-        from llmtune.cli.bench import WorkloadRequest
+        from llmtune.tuning.requests import WorkloadRequest
         from workloads.options import WorkloadOptions
         from workloads.registry import DRAWN, check_options, entry, meaningless
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from llmtune.benchmark.evaluator import Evaluator
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.notices import resume_command
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
-from llmtune.cli.targets import RestartRequest, TargetRequest
 from llmtune.errors import LLMTuneError, SessionError
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.live.address import without_secrets
@@ -26,6 +25,7 @@ from llmtune.report.wording import headline, provenance
 from llmtune.tuning.assemble import assemble
 from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord
+from llmtune.tuning.requests import RestartRequest, TargetRequest, WorkloadRequest
 from llmtune.tuning.result import TuningResult
 from llmtune.tuning.result_file import read_result, ready_folder, write_result
 from llmtune.tuning.server_facts import Risks

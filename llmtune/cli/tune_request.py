@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmtune.cli.bench import WorkloadRequest
 from llmtune.cli.observe_request import ObserveRequest
 from llmtune.cli.safety import somebody_answers
 from llmtune.cli.search_options import SearchOptions
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.model.warm_start import WarmStart
 from llmtune.postgres.live.address import is_address
 from llmtune.tuning.plan import Plan
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.server_facts import Risks
 
 

@@ -11,11 +11,10 @@ from sqlalchemy import select
 
 from llmtune.benchmark.cheap import ALL_SAVINGS
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.comparison_sources import Wanted, checked_arms, live
 from llmtune.cli.kept_queries import found_again, keep_queries, kept_request
 from llmtune.cli.progress import Reporter
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
@@ -25,6 +24,7 @@ from llmtune.report.comparison_table import Figures
 from llmtune.trial import Pace, Trial
 from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.record import PRIOR, SessionStatus
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.schema import SessionRow
 from llmtune.tuning.store import SessionStore
 from llmtune.tuning.terms import QUERIES

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from datagen.matrix_files import read_matrix
-from llmtune.cli.bench import WorkloadRequest
 from llmtune.cli.session_run import QUERIES, check_queries, origin_of
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import SessionError
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.store import SessionStore
 from tests.cli.conftest import FEW, stopped
 from workloads.options import WorkloadOptions

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from llmtune.benchmark.observe_window import WindowOptions
-from llmtune.cli.bench import WorkloadRequest
 from llmtune.cli.session_run import origin_of
-from llmtune.cli.targets import TargetRequest
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import SessionRecord, SessionStatus
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.store import SessionStore
 from llmtune.tuning.terms import OBSERVED
 from workloads.objective import LATENCY

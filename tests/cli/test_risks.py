@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from llmtune.cli.bench import Bench, WorkloadRequest, open_bench
+from llmtune.cli.bench import Bench, open_bench
 from llmtune.cli.planning import dry_run_lines
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.cli.targets import TargetRequest
 from llmtune.trial import TrialStatus
 from llmtune.tuning.guards import violations
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import Phase, Request
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.runner import Runner
 from llmtune.tuning.server_facts import Risks, facts_of

@@ -7,12 +7,11 @@ import re
 
 import pytest
 
-from llmtune.cli.bench import WorkloadRequest
 from llmtune.cli.kept_queries import measured_origin
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.profile import profile_workload
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.terms import RUN_SECONDS
 from workloads.objective import P95, THROUGHPUT
 from workloads.oltp.mix import CLIENTS, DURATION_S
