@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from llmtune.report.comparable import arm_label
 from llmtune.report.curve import final_values, journal_curve
 from llmtune.trial import Trial
 from llmtune.tuning.new_record import new_record
+from llmtune.tuning.origin import Origin
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
-from llmtune.tuning.terms import QUERIES, RUN_SECONDS, difference
+from llmtune.tuning.terms import difference
 
 STORE_FILE = "sessions.db"
 
@@ -64,7 +65,7 @@ class Sessions:
         evaluator: Evaluator,
         names: tuple[str, str],
         out: Path,
-        origin: Mapping[str, Any],
+        origin: Origin,
         plan: Plan,
         reporter: Reporter,
     ) -> None:
@@ -72,8 +73,8 @@ class Sessions:
 
         Args:
             names: of the target and of the workload.
-            origin: what the stage was opened with, as JSON values; a stored session
-                of another origin is none of this comparison's.
+            origin: what the stage was opened with; a stored session of another origin is
+                none of this comparison's.
         """
         self.stage = stage
         self.evaluator = evaluator
@@ -155,7 +156,7 @@ class Sessions:
             arm.source,
             seed,
             self.plan,
-            {**self._origin, **arm.warm_start.identity},
+            replace(self._origin, starts=arm.warm_start.identity),
         )
 
 
@@ -170,12 +171,11 @@ def _same(one: SessionRecord, two: SessionRecord) -> bool:
 
 def _words(record: SessionRecord) -> dict[str, Any]:
     """All facts but those that differ from session to session or from call to call."""
-    facts = record.facts()
+    # Older records do not tell all terms.
+    untold = replace(record.origin, queries=None, run_s=None)
+    facts = replace(record, origin=untold).facts()
     for name in ("proposals", "suggest_s", "code_version"):
         del facts[name]
-    # A live server has other connections open each time; older records do not tell all terms.
+    # A live server has other connections open each time.
     plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
-    told = (QUERIES, RUN_SECONDS)
-    origin = {name: value for name, value in facts["origin"].items() if name not in told}
-    words = {**facts, "plan": plan, "origin": origin}
-    return {**words, "target": record.target, "workload": record.workload}
+    return {**facts, "plan": plan, "target": record.target, "workload": record.workload}

@@ -10,7 +10,7 @@ from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.recorded import LABEL, RecordedEvaluator
 from llmtune.cli.bench import Bench
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
-from llmtune.cli.kept_queries import kept_bench, measured_origin
+from llmtune.cli.kept_queries import kept_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
 from llmtune.cli.recordings import RecordedBench, open_recording
@@ -20,6 +20,7 @@ from llmtune.model.ready import ModelRequest
 from llmtune.model.warm_start import open_warm_start, trained_on
 from llmtune.report.comparable import arms_from, interrupted
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
+from llmtune.tuning.origin import measured_origin
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.result_file import ready_folder

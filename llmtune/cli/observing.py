@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from rich.markup import escape
 
@@ -17,7 +16,6 @@ from llmtune.cli.observe_request import ObserveRequest
 from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.cli.session_run import origin_of
 from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace
@@ -27,10 +25,10 @@ from llmtune.postgres.server_settings import jit_available
 from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.report.wording import span_text
+from llmtune.tuning.origin import Origin, origin_of
 from llmtune.tuning.record import JournalEntry, SessionRecord
 from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.server_facts import facts_of
-from llmtune.tuning.terms import OBSERVED
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
 
@@ -56,17 +54,17 @@ class ObservedBench(Bench):
 
 def continued(record: SessionRecord, journal: Sequence[JournalEntry]) -> ObserveRequest | None:
     """How a stored session watched; None: it did not."""
-    windows = record.origin.get(OBSERVED)
+    windows = record.origin.windows
     if windows is None:
         return None
     reference = journal[0].trial.value if journal else None
-    return ObserveRequest(WindowOptions(**windows), record.seed, record.knobs, reference)
+    return ObserveRequest(windows, record.seed, record.knobs, reference)
 
 
-def observed_origin(target: TargetRequest, request: ObserveRequest) -> dict[str, Any]:
-    """The requests as JSON values for the store; a password is left out."""
+def observed_origin(target: TargetRequest, request: ObserveRequest) -> Origin:
+    """What a session that watches needs to go on; a password is left out."""
     workload = WorkloadRequest(CAPTURED, WorkloadOptions(seed=request.seed))
-    return {**origin_of(target, workload), OBSERVED: asdict(request.windows)}
+    return replace(origin_of(target, workload), windows=request.windows)
 
 
 def open_measured(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llmtune.cli.safety import Safety
     from llmtune.cli.tune_request import TuneRequest
     from llmtune.model.warm_start import WarmStart
+    from llmtune.tuning.origin import Origin
     from llmtune.tuning.record import SessionRecord
     from llmtune.tuning.result import TuningResult
     from llmtune.tuning.session import Outcome
@@ -130,15 +131,15 @@ def tune(
         _finish(bench, safety, outcome, out, as_json=json, apply=apply)
 
 
-def _kept(asked: TuneRequest, bench: Bench) -> tuple[dict[str, Any], Bench]:
+def _kept(asked: TuneRequest, bench: Bench) -> tuple[Origin, Bench]:
     """How to open target and workload again, and the bench as it will be found then.
 
     A dry run writes no file for that.
     """
-    from llmtune.cli.kept_queries import kept_bench, measured_origin
+    from llmtune.cli.kept_queries import kept_bench
     from llmtune.cli.observe_request import ObserveRequest
     from llmtune.cli.observing import observed_origin
-    from llmtune.cli.session_run import origin_of
+    from llmtune.tuning.origin import measured_origin, origin_of
 
     if isinstance(asked.measured, ObserveRequest):
         return observed_origin(asked.target, asked.measured), bench
@@ -150,7 +151,7 @@ def _kept(asked: TuneRequest, bench: Bench) -> tuple[dict[str, Any], Bench]:
 
 def _record(
     asked: TuneRequest,
-    origin: dict[str, Any],
+    origin: Origin,
     bench: Bench,
     benchmark: Evaluator,
     sessions: SessionStore,
@@ -170,13 +171,13 @@ def _record(
         warm_start.source,
         asked.seed,
         replace(asked.plan, clients=bench.busy),
-        {
-            **origin,
-            **warm_start.identity,
-            "out": str(asked.out.absolute()),
-            "risks": asdict(asked.risks),
-            "apply": asked.apply,
-        },
+        replace(
+            origin,
+            starts=warm_start.identity,
+            out=asked.out.absolute(),
+            risks=asked.risks,
+            apply=asked.apply,
+        ),
     )
     proposed, suggest_s = proposals(warm_start, bench, asked.seed, safety.reporter.say)
     prior = asked.search.known(sessions, benchmark, request)

@@ -4,24 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from llmtune.tuning.origin import STARTS
 from llmtune.tuning.record import SessionRecord
-
-QUERIES = "query_digest"
-"""Under which a record's origin keeps which queries its session measures."""
-OBSERVED = "observe"
-"""Under which it keeps how its session watches a server's traffic, if it does."""
-
-STARTS: Mapping[str, str] = {
-    "adapter": "adapter",
-    "training_set.parquet": "training set",
-    "measurements.parquet": "measurements",
-    "warm_start_file": "file",
-}
-"""Under which a record's origin keeps digests of what its warm start came from, and what each
-is for people."""
-
-RUN_SECONDS = "run_s"
-"""Under which a record's origin keeps how long one timed run of a transaction mix lasts."""
 
 _TIMES: Mapping[object, str] = {True: "raw", False: "at one pace"}
 
@@ -34,9 +18,9 @@ def terms(record: SessionRecord) -> dict[str, object]:
     return {
         "target": record.target,
         "workload": record.workload,
-        "queries": record.origin.get(QUERIES),
-        "times": _TIMES.get(record.origin.get("raw_times")),
-        "seconds of a run": record.origin.get(RUN_SECONDS, record.origin.get("duration_s")),
+        "queries": record.origin.queries,
+        "times": _TIMES.get(record.origin.raw_times),
+        "seconds of a run": record.origin.timed_run_s,
         "hardware": record.hardware,
         "server version": record.server_version,
         "knob catalogue": record.catalogue_hash,
@@ -50,7 +34,8 @@ def started_from(record: SessionRecord) -> dict[str, str]:
 
     Empty where there is none, and for sessions of before it was kept.
     """
-    return {what: record.origin[key] for key, what in STARTS.items() if key in record.origin}
+    starts = record.origin.starts
+    return {what: starts[name] for name, what in STARTS.items() if name in starts}
 
 
 def difference(one: SessionRecord, two: SessionRecord) -> str | None:

@@ -10,8 +10,9 @@ from llmtune.errors import AdapterMismatch, DatasetError
 from llmtune.model.ready import ModelRequest
 from llmtune.model.warm_start import open_warm_start
 from llmtune.model.warm_start_file import read_file
+from llmtune.tuning.origin import STARTS
 from llmtune.tuning.store import SessionStore
-from llmtune.tuning.terms import STARTS, started_from
+from llmtune.tuning.terms import started_from
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from llmtune.cli.app import app
 from llmtune.cli.observing import continued
-from llmtune.cli.session_run import requests_of
 from llmtune.model.warm_start import Part, WarmStart
+from llmtune.tuning.reopen import requests_of
 from llmtune.tuning.store import SessionStore
 
 KNOBS = ("enable_nestloop", "enable_material")
