@@ -31,14 +31,14 @@ import numpy as np
 from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials
 from llmtune.benchmark.pace import keep_pace
-from llmtune.cli.bench import Bench, WorkloadRequest, open_bench
+from llmtune.cli.bench import Bench, open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
-from llmtune.cli.targets import TargetRequest
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from llmtune.tuning.interval import Floats, bootstrap_interval
 from llmtune.tuning.plan import Plan
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from optimizers.base import Optimizer, is_better
 from optimizers.projection import unchanged
 from optimizers.registry import optimizer

@@ -23,10 +23,10 @@ from datagen.matrix import Matrix, Run
 from datagen.matrix_files import read_matrix
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
-from llmtune.cli.bench import Bench, WorkloadRequest, open_bench, query_workload
+from llmtune.cli.bench import Bench, open_bench, query_workload
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
-from llmtune.cli.targets import TargetRequest
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from workloads.mixes import draw_mix
 from workloads.options import WorkloadOptions
 from workloads.workload import Workload

@@ -17,11 +17,11 @@ from statistics import stdev
 import numpy as np
 from scipy.stats import linregress
 
-from llmtune.cli.bench import WorkloadRequest, open_bench
+from llmtune.cli.bench import open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
-from llmtune.cli.targets import TargetRequest
 from llmtune.trial import Trial
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from workloads.options import WorkloadOptions
 
 RESAMPLES = 2000

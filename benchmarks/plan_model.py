@@ -30,13 +30,13 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from llmtune.benchmark.query_plans import plans_of
-from llmtune.cli.bench import WorkloadRequest, open_bench
+from llmtune.cli.bench import open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import own_safety
-from llmtune.cli.targets import TargetRequest
 from llmtune.knobs.configuration import Configuration
 from llmtune.trial import Trial
 from llmtune.tuning.record import Phase
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.store import SessionStore
 from optimizers.plan import heaviest_planned
 from optimizers.plan_model import PlanModel

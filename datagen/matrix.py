@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmtune import __version__
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import DatasetError
 from llmtune.knobs.configuration import Value
+from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.profile import Profile
 from llmtune.trial import TrialStatus
+from workloads.digest import digest
+from workloads.workload import AnyWorkload, ExistingDatabase
 
 SCHEMA_VERSION = 1
 
@@ -45,6 +50,40 @@ class MatrixHeader:
     queries: str = ""
     database: str = ""
     clients: int = 1
+
+
+def header_of(
+    workload: AnyWorkload,
+    database: str,
+    profile: Profile,
+    space: KnobSpace,
+    feature_names: tuple[str, ...],
+    clients: int,
+    seed: int,
+) -> MatrixHeader:
+    """The header of what a workload in a database is measured on from now on.
+
+    Args:
+        profile: of the workload, under default settings.
+        space: the knobs that are changed.
+        feature_names, clients, seed: see `MatrixHeader`.
+    """
+    existing = isinstance(workload.data_set, ExistingDatabase)
+    return MatrixHeader(
+        data_set=workload.data_set.name,
+        server_version=space.version,
+        cores=space.hardware.cores,
+        memory=space.hardware.memory,
+        seed=seed,
+        catalogue_hash=space.catalogue_hash,
+        code_version=__version__,
+        profile=profile.to_json(),
+        feature_names=feature_names,
+        # Weights are left out: no measured time depends on them.
+        queries=digest(replace(query, weight=1.0) for query in workload.queries),
+        database=database if existing else "",
+        clients=clients,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ LONGEST_TIMEOUT_S = 2_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """What a user may choose.
+    """What is not the same for every benchmark; no command offers other `warm_passes`.
 
     Attributes:
         query_timeout_s: limit for one query, seconds.

@@ -11,41 +11,36 @@ from rich.markup import escape
 from llmtune.benchmark.benchmark import Benchmark
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.measure_options import MeasureOptions
+from llmtune.benchmark.observe import ObservedWorkload
 from llmtune.benchmark.transactions import TransactionBenchmark
 from llmtune.cli.own_queries import CAPTURED, captured, check_data, measure_options, tried
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
 from llmtune.cli.server_report import summary
 from llmtune.cli.synthesized import live_data, synthesized
-from llmtune.cli.targets import TargetRequest, open_target, storage_of
+from llmtune.cli.targets import open_target, storage_of
 from llmtune.errors import UsageError
-from llmtune.knobs.catalogue import check, load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.relevance import relevant
-from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.knobs.space import KnobSpace
 from llmtune.knobs.storage import Storage
+from llmtune.model.stage import type_of_queries
 from llmtune.postgres.databases import exists
 from llmtune.postgres.dsn import DsnTarget
-from llmtune.postgres.live.present import read_present
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.originals import Journal
 from llmtune.postgres.planners import USUAL_TABLES, planners
 from llmtune.postgres.profile import Profile, profile_workload
-from llmtune.postgres.server_settings import settings_rows
+from llmtune.postgres.server_settings import jit_available
 from llmtune.postgres.target import Target
+from llmtune.postgres.tunable import present_in, tunable_space
+from llmtune.postgres.what_if import WhatIfFeatures
 from llmtune.tuning.guards import ServerFacts, refusal
-from llmtune.tuning.server_facts import Risks, server_facts
-from workloads.options import WorkloadOptions
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
+from llmtune.tuning.server_facts import Risks, facts_of
+from optimizers.rules import WorkloadType
 from workloads.registry import is_live, workload
 from workloads.workload import AnyWorkload, DataSet, ExistingDatabase, TransactionMix, Workload
-
-
-@dataclass(frozen=True, slots=True)
-class WorkloadRequest:
-    """Which workload the user asked for."""
-
-    name: str
-    options: WorkloadOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ class Bench:
         facts: what the guards know of the server.
         storage: what its data lie on; None: not known.
         journal: told before each change of a server that outlives us.
-        measure: how its queries are measured where a command does not say it.
+        measure: how its queries are measured.
     """
 
     target: Target
@@ -77,11 +72,20 @@ class Bench:
         """Sessions for which the guards count the memory."""
         return self.facts.clients
 
+    @property
+    def workload_type(self) -> WorkloadType:
+        """Transactions are OLTP, queries a data warehouse's unless some of them write."""
+        if isinstance(self.workload, TransactionMix):
+            return WorkloadType.OLTP
+        if isinstance(self.workload, ObservedWorkload):  # traffic is known in part at best
+            return WorkloadType.MIXED
+        return type_of_queries(self.profile)
+
     def restart_clock(self) -> float:
         """Seconds that the target has spent restarting so far."""
         return self.target.restart_seconds
 
-    def benchmark(self, options: MeasureOptions | None = None) -> Evaluator:
+    def benchmark(self) -> Evaluator:
         """What measures the workload on the target, over `space`."""
         if isinstance(self.workload, TransactionMix):
             return TransactionBenchmark(
@@ -89,22 +93,38 @@ class Bench:
                 self.space,
                 self.workload,
                 self.database,
-                options or self.measure,
+                self.measure,
                 journal=self.journal,
             )
-        return self.query_benchmark(options)
+        return self.query_benchmark()
 
-    def query_benchmark(self, options: MeasureOptions | None = None) -> Benchmark:
+    def query_benchmark(self) -> Benchmark:
         """What measures the workload's queries, also each by itself.
 
         Raises:
             UsageError: the workload is a transaction mix.
         """
         wanted = query_workload(self.workload)
-        chosen = options or self.measure
         return Benchmark(
-            self.target, self.space, wanted, self.database, chosen, journal=self.journal
+            self.target, self.space, wanted, self.database, self.measure, journal=self.journal
         )
+
+    def what_if_features(self) -> WhatIfFeatures:
+        """What plans show of the workload under a configuration; plans it once."""
+        return WhatIfFeatures(self.target, self.database, self.workload, self.space)
+
+
+@contextmanager
+def opened(
+    request: TargetRequest, reporter: Reporter, safety: Safety
+) -> Iterator[tuple[Target, Journal | None, KnobSpace]]:
+    """The target in `safety`'s care, with its journal and all knobs that it can change.
+
+    What is possible there is told first. Leaving puts the target's original settings back.
+    """
+    with open_target(request) as target, safety.guard(target) as journal:
+        _announce(target, reporter)
+        yield target, journal, tunable_space(target, durability=safety.risks.durability)
 
 
 @contextmanager
@@ -135,15 +155,13 @@ def open_bench(
     known = _known(target_request, workload_request, load=load)
     if queries_only and known is not None:
         query_workload(known)
-    with open_target(target_request) as target, safety.guard(target) as journal:
-        announce(target, reporter)
-        whole = tunable_space(target, safety.risks)
+    with opened(target_request, reporter, safety) as (target, journal, tunable):
         wanted = known or _live(target, workload_request, reporter)
         if not load:
             _check_loaded(target, wanted.data_set)
         database = _database(target, wanted.data_set, reporter)
-        if isinstance(wanted.data_set, ExistingDatabase):
-            whole = _present_in(whole, target, database)
+        existing = isinstance(wanted.data_set, ExistingDatabase)
+        whole = present_in(tunable, target, database) if existing else tunable
         with planners(target, database, USUAL_TABLES * len(wanted.queries)) as (
             connection,
             *others,
@@ -152,9 +170,8 @@ def open_bench(
                 connection, wanted, options, reporter, measured=measured and load, proven=proven
             )
             profile = profile_workload(connection, wanted, target.hardware, target.version, others)
-            jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
-        space = relevant(whole, profile.kind, jit=jit)
-        facts = facts_of(target, wanted, safety.risks)
+            space = relevant(whole, profile.kind, jit=jit_available(connection))
+        facts = facts_of(target, wanted.clients, safety.risks)
         measure = measure_options(options)
         storage = storage_of(target_request, target)
         yield Bench(
@@ -186,18 +203,9 @@ def _live(target: Target, request: WorkloadRequest, reporter: Reporter) -> Workl
         return synthesized(connection, data, request.options, reporter)
 
 
-def facts_of(target: Target, wanted: AnyWorkload, risks: Risks) -> ServerFacts:
-    """What the guards must know; only a server that is there for others too is asked."""
-    if not isinstance(target, DsnTarget):
-        return ServerFacts(risks.sessions(wanted.clients), allow_durability=risks.durability)
-    standby = target.report.standby
-    with target.connect() as connection:
-        return server_facts(connection, wanted.clients, standby=standby, risks=risks)
-
-
 def refused_now(bench: Bench, configuration: Configuration, risks: Risks) -> str:
     """Why a configuration may not stay, with the sessions that are open by now; empty: it may."""
-    facts = facts_of(bench.target, bench.workload, risks)
+    facts = facts_of(bench.target, bench.workload.clients, risks)
     return refusal(configuration, bench.space, facts)
 
 
@@ -213,7 +221,7 @@ def _check_loaded(target: Target, data: DataSet | ExistingDatabase) -> None:
             )
 
 
-def announce(target: Target, reporter: Reporter) -> None:
+def _announce(target: Target, reporter: Reporter) -> None:
     """Tell what is possible on somebody's server before anything is touched."""
     if isinstance(target, DsnTarget):
         for line in summary(target.report):
@@ -241,28 +249,3 @@ def _database(target: Target, data: DataSet | ExistingDatabase, reporter: Report
             return connection.info.dbname
     with reporter.bar(f"Loading {data.name}") as progress:
         return ensure_loaded(target, data, progress)
-
-
-def _present_in(space: KnobSpace, target: Target, database: str) -> KnobSpace:
-    """With what sessions in the user's database have now, which need not be the address's."""
-    if not isinstance(target, DsnTarget):
-        return space
-    with target.connect(database) as connection:
-        found = read_present(connection, target.report.present)
-    there = {name: one.value for name, one in found.items()}
-    choices = {knob.name: knob.knob.choices for knob in space.knobs}
-    known = [name for name, some in choices.items() if not some or there[name] in some]
-    return space.subset(known).running(there)
-
-
-def tunable_space(target: Target, risks: Risks) -> KnobSpace:
-    """The knobs that can be changed on the target."""
-    catalogue = load_catalogue()
-    space = resolve_space(catalogue, target.version, target.hardware, durability=risks.durability)
-    if isinstance(target, DsnTarget):
-        return target.tunable(space)  # without those that its server describes otherwise
-    with target.connect() as connection:
-        check(catalogue, target.version, settings_rows(connection))
-    if target.can_restart:
-        return space
-    return space.subset([knob.name for knob in space.knobs if knob.effect != "restart"])

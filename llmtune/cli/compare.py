@@ -32,7 +32,7 @@ OF_STORED = frozenset({"sessions", "store", "out", "yes", "json"})
 def compare(
     context: typer.Context,
     server: ServerOptions,
-    choice: WorkloadOptionGroup,
+    workload: WorkloadOptionGroup,
     model: ModelOptions,
     storage: server_options.Storage = None,
     optimizer: Annotated[
@@ -166,7 +166,7 @@ def compare(
         finish_comparison(out, figures, as_json=json)
         return
     ready_folder(out)
-    target, asked = server.request(storage=storage), choice.request(seed, server.target)
+    target, asked = server.request(storage=storage), workload.request(seed, server.target)
     safety = own_safety("compare", reporter, yes=yes)
     found = found_again(asked, out, reporter)
     plans = any(map(looks_at_plans, wanted.optimizers))

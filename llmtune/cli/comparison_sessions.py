@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,20 @@ from rich.markup import escape
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.progress import Reporter
-from llmtune.cli.proposals import Stage, proposals
-from llmtune.cli.warm_start import WarmStart
+from llmtune.model.proposals import proposals
+from llmtune.model.stage import Stage
+from llmtune.model.warm_start import WarmStart
 from llmtune.report.arms import Arm, Run
 from llmtune.report.comparable import arm_label, narrowing_text
 from llmtune.report.curve import final_values, journal_curve
 from llmtune.trial import Trial
 from llmtune.tuning.new_record import new_record
+from llmtune.tuning.origin import Origin
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, JournalEntry, Prior, Request, SessionRecord, SessionStatus
 from llmtune.tuning.store import SessionStore, SessionSummary
-from llmtune.tuning.terms import BASELINE, BOUNDS, NOTES, QUERIES, RUN_SECONDS, search_difference
+from llmtune.tuning.terms import search_difference
 from optimizers.narrowed import Narrowing
 
 STORE_FILE = "sessions.db"
@@ -81,7 +83,7 @@ class Sessions:
         evaluator: Evaluator,
         names: tuple[str, str],
         out: Path,
-        origin: Mapping[str, Any],
+        origin: Origin,
         plan: Plan,
         reporter: Reporter,
     ) -> None:
@@ -89,8 +91,8 @@ class Sessions:
 
         Args:
             names: of the target and of the workload.
-            origin: what the stage was opened with, as JSON values; a stored session
-                of another origin is none of this comparison's.
+            origin: what the stage was opened with; a stored session of another origin is
+                none of this comparison's.
         """
         self.stage = stage
         self.evaluator = evaluator
@@ -140,7 +142,7 @@ class Sessions:
 
     def record(self, arm: ArmRequest, seed: int) -> SessionRecord:
         """A new session's record, its proposals made now."""
-        made, seconds = proposals(arm.warm_start, self.stage, seed, self.reporter)
+        made, seconds = proposals(arm.warm_start, self.stage, seed, self.reporter.say)
         first = prior_proposals(arm.prior, self.evaluator)
         request = self._request(arm, seed)
         return new_record(self.evaluator, request, (*first, *made), seconds, prior=arm.prior)
@@ -190,7 +192,7 @@ class Sessions:
             arm.source,
             seed,
             arm.plan(self.plan),
-            {**self._origin, **arm.warm_start.identity, NOTES: list(arm.notes)},
+            replace(self._origin, starts=arm.warm_start.identity, notes=tuple(arm.notes)),
         )
 
 
@@ -205,12 +207,12 @@ def _same(one: SessionRecord, two: SessionRecord) -> bool:
 
 def _words(record: SessionRecord) -> dict[str, Any]:
     """All facts but those that differ from session to session or from call to call."""
-    facts = replace(record, prior=()).facts()  # those of a prior are many: compared as they are
+    # Older records do not tell all terms; the trials of a prior are many, and compared as they are.
+    origin = replace(record.origin, queries=None, run_s=None, ground=None, notes=())
+    facts = replace(record, origin=origin, prior=()).facts()
     for name in ("proposals", "suggest_s", "code_version"):
         del facts[name]
-    # A live server has other connections open each time; older records do not tell all terms.
+    # A live server has other connections open each time.
     plan = {name: value for name, value in facts["plan"].items() if name != "clients"}
-    told = (QUERIES, RUN_SECONDS, BASELINE, BOUNDS, NOTES)
-    origin = {name: value for name, value in facts["origin"].items() if name not in told}
-    words = {**facts, "plan": plan, "origin": origin, "prior": record.prior}
+    words = {**facts, "plan": plan, "prior": record.prior}
     return {**words, "target": record.target, "workload": record.workload}

@@ -8,26 +8,26 @@ from pathlib import Path
 
 from llmtune.benchmark.cheap import CheapTrials
 from llmtune.benchmark.recorded import LABEL, RecordedEvaluator
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
-from llmtune.cli.kept_queries import kept_bench, measured_origin
+from llmtune.cli.kept_queries import kept_bench
 from llmtune.cli.progress import Reporter
-from llmtune.cli.proposals import check_without_server
 from llmtune.cli.recorded_sessions import RECORDED, recording_origin, run_recorded
 from llmtune.cli.recordings import RecordedBench, open_recording
-from llmtune.cli.rules_for import warn_of_storage
-from llmtune.cli.suggesting import ModelRequest
-from llmtune.cli.targets import TargetRequest
+from llmtune.cli.storage_notice import warn_of_storage
 from llmtune.cli.turns import run_finals, run_in_turns
-from llmtune.cli.warm_start import WarmStart, open_warm_start, trained_on
 from llmtune.errors import UsageError
+from llmtune.model.proposals import check_without_server
+from llmtune.model.ready import ModelRequest
+from llmtune.model.warm_start import WarmStart, open_warm_start, trained_on
 from llmtune.report.comparable import arms_from, interrupted, other_versions
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
+from llmtune.tuning.origin import measured_origin
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import earlier_sessions
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.result_file import ready_folder
 from llmtune.tuning.store import SessionStore
-from llmtune.tuning.terms import NOTES
 from optimizers.narrowed import Narrowing
 from optimizers.registry import check_name, check_narrowing, looks_at_plans
 
@@ -69,7 +69,7 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
         if wanted.narrowing is not None:
             check_narrowing(name)
     sources = dict.fromkeys(["none", *wanted.warm_starts])
-    warm = [open_warm_start(source, wanted.model, reporter) for source in sources]
+    warm = [open_warm_start(source, wanted.model, reporter.say) for source in sources]
     _check_used(wanted.model, warm)
     # A second cold one would be the first again.
     kept = [one for at, one in enumerate(warm) if at == 0 or not one.cold]
@@ -181,6 +181,6 @@ def stored(sessions: list[str], store: str | None) -> Figures:
     arms = arms_from([(one.record, opened.journal(one.record.id)) for one in found])
     record = found[0].record
     basis = LABEL if record.target == RECORDED else MEASURED
-    kept = dict.fromkeys(note for one in found for note in one.record.origin.get(NOTES, ()))
+    kept = dict.fromkeys(note for one in found for note in one.record.origin.notes)
     notes = (*kept, *other_versions(one.record for one in found), *interrupted(found))
     return comparison_figures(record.workload, arms, basis, notes)

@@ -14,12 +14,12 @@ from llmtune.cli.option_groups import ServerOptions, WorkloadOptionGroup
 
 if TYPE_CHECKING:
     from datagen.generate import GenerationPlan
-    from datagen.matrix import Matrix, MatrixHeader, Run
+    from datagen.matrix import Matrix, Run
     from datagen.measure import Refusal
     from datagen.pairs import Pair
-    from llmtune.cli.bench import Bench, WorkloadRequest
+    from llmtune.cli.bench import Bench
     from llmtune.cli.progress import Reporter
-    from llmtune.postgres.what_if import WhatIfFeatures
+    from llmtune.tuning.requests import WorkloadRequest
     from workloads.workload import AnyWorkload
 
 
@@ -55,7 +55,7 @@ class Summary:
 def datagen(
     out: Annotated[Path, typer.Option(help="Folder for the matrix and the pairs.")],
     server: ServerOptions,
-    choice: WorkloadOptionGroup,
+    workload: WorkloadOptionGroup,
     sampled: Annotated[int, typer.Option(help="Sampled configurations to measure.")] = 60,
     refined: Annotated[
         int, typer.Option(help="Further ones that the surrogate proposes from the first.")
@@ -90,7 +90,7 @@ def datagen(
     plan = GenerationPlan(sampled, refined, verified, mixes, held_out, seed)
     ready_folder(out)
     reporter = Reporter(quiet=json)
-    request = found_again(choice.request(seed, server.target), out, reporter)
+    request = found_again(workload.request(seed, server.target), out, reporter)
     _check_templates(request, plan)
     safety = own_safety("datagen", reporter, yes=yes)
     with (
@@ -145,16 +145,24 @@ def _kept(bench: Bench, request: WorkloadRequest, plan: GenerationPlan, out: Pat
 
 def _generate(bench: Bench, plan: GenerationPlan, out: Path, reporter: Reporter) -> Summary:
     from datagen.generate import draw_mixes, measure, pairs
+    from datagen.matrix import header_of
     from datagen.matrix_files import MATRIX_FOLDER
     from datagen.measure import MatrixWriter
-    from llmtune.cli.pair_files import held_out_templates
+    from datagen.pair_files import held_out_templates
     from llmtune.model.prompt import PromptCodec
-    from llmtune.postgres.what_if import WhatIfFeatures
 
     benchmark = bench.query_benchmark()
     mixes = draw_mixes(benchmark.workload, plan, held_out_templates(out))
-    what_if = WhatIfFeatures(bench.target, bench.database, bench.workload, bench.space)
-    header = _header(bench, what_if, plan.seed)
+    what_if = bench.what_if_features()
+    header = header_of(
+        bench.workload,
+        bench.database,
+        bench.profile,
+        bench.space,
+        feature_names=what_if.names,
+        clients=bench.busy,
+        seed=plan.seed,
+    )
     writer = MatrixWriter(out / MATRIX_FOLDER, header, benchmark, what_if, _refusal(bench))
     wanted = plan.sampled + plan.refined + plan.verified
     with reporter.bar("Measuring") as advance:
@@ -176,32 +184,6 @@ def _refusal(bench: Bench) -> Refusal:
 
     return lambda configuration, clients: refusal(
         configuration, bench.space, replace(bench.facts, clients=clients)
-    )
-
-
-def _header(bench: Bench, what_if: WhatIfFeatures, seed: int) -> MatrixHeader:
-    from dataclasses import replace
-
-    from datagen.matrix import MatrixHeader
-    from llmtune import __version__
-    from workloads.digest import digest
-    from workloads.workload import ExistingDatabase
-
-    existing = isinstance(bench.workload.data_set, ExistingDatabase)
-    return MatrixHeader(
-        data_set=bench.workload.data_set.name,
-        server_version=bench.target.version,
-        cores=bench.target.hardware.cores,
-        memory=bench.target.hardware.memory,
-        seed=seed,
-        catalogue_hash=bench.space.catalogue_hash,
-        code_version=__version__,
-        profile=bench.profile.to_json(),
-        feature_names=what_if.names,
-        # Weights are left out: no measured time depends on them.
-        queries=digest(replace(query, weight=1.0) for query in bench.workload.queries),
-        database=bench.database if existing else "",
-        clients=bench.busy,
     )
 
 

@@ -13,9 +13,9 @@ from llmtune.cli.option_groups import RestartOptions
 
 if TYPE_CHECKING:
     from llmtune.cli.health import Finding
-    from llmtune.cli.targets import TargetRequest
     from llmtune.postgres.dsn import DsnTarget
     from llmtune.postgres.live.report import ServerReport
+    from llmtune.tuning.requests import TargetRequest
 
 
 @grouped
@@ -34,7 +34,7 @@ def doctor(
     """
     from llmtune.cli.health import findings
     from llmtune.cli.output import print_json
-    from llmtune.cli.targets import TargetRequest
+    from llmtune.tuning.requests import TargetRequest
 
     request = TargetRequest(target, cores, memory, None, restart.request())
     report, refusals = _inspected(request, allow_standby=allow_standby)

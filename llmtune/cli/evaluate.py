@@ -41,8 +41,8 @@ def evaluate(
     so some of the prompts are answered as by `suggest` too. Beside both stands what saying
     `default` for every knob would score.
     """
+    from datagen.pair_files import read_sides, space_of
     from llmtune.cli.output import print_json, print_table, print_text
-    from llmtune.cli.pair_files import read_sides, space_of
     from llmtune.cli.progress import Reporter
     from llmtune.errors import DatasetError
     from llmtune.model.adapter import DEFAULT_ADAPTER, read_card

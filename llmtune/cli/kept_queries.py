@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
-from llmtune.cli.session_run import origin_of, query_digest
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
-from llmtune.tuning.terms import QUERIES, RUN_SECONDS
+from llmtune.tuning.requests import WorkloadRequest
 from workloads.digest import named
 from workloads.registry import is_live, workload
 from workloads.sqlfiles import sql_text
-from workloads.workload import AnyWorkload, TransactionMix
+from workloads.workload import AnyWorkload
 
 
 def kept_request(
@@ -96,13 +93,3 @@ def keep_queries(kept: WorkloadRequest, bench: Bench) -> AnyWorkload:
             replace(query, writes=query.writes or query.id in writing) for query in read.queries
         ),
     )
-
-
-def measured_origin(
-    target: TargetRequest, request: WorkloadRequest, measured: AnyWorkload
-) -> dict[str, Any]:
-    """What a session needs to go on: its requests, and what it measures for how long."""
-    origin = {**origin_of(target, request), QUERIES: query_digest(measured)}
-    if isinstance(measured, TransactionMix):  # the user may have left it to the mix
-        origin[RUN_SECONDS] = measured.duration_s
-    return origin

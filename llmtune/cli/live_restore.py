@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from llmtune.cli.targets import TargetRequest, live_target
+from llmtune.cli.targets import live_target
 from llmtune.errors import ConnectionFailed, LoginRefused, ServerNotReady
 from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.live.waiting import connect_patiently
 from llmtune.postgres.tuner_lock import TunerLock
+from llmtune.tuning.requests import TargetRequest
 from llmtune.tuning.restore import Restored, mend_file, restore
 from llmtune.tuning.restore_points import RestorePoint, RestorePoints
 

@@ -8,22 +8,14 @@ from dataclasses import dataclass, fields
 from llmtune.benchmark.observe_window import WindowOptions
 from llmtune.cli.given import flag
 from llmtune.cli.observe_options import ObserveOptions, parse_percent
-from llmtune.cli.targets import TargetRequest
+from llmtune.cli.option_groups import WorkloadOptionGroup
 from llmtune.errors import UsageError
 from llmtune.postgres.live.address import is_address
+from llmtune.tuning.requests import TargetRequest
 from llmtune.units import parse_duration
 
-NEVER_RUN = frozenset(
-    {
-        *("workload", "scale", "clients", "duration", "objective", "data", "database", "data_set"),
-        *("allow_writes", "query_timeout", "queries", "leave_out_failing", "drawn"),
-        "raw_times",
-    }
-)
+NEVER_RUN = frozenset(one.name for one in fields(WorkloadOptionGroup))
 """Options that say what to run."""
-
-LOOKING = ("model", "nearest", "surrogate")
-"""Warm starts that are made from the plans of statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +79,3 @@ def _check(target: TargetRequest, given: Collection[str]) -> None:
         raise UsageError("--observe goes with the address of a server that has traffic")
     if target.restart.allow:
         raise UsageError("--observe never restarts the server: leave out --allow-restart")
-
-
-def without_statements(warm_start: str) -> str:
-    """The warm start with the rules in place of what has to look at statements."""
-    parts = ("rules" if part in LOOKING else part for part in warm_start.split(","))
-    return ",".join(dict.fromkeys(parts))

@@ -4,39 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from rich.markup import escape
 
 from llmtune.benchmark.evaluator import Evaluator
-from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.observe import MEAN_TIME, ObserveBenchmark, ObservedWorkload
 from llmtune.benchmark.observe_window import WindowOptions
-from llmtune.cli.bench import (
-    Bench,
-    WorkloadRequest,
-    announce,
-    facts_of,
-    open_bench,
-    tunable_space,
-)
+from llmtune.cli.bench import Bench, open_bench, opened
 from llmtune.cli.observe_request import ObserveRequest
 from llmtune.cli.own_queries import CAPTURED
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.cli.session_run import origin_of
-from llmtune.cli.targets import TargetRequest, open_target, storage_of
+from llmtune.cli.targets import storage_of
 from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.captured import captured_workload
 from llmtune.postgres.profile import Profile, profile_workload
+from llmtune.postgres.server_settings import jit_available
 from llmtune.postgres.target import Connection
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.report.wording import span_text
+from llmtune.tuning.origin import Origin, origin_of
 from llmtune.tuning.record import JournalEntry, SessionRecord
-from llmtune.tuning.terms import OBSERVED
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
+from llmtune.tuning.server_facts import facts_of
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
 
@@ -48,7 +41,7 @@ class ObservedBench(Bench):
     request: ObserveRequest = field(default_factory=lambda: ObserveRequest(WindowOptions()))
     reporter: Reporter = field(default_factory=Reporter)
 
-    def benchmark(self, options: MeasureOptions | None = None) -> Evaluator:  # noqa: ARG002  nothing is run
+    def benchmark(self) -> Evaluator:
         """What watches the traffic under configurations of `space`."""
         return ObserveBenchmark(
             self.target,
@@ -62,17 +55,17 @@ class ObservedBench(Bench):
 
 def continued(record: SessionRecord, journal: Sequence[JournalEntry]) -> ObserveRequest | None:
     """How a stored session watched; None: it did not."""
-    windows = record.origin.get(OBSERVED)
+    windows = record.origin.windows
     if windows is None:
         return None
     reference = journal[0].trial.value if journal else None
-    return ObserveRequest(WindowOptions(**windows), record.seed, record.knobs, reference)
+    return ObserveRequest(windows, record.seed, record.knobs, reference)
 
 
-def observed_origin(target: TargetRequest, request: ObserveRequest) -> dict[str, Any]:
-    """The requests as JSON values for the store; a password is left out."""
+def observed_origin(target: TargetRequest, request: ObserveRequest) -> Origin:
+    """What a session that watches needs to go on; a password is left out."""
     workload = WorkloadRequest(CAPTURED, WorkloadOptions(seed=request.seed))
-    return {**origin_of(target, workload), OBSERVED: asdict(request.windows)}
+    return replace(origin_of(target, workload), windows=request.windows)
 
 
 def open_measured(
@@ -113,10 +106,8 @@ def open_observed(
         UsageError: `pg_stat_statements` cannot be read; what to do is said.
     """
     target_request = replace(target_request, observe=True)
-    with open_target(target_request) as target, safety.guard(target) as journal:
-        announce(target, reporter)
+    with opened(target_request, reporter, safety) as (target, journal, whole):
         reporter.say(_announced(request.windows))
-        whole = tunable_space(target, safety.risks)
         with target.connect() as connection:
             TrafficReader(connection)
             workload, complete = _statements(connection, request.seed, reporter)
@@ -130,7 +121,7 @@ def open_observed(
             workload,
             database,
             profile,
-            facts_of(target, workload, safety.risks),
+            facts_of(target, workload.clients, safety.risks),
             journal,
             storage=storage_of(target_request, target),
             request=request,
@@ -167,8 +158,8 @@ def _space(
     """The knobs that the traffic can respond to; all kinds where it is not known in full."""
     if request.knobs is not None:
         return whole.subset(request.knobs)
-    jit = connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
-    space = relevant(whole, "mixed" if profile is None else profile.kind, jit=jit)
+    kind = "mixed" if profile is None else profile.kind
+    space = relevant(whole, kind, jit=jit_available(connection))
     if not space.knobs:
         raise TargetError(
             f"this login can change none of the knobs that matter to the traffic, only "

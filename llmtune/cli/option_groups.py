@@ -9,10 +9,9 @@ from llmtune.cli import options, server_options, workload_options
 from llmtune.units import parse_duration
 
 if TYPE_CHECKING:
-    from llmtune.cli.bench import WorkloadRequest
-    from llmtune.cli.suggesting import ModelRequest
-    from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.knobs.storage import Storage
+    from llmtune.model.ready import ModelRequest
+    from llmtune.tuning.requests import RestartRequest, TargetRequest, WorkloadRequest
     from llmtune.tuning.server_facts import Risks
 
 
@@ -34,7 +33,7 @@ class ServerOptions:
         self, restart: RestartRequest | None = None, storage: Storage | None = None
     ) -> TargetRequest:
         """What is to be opened."""
-        from llmtune.cli.targets import RestartRequest, TargetRequest
+        from llmtune.tuning.requests import RestartRequest, TargetRequest
 
         return TargetRequest(
             target=self.target,
@@ -63,7 +62,7 @@ class RestartOptions:
         Raises:
             UsageError: the options do not go together.
         """
-        from llmtune.cli.targets import RestartRequest
+        from llmtune.tuning.requests import RestartRequest
 
         return RestartRequest(
             self.allow_restart,
@@ -118,7 +117,7 @@ class WorkloadOptionGroup:
             UsageError: an unknown workload, an option that means nothing to it, or no
                 workload for a target that is somebody's server.
         """
-        from llmtune.cli.bench import WorkloadRequest
+        from llmtune.tuning.requests import WorkloadRequest
         from workloads.options import WorkloadOptions
         from workloads.registry import DRAWN, check_options, entry, meaningless
 
@@ -169,7 +168,7 @@ class ModelOptions:
 
     def request(self) -> ModelRequest:
         """What is to be loaded."""
-        from llmtune.cli.suggesting import ModelRequest
+        from llmtune.model.ready import ModelRequest
 
         return ModelRequest(self.adapter, self.base)
 

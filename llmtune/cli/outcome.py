@@ -36,7 +36,7 @@ def tell_unapplied(result: TuningResult, record: SessionRecord, store: SessionSt
     """
     name, points = record.id, RestorePoints(store).points()
     applied = any(one.id == name and one.state is PointState.KEPT for one in points)
-    if record.origin.get("apply") and result.improvement.improved and not applied:
+    if record.origin.apply and result.improvement.improved and not applied:
         how = f"`llmtune export {name} --format sql{store_option(store.name)}`"
         typer.secho(
             f"llmtune: session {name} was started with --apply, and `llmtune resume` applies "

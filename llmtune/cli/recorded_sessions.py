@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any
 
 from llmtune.benchmark.recorded import RecordedEvaluator
 from llmtune.benchmark.recording import Recording
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
+from llmtune.tuning.origin import Origin
 from llmtune.tuning.record import JournalEntry, SessionRecord
 from llmtune.tuning.session import TuningSession
 from llmtune.tuning.store import SessionStore
@@ -23,10 +23,10 @@ RECORDED = "recorded"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def recording_origin(recording: Recording) -> dict[str, Any]:
+def recording_origin(recording: Recording) -> Origin:
     """What tells this recording from any other."""
     times = hashlib.sha256(recording.seconds.tobytes()).hexdigest()
-    return {"recorded": recording.name, "seconds_sha256": times}
+    return Origin(recording=(recording.name, times))
 
 
 def run_recorded(

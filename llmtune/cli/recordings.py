@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from datagen.matrix import Matrix
 from datagen.matrix_files import MATRIX_FOLDER, read_matrix
+from datagen.recording import recording_of
 from llmtune.benchmark.recorded import RecordedEvaluator
 from llmtune.benchmark.recording import SHIPPED, Recording, read_recording
 from llmtune.errors import UsageError
 from llmtune.knobs.space import KnobSpace
+from llmtune.model.stage import type_of_queries
 from llmtune.paths import is_file, is_folder
 from llmtune.postgres.profile import Profile
-
-KNOB = "knob."
-"""How the names of those features begin that are a knob's position."""
+from optimizers.rules import WorkloadType
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,22 @@ class RecordedBench:
         """Sessions that worked at once."""
         return self.profile.clients
 
+    @property
+    def workload_type(self) -> WorkloadType:
+        """Recordings are of queries."""
+        return type_of_queries(self.profile)
+
+    @property
+    def storage(self) -> None:
+        """A recording does not tell what its server's data lay on."""
+
     @cached_property
     def profile(self) -> Profile:
         """Of the workload, under the default settings."""
         return Profile.from_json(self.recording.profile)
+
+    def what_if_features(self) -> None:
+        """There is no server that plans."""
 
 
 def shipped() -> tuple[str, ...]:
@@ -71,29 +82,3 @@ def open_recording(name: str) -> Recording:
         )
     matrix = folder / MATRIX_FOLDER
     return recording_of(read_matrix(matrix if is_folder(matrix) else folder))
-
-
-def recording_of(matrix: Matrix) -> Recording:
-    """What a matrix says of its base workload.
-
-    Raises:
-        DatasetError: too little was measured.
-    """
-    header = matrix.header
-    profile = Profile.from_json(header.profile)
-    weights = {query.query_id: query.weight for query in profile.queries}
-    return Recording(
-        name=header.data_set,
-        server_version=header.server_version,
-        hardware=profile.hardware,
-        catalogue_hash=header.catalogue_hash,
-        code_version=header.code_version,
-        knobs=tuple(
-            name.removeprefix(KNOB) for name in header.feature_names if name.startswith(KNOB)
-        ),
-        profile=header.profile,
-        query_ids=matrix.query_ids,
-        weights=tuple(weights.get(query_id, 1.0) for query_id in matrix.query_ids),
-        changes=tuple(run.changes for run in matrix.runs),
-        seconds=matrix.seconds,
-    )

@@ -12,9 +12,9 @@ from llmtune.cli.grouped import grouped
 from llmtune.cli.option_groups import RestartOptions
 
 if TYPE_CHECKING:
-    from llmtune.cli.targets import RestartRequest, TargetRequest
     from llmtune.errors import LLMTuneError
     from llmtune.postgres.originals import ServerIdentity
+    from llmtune.tuning.requests import RestartRequest, TargetRequest
     from llmtune.tuning.restore import Restored
     from llmtune.tuning.restore_points import RestorePoint, RestorePoints
 
@@ -174,15 +174,20 @@ def _joined(failed: dict[str, LLMTuneError], *, alone: bool) -> LLMTuneError:
 
 
 def _target(address: str, restart: RestartRequest) -> TargetRequest:
-    """The server that is to be put back; what it may use does not matter for that."""
-    from llmtune.cli.targets import TargetRequest
+    """The server that is to be put back.
 
-    return TargetRequest(address, 1, "1GB", None, restart)
+    What it may use does not matter for that, but cannot be left open: opening a server on
+    another machine asks for it.
+    """
+    from llmtune.tuning.requests import TargetRequest
+
+    return TargetRequest(address, cores=1, memory="1GB", restart=restart)
 
 
 def _identity(address: str) -> ServerIdentity:
     from llmtune.cli.safety import identity
-    from llmtune.cli.targets import RestartRequest, live_target
+    from llmtune.cli.targets import live_target
+    from llmtune.tuning.requests import RestartRequest
 
     with live_target(_target(address, RestartRequest())) as target:
         return identity(target)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 from llmtune.benchmark.evaluator import Evaluator
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.notices import resume_command
 from llmtune.cli.progress import Reporter
 from llmtune.cli.session_progress import SessionProgress
-from llmtune.cli.targets import RestartRequest, TargetRequest
-from llmtune.errors import LLMTuneError, SessionError
+from llmtune.errors import LLMTuneError
 from llmtune.knobs.space import KnobSpace
-from llmtune.knobs.storage import Storage
-from llmtune.postgres.live.address import without_secrets
 from llmtune.report.chart import png, session_chart
 from llmtune.report.curve import session_curve
 from llmtune.report.export import conf
@@ -28,22 +23,12 @@ from llmtune.tuning.assemble import assemble
 from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.events import OnEvent
 from llmtune.tuning.record import SessionRecord
+from llmtune.tuning.reopen import check_queries
 from llmtune.tuning.result import TuningResult
 from llmtune.tuning.result_file import read_result, ready_folder, write_result
-from llmtune.tuning.server_facts import Risks
 from llmtune.tuning.session import Outcome, TuningSession
 from llmtune.tuning.store import SessionStore
 from llmtune.tuning.stored import stored_outcome
-from llmtune.tuning.terms import QUERIES
-from workloads.digest import digest
-from workloads.entries import SQL_FILES
-from workloads.options import WorkloadOptions
-from workloads.registry import entry
-from workloads.workload import AnyWorkload, Workload
-
-STORAGE = "storage"
-"""Under which a record's origin keeps what the user said of it, if anything: so a comparison finds
-its sessions again from before it could be said."""
 
 
 def run_new(
@@ -139,98 +124,3 @@ def _write_readable(out: Path, outcome: Outcome, space: KnobSpace, result: Tunin
     (out / "report.html").write_text(page(result, queries), encoding="utf-8")
     chart = session_chart(session_curve(result), said.title, result.baseline)
     (out / "curve.png").write_bytes(png(chart))
-
-
-def check_queries(record: SessionRecord, present: AnyWorkload) -> None:
-    """Make sure that a session goes on with the queries that it measured so far.
-
-    Sessions from before the queries were kept, and those that watch traffic, do not
-    say which they are.
-
-    Raises:
-        SessionError: they are others.
-    """
-    stored, now = record.origin.get(QUERIES), query_digest(present)
-    if stored not in (None, now):
-        raise SessionError(
-            f"session {record.id} cannot go on: it measured other queries (digest {stored}) than "
-            f"{present.name} has now ({now}), since a file was changed or others of them fail; "
-            "put them back, or start a new session"
-        )
-
-
-def query_digest(measured: AnyWorkload) -> str | None:
-    """Of a workload's queries; None: a transaction mix always is what its name says."""
-    return digest(measured.queries) if isinstance(measured, Workload) else None
-
-
-def origin_of(target: TargetRequest, workload: WorkloadRequest) -> dict[str, Any]:
-    """The requests as JSON values for the store; a password is left out."""
-    return {
-        "target": without_secrets(target.target),
-        "cores": target.cores,
-        "memory": target.memory,
-        "bindir": None if target.bindir is None else str(target.bindir.absolute()),
-        "image": target.image,
-        "restart": asdict(target.restart, dict_factory=_json_values),
-        **({} if target.storage is None else {STORAGE: target.storage.value}),
-        "workload": _from_anywhere(workload.name),
-        **asdict(workload.options, dict_factory=_json_values),
-    }
-
-
-def _from_anywhere(workload: str) -> str:
-    """The workload's name; the full path of files."""
-    path = entry(workload) is SQL_FILES
-    return str(Path(workload).absolute()) if path else workload
-
-
-def _json_values(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: str(one.absolute()) if isinstance(one, Path) else one for name, one in pairs}
-
-
-def risks_of(record: SessionRecord) -> Risks:
-    """What the user accepted when the session was started."""
-    return Risks(**record.origin.get("risks", {}))
-
-
-def _restart(origin: Mapping[str, Any]) -> RestartRequest:
-    """How the session's server may be restarted; older sessions could not say."""
-    ways = dict(origin.get("restart", {}))
-    if ways.get("pgdata") is not None:
-        ways["pgdata"] = Path(ways["pgdata"])
-    return RestartRequest(**ways)
-
-
-def requests_of(record: SessionRecord) -> tuple[TargetRequest, WorkloadRequest]:
-    """The requests that `origin_of` wrote into the record of a session of `llmtune tune`.
-
-    Raises:
-        SessionError: the session was not started by `llmtune tune`.
-    """
-    origin = record.origin
-    if "out" not in origin:
-        raise SessionError(
-            f"session {record.id} was not started by `llmtune tune`; one of a comparison takes "
-            "turns with the others: call the same `llmtune compare` again, with its --out"
-        )
-    try:
-        bindir = None if origin["bindir"] is None else Path(origin["bindir"])
-        target = TargetRequest(
-            origin["target"],
-            origin["cores"],
-            origin["memory"],
-            bindir,
-            _restart(origin),
-            origin.get("image"),  # sessions from before the docker target have none
-            storage=Storage(origin[STORAGE]) if STORAGE in origin else None,
-        )
-        # Sessions from before the pace was known measured raw times.
-        told = {"raw_times": True, **origin}
-        given = {one.name: told[one.name] for one in fields(WorkloadOptions)}
-        given["data"] = None if given["data"] is None else Path(given["data"])
-        return target, WorkloadRequest(origin["workload"], WorkloadOptions(**given))
-    except KeyError as error:
-        raise SessionError(
-            f"session {record.id} does not say how to open its target again (no {error})"
-        ) from error

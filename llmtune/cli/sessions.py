@@ -108,8 +108,9 @@ def resume(
     from llmtune.cli.outcome import show_result, tell_unapplied
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
-    from llmtune.cli.session_run import finish, requests_of, risks_of, run_stored
+    from llmtune.cli.session_run import finish, run_stored
     from llmtune.tuning.record import SessionStatus
+    from llmtune.tuning.reopen import requests_of
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result_file import ready_folder
     from llmtune.tuning.store import SessionStore
@@ -117,8 +118,8 @@ def resume(
 
     opened, reporter = SessionStore(store), Reporter(quiet=json)
     summary = opened.summary(session)
-    target_request, workload_request = requests_of(summary.record)
-    folder = out or Path(summary.record.origin["out"])
+    target_request, workload_request, its_folder = requests_of(summary.record)
+    folder = out or its_folder
     if summary.status is SessionStatus.FINISHED:
         _check_missing(opened, summary, folder, wanted=out is not None, optimizer=optimizer)
         _write_missing(opened, summary, folder, as_json=json)
@@ -128,7 +129,7 @@ def resume(
     if target is not None:
         target_request = replace(target_request, target=target)
     ready_folder(folder)
-    session, risks = summary.record.id, risks_of(summary.record)
+    session, risks = summary.record.id, summary.record.origin.risks
     safety = Safety(RestorePoints(opened), session, reporter, yes=yes, risks=risks)
     measured = continued(summary.record, opened.journal(session)) or workload_request
     with open_measured(

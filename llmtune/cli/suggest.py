@@ -26,7 +26,7 @@ class Format(StrEnum):
 @grouped
 def suggest(
     server: ServerOptions,
-    choice: WorkloadOptionGroup,
+    workload: WorkloadOptionGroup,
     model: ModelOptions,
     candidates: Annotated[int, typer.Option(min=1, help="Configurations to draw.")] = 8,
     seed: options.Seed = 0,
@@ -44,22 +44,23 @@ def suggest(
     from llmtune.cli.bench import open_bench
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import looking_on
-    from llmtune.cli.suggesting import ready_model
-    from llmtune.cli.suggesting import suggest as ask_model
+    from llmtune.model.ready import ready_model
+    from llmtune.model.suggest import suggested
     from llmtune.postgres.live.address import is_address
     from llmtune.tuning.assemble import knob_changes
 
     options.check_json(form, json=json)
     form = Format.JSON if json else form or Format.CONF
     reporter = Reporter(quiet=form is Format.JSON)
-    request = choice.request(seed, server.target)
-    ready = ready_model(model.request(), reporter)
+    request = workload.request(seed, server.target)
+    ready = ready_model(model.request(), reporter.say)
     safety = looking_on(reporter)
     ours = not is_address(server.target)
     with open_bench(
         server.request(), request, reporter, safety, load=ours, measured=False
     ) as bench:
-        made = ask_model(ready, bench, candidates, seed, reporter)
+        reporter.say("Asking the model ...")
+        made = suggested(ready, bench, candidates, seed)
         changes = [knob_changes(configuration, bench.space) for configuration in made]
     _print(changes, form, bench.workload.name)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from llmtune.errors import UnknownName, UsageError
@@ -19,80 +17,11 @@ from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.address import is_address
 from llmtune.postgres.live.container import ContainerRestarter
 from llmtune.postgres.live.machine import Stated
-from llmtune.postgres.live.pg_ctl import PgCtlRestarter
-from llmtune.postgres.live.restarter import Restarter, parse_command, unit_restarter
 from llmtune.postgres.target import Target
 from llmtune.secrets import redacted
+from llmtune.tuning.requests import TargetRequest
 
 TARGETS = ("embedded", "docker", "postgresql://...")
-
-
-@dataclass(frozen=True, slots=True)
-class RestartRequest:
-    """How a live server may be restarted, if at all; at most one way.
-
-    Attributes:
-        allow: the user said that it may be.
-        command: a command line, run on this machine without a shell.
-        container, unit: the name of a Docker container, of a systemd unit.
-        pgdata: the server's data folder on this machine.
-    """
-
-    allow: bool = False
-    command: str | None = None
-    container: str | None = None
-    unit: str | None = None
-    pgdata: Path | None = None
-
-    def __post_init__(self) -> None:
-        ways = [one.name for one in fields(self) if one.name != "allow" and self._has(one.name)]
-        if len(ways) > 1:
-            options = " and ".join(f"--restart-{way}" for way in ways)
-            raise UsageError(f"give one way to restart the server, not {options}")
-        if ways and not self.allow:
-            raise UsageError(f"--restart-{ways[0]} goes with --allow-restart")
-        if self.allow and not ways:
-            raise UsageError(
-                "--allow-restart needs a way: --restart-command, --restart-container, "
-                "--restart-unit or --restart-pgdata"
-            )
-
-    def restarter(self) -> Restarter | None:
-        """The way, checked as far as it can be without the server; None: no restarts.
-
-        Raises:
-            UsageError: it cannot be used as it is written.
-            TargetError: there is no such container.
-        """
-        ways: dict[str, Callable[[], Restarter]] = {
-            "command": lambda: parse_command(str(self.command)),
-            "container": lambda: ContainerRestarter(str(self.container)),
-            "unit": lambda: unit_restarter(str(self.unit)),
-            "pgdata": lambda: PgCtlRestarter(Path(str(self.pgdata))),
-        }
-        return next((make() for name, make in ways.items() if self._has(name)), None)
-
-    def _has(self, name: str) -> bool:
-        return getattr(self, name) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class TargetRequest:
-    """What the user asked to be tuned, not opened yet.
-
-    Attributes:
-        observe: other sessions' work is measured, so changes have to reach them.
-        storage: what the server's data lie on, if the user said it.
-    """
-
-    target: str
-    cores: int | None = None
-    memory: str | None = None
-    bindir: Path | None = None
-    restart: RestartRequest = field(default_factory=RestartRequest)
-    image: str | None = None
-    observe: bool = False
-    storage: Storage | None = None
 
 
 def open_target(request: TargetRequest) -> AbstractContextManager[Target]:

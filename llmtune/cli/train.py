@@ -32,8 +32,8 @@ def train(
 
     from datagen.matrix_files import MATRIX_FOLDER, read_matrix
     from datagen.measurements import MEASUREMENTS_FILE, gather, write_measurements
+    from datagen.pair_files import check_apart, read_sides, space_of
     from llmtune.cli.output import print_json, print_text
-    from llmtune.cli.pair_files import check_apart, read_sides, space_of
     from llmtune.cli.progress import Reporter
     from llmtune.model.checkpoint import find_base_model
     from llmtune.model.train import TrainSettings, train_adapter

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,12 +21,17 @@ from llmtune.cli.option_groups import (
 from llmtune.cli.search_options import SearchOptions
 
 if TYPE_CHECKING:
-    from llmtune.cli.bench import Bench, WorkloadRequest
-    from llmtune.cli.observe_request import ObserveRequest
+    from llmtune.benchmark.evaluator import Evaluator
+    from llmtune.cli.bench import Bench
+    from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import Safety
-    from llmtune.cli.targets import TargetRequest
+    from llmtune.cli.tune_request import TuneRequest
+    from llmtune.model.warm_start import WarmStart
+    from llmtune.tuning.origin import Origin
+    from llmtune.tuning.record import SessionRecord
     from llmtune.tuning.result import TuningResult
     from llmtune.tuning.session import Outcome
+    from llmtune.tuning.store import SessionStore
 
 
 @grouped
@@ -35,7 +40,7 @@ def tune(
     observing: ObserveOptions,
     server: ServerOptions,
     restart: RestartOptions,
-    choice: WorkloadOptionGroup,
+    workload: WorkloadOptionGroup,
     model: ModelOptions,
     risk: RiskOptions,
     searching: SearchOptions,
@@ -71,67 +76,52 @@ def tune(
     from rich.markup import escape
 
     from llmtune.cli.given import given
-    from llmtune.cli.observe_request import observe_request, without_statements
+    from llmtune.cli.observe_request import observe_request
     from llmtune.cli.observing import open_measured
     from llmtune.cli.planning import dry_run_lines, plan_lines
     from llmtune.cli.progress import Reporter
-    from llmtune.cli.proposals import told_proposals
     from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import run_new
-    from llmtune.cli.warm_start import open_warm_start
-    from llmtune.tuning.new_record import new_id, new_record
-    from llmtune.tuning.prior import prior_proposals
-    from llmtune.tuning.record import Request
+    from llmtune.cli.tune_request import TuneRequest, check_apply
+    from llmtune.model.warm_start import open_warm_start
+    from llmtune.tuning.new_record import new_id
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result_file import ready_folder
     from llmtune.tuning.store import SessionStore
 
     if apply:
-        _check_apply(server.target, asks=not (yes or dry_run))
+        check_apply(server.target, asks=not (yes or dry_run))
     plan, reporter = searching.plan(), Reporter(quiet=json)
-    target_request = server.request(restart.request(), storage)
-    watched = observe_request(observing, target_request, seed, given(context))
-    wanted = watched or choice.request(seed, server.target)
-    warm = open_warm_start(searching.warm_start, model.request(), reporter)
+    target = server.request(restart.request(), storage)
+    watched = observe_request(observing, target, seed, given(context))
+    asked = TuneRequest(
+        target=target,
+        measured=watched or workload.request(seed, server.target),
+        warm_start=open_warm_start(searching.warm_start, model.request(), reporter.say),
+        search=searching,
+        plan=plan,
+        risks=risk.risks,
+        seed=seed,
+        out=out,
+        apply=apply,
+        dry_run=dry_run,
+    )
     sessions = SessionStore(store)
     searching.check_prior(sessions)
     safety = Safety(
-        RestorePoints(sessions), new_id(), reporter, yes=yes, risks=risk.risks, read_only=dry_run
+        RestorePoints(sessions), new_id(), reporter, yes=yes, risks=asked.risks, read_only=dry_run
     )
     if not dry_run:
         ready_folder(out)
     with open_measured(
-        target_request, wanted, reporter, safety,
+        target, asked.measured, reporter, safety,
         load=not dry_run, queries_only=searching.queries_only,
     ) as opened:  # fmt: skip
         if apply:
             _check_lasting(opened)
-        origin, bench = _kept(target_request, wanted, opened, None if dry_run else out)
-        if not bench.workload.queries:
-            warm = open_warm_start(without_statements(warm.source), model.request(), reporter)
-            if warm.source != searching.warm_start:
-                replaced = f"{searching.warm_start}, which looks at statements"
-                reporter.say(escape(f"The warm start is {warm.source} in place of {replaced}."))
-        request = Request(
-            bench.target.name,
-            bench.workload.name,
-            searching.optimizer,
-            warm.source,
-            seed,
-            replace(plan, clients=bench.busy),
-            {
-                **origin,
-                **warm.identity,
-                "out": str(out.absolute()),
-                "risks": asdict(risk.risks),
-                "apply": apply,
-            },
-        )
+        origin, bench = _kept(asked, opened)
         benchmark = bench.benchmark()
-        made, suggest_s = told_proposals(warm, bench, seed, reporter)
-        prior = searching.known(sessions, benchmark, request)
-        first = [*prior_proposals(prior, benchmark), *made]
-        record = new_record(benchmark, request, first, suggest_s, safety.run_id, prior)
+        record = _record(asked, origin, bench, benchmark, sessions, safety)
         if dry_run:
             _show(list(dry_run_lines(bench, record)), as_json=json)
             return
@@ -142,39 +132,71 @@ def tune(
         _finish(bench, safety, outcome, out, as_json=json, apply=apply)
 
 
-def _kept(
-    target: TargetRequest, wanted: ObserveRequest | WorkloadRequest, bench: Bench, out: Path | None
-) -> tuple[dict[str, Any], Bench]:
+def _kept(asked: TuneRequest, bench: Bench) -> tuple[Origin, Bench]:
     """How to open target and workload again, and the bench as it will be found then.
 
-    Args:
-        out: where queries are kept; without it nothing is written.
+    A dry run writes no file for that.
     """
-    from llmtune.cli.kept_queries import kept_bench, measured_origin
+    from llmtune.cli.kept_queries import kept_bench
     from llmtune.cli.observe_request import ObserveRequest
     from llmtune.cli.observing import observed_origin
-    from llmtune.cli.session_run import origin_of
+    from llmtune.tuning.origin import measured_origin, origin_of
 
-    if isinstance(wanted, ObserveRequest):
-        return observed_origin(target, wanted), bench
-    if out is None:
-        return origin_of(target, wanted), bench
-    request, kept = kept_bench(wanted, out, bench, alone=True)
-    return measured_origin(target, request, kept.workload), kept
+    if isinstance(asked.measured, ObserveRequest):
+        return observed_origin(asked.target, asked.measured), bench
+    if asked.dry_run:
+        return origin_of(asked.target, asked.measured), bench
+    request, kept = kept_bench(asked.measured, asked.out, bench, alone=True)
+    return measured_origin(asked.target, request, kept.workload), kept
 
 
-def _check_apply(target: str, *, asks: bool) -> None:
-    """Refuse at once what an hour of trials would find out at its end."""
-    from llmtune.cli.safety import somebody_answers
-    from llmtune.errors import UsageError
-    from llmtune.postgres.live.address import is_address
+def _record(
+    asked: TuneRequest,
+    origin: Origin,
+    bench: Bench,
+    benchmark: Evaluator,
+    sessions: SessionStore,
+    safety: Safety,
+) -> SessionRecord:
+    """The record of the session that is asked for, its first configurations proposed now."""
+    from llmtune.cli.storage_notice import warn_of_storage
+    from llmtune.model.proposals import proposals
+    from llmtune.tuning.new_record import new_record
+    from llmtune.tuning.prior import prior_proposals
+    from llmtune.tuning.record import Request
 
-    if not is_address(target):
-        raise UsageError("--apply goes with a server's address; an embedded one is thrown away")
-    if asks and not somebody_answers():
-        raise UsageError(
-            "--apply asks before it leaves anything changed; where nobody can answer, give --yes"
-        )
+    warm_start = _possible(asked.warm_start, bench, safety.reporter)
+    request = Request(
+        bench.target.name,
+        bench.workload.name,
+        asked.search.optimizer,
+        warm_start.source,
+        asked.seed,
+        replace(asked.plan, clients=bench.busy),
+        replace(
+            origin,
+            starts=warm_start.identity,
+            out=asked.out.absolute(),
+            risks=asked.risks,
+            apply=asked.apply,
+        ),
+    )
+    warn_of_storage([warm_start], bench, safety.reporter)
+    proposed, suggest_s = proposals(warm_start, bench, asked.seed, safety.reporter.say)
+    prior = asked.search.known(sessions, benchmark, request)
+    first = (*prior_proposals(prior, benchmark), *proposed)
+    return new_record(benchmark, request, first, suggest_s, safety.run_id, prior)
+
+
+def _possible(warm_start: WarmStart, bench: Bench, reporter: Reporter) -> WarmStart:
+    """The warm start itself; what stands in its place is said, where there are no statements."""
+    from rich.markup import escape
+
+    possible = warm_start if bench.workload.queries else warm_start.without_statements()
+    if possible.source != warm_start.source:
+        replaced = f"{warm_start.source}, which looks at statements"
+        reporter.say(escape(f"The warm start is {possible.source} in place of {replaced}."))
+    return possible
 
 
 def _check_lasting(bench: Bench) -> None:
@@ -184,12 +206,7 @@ def _check_lasting(bench: Bench) -> None:
 
     if not isinstance(bench.target, DsnTarget):
         return
-    report = bench.target.report
-    hiding = (one for one in report.masked if one.database == bench.database)
-    found = {
-        **{one.name: f"{one.statement}; end: {one.mend}" for one in hiding if one.role is None},
-        **report.lasting_obstacles,
-    }
+    found = bench.target.report.lasting_obstacles(bench.database)
     names = [name for name in bench.space.names if name in found]
     if names:
         raise UsageError(

@@ -15,11 +15,17 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.model.adapter import DEFAULT_ADAPTER, Card, check_adapter
 from llmtune.model.checkpoint import BaseModel, load_reader
 from llmtune.model.prompt import PromptCodec
+from llmtune.model.ranking import Ranker
+from llmtune.model.ready import ReadyModel
+from llmtune.model.stage import Stage
 from llmtune.model.tokens import TokenCodec, load_codec
 from llmtune.postgres.profile import Profile
 
 if TYPE_CHECKING:
     from llmtune.model.decoder import Decoded, Decoder
+
+TEMPERATURE = 1.0
+"""Draws follow the model's own distribution, which is what it was trained to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +55,21 @@ class Suggester:
         self._prompts = PromptCodec(space)
 
     def suggest(
-        self, profile: Profile, candidates: int = 8, temperature: float = 1.0, seed: int = 0
+        self, profile: Profile, candidates: int = 8, seed: int = 0
     ) -> tuple[Suggestion, ...]:
         """Suggest at most `candidates` different configurations.
 
         The first is the mode: the likeliest label at every knob. The others are
-        drawn at `temperature` and stand in the order of their likelihood. Each
-        is repaired to fit the server's memory.
+        drawn as the model says and stand in the order of their likelihood. Each is
+        repaired to fit the server's memory.
 
         Raises:
-            UsageError: `candidates` or `temperature` is not positive.
+            UsageError: `candidates` is not positive.
         """
-        if candidates < 1 or not temperature > 0:
-            raise UsageError("candidates must be at least 1, and the temperature above 0")
+        if candidates < 1:
+            raise UsageError(f"candidates must be at least 1, not {candidates}")
         prompt = self._codec.prompt(self._prompts.prompt(profile))
-        mode, *drawn = self._decoder.decode(prompt, candidates, temperature, seed)
+        mode, *drawn = self._decoder.decode(prompt, candidates, TEMPERATURE, seed)
         ranked = [mode, *sorted(drawn, key=lambda one: -one.log_likelihood)]
         unique: dict[Configuration, Suggestion] = {}
         for decoded in ranked:
@@ -132,3 +138,23 @@ def _out_of_reach(asked: KnobSpace, space: KnobSpace) -> dict[str, str]:
             known = not choices or value in choices
             given[knob.name] = levels.label(knob.name, value) if known else DEFAULT_LABEL
     return given
+
+
+def suggested(model: ReadyModel, stage: Stage, candidates: int, seed: int) -> list[Configuration]:
+    """The model's configurations for the stage's workload, best first.
+
+    The likeliest comes first. The others follow in the order of the time that their plans
+    promise; where there is no server to plan on, in the model's own.
+
+    Raises:
+        AdapterMismatch, ModelError: see `load_suggester`.
+        DatasetError: the adapter's measurements are missing or damaged.
+    """
+    suggester = load_suggester(stage.space, model.base, model.adapter)
+    suggestions = suggester.suggest(stage.profile, candidates, seed=seed)
+    mode, *others = [one.configuration for one in suggestions]
+    what_if = stage.what_if_features()
+    if what_if is None:
+        return [mode, *others]
+    ranker = Ranker(model.adapter, what_if.names)
+    return [mode, *sorted(others, key=lambda one: ranker.ratio(stage.profile, what_if(one)))]

@@ -83,6 +83,11 @@ def read_altered(connection: Connection, names: Iterable[str]) -> dict[str, str]
     return {name: setting for name, setting in rows if setting is not None}
 
 
+def jit_available(connection: Connection) -> bool:
+    """Whether the server can compile expressions: it has the library, and `jit` is on."""
+    return connection.execute("SELECT pg_jit_available()").fetchone() == (True,)
+
+
 def alter_system(connection: Connection, name: str, text: str | None) -> None:
     """Put one setting into ALTER SYSTEM's file; None takes it out."""
     connection.execute(alter_statement(name, text))

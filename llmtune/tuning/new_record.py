@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llmtune.benchmark.evaluator import Evaluator
+from llmtune.tuning.ground import ground_of
 from llmtune.tuning.record import Prior, Request, SessionRecord
-from llmtune.tuning.terms import ground
 from optimizers.warm_start import Proposal
 
 
@@ -49,5 +50,5 @@ def new_record(
         proposals=tuple(proposals),
         suggest_s=suggest_s,
         prior=tuple(prior),
-        origin={**ground(space), **request.origin},
+        origin=replace(request.origin, ground=ground_of(space)),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -13,6 +12,7 @@ from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.hardware import Hardware
 from llmtune.secrets import redacted
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
+from llmtune.tuning.origin import Origin
 from llmtune.tuning.plan import Plan, plan_from
 from optimizers.warm_start import Proposal
 from workloads.objective import Direction, Objective
@@ -39,7 +39,7 @@ class Request:
     """What a user asks for: names, seed and plan.
 
     Attributes:
-        origin: JSON values with which the caller can open target and workload again.
+        origin: where it came from, with which it can go on.
     """
 
     target: str
@@ -48,7 +48,7 @@ class Request:
     warm_start: str
     seed: int
     plan: Plan
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -109,8 +109,7 @@ class SessionRecord:
             configuration that several sources proposed, or the default, stands here too.
         suggest_s: seconds spent on making the proposals.
         prior: observations of earlier sessions that the optimizer starts from.
-        origin: JSON values with which whoever started the session can open its
-            target and workload again; no password.
+        origin: where it came from, with which it can go on; no password.
     """
 
     id: str
@@ -128,7 +127,7 @@ class SessionRecord:
     proposals: tuple[Proposal, ...] = field(default=())
     suggest_s: float = 0.0
     prior: tuple[Prior, ...] = field(default=())
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
     code_version: str = llmtune.__version__
 
     def __post_init__(self) -> None:
@@ -145,6 +144,7 @@ class SessionRecord:
         facts["prior"] = [
             {**asdict(one), "configuration": dict(one.configuration)} for one in self.prior
         ]
+        facts["origin"] = self.origin.to_json()
         return facts
 
     @classmethod
@@ -171,6 +171,7 @@ class SessionRecord:
                 plan=plan_from(rest.pop("plan")),
                 proposals=tuple(map(_proposal, rest.pop("proposals"))),
                 prior=tuple(map(_prior, rest.pop("prior", ()))),
+                origin=Origin.from_json(rest.pop("origin", {})),
                 **rest,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -58,7 +58,12 @@ def _cap(runner: Runner, proposal: Proposal) -> float | None:
     """The value beyond which a trial need not go on; the default always runs to its end."""
     incumbent = runner.incumbent
     is_default = proposal.configuration == runner.evaluator.space.baseline()
-    if not plan.cheap.cap or is_default or incumbent is None or incumbent.value is None:
+    if (
+        not runner.record.plan.cheap.cap
+        or is_default
+        or incumbent is None
+        or incumbent.value is None
+    ):
         return None
     return runner.evaluator.objective.worse_by(runner.record.plan.cap_factor, incumbent.value)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llmtune.postgres.dsn import DsnTarget
 from llmtune.postgres.server_settings import read_settings
-from llmtune.postgres.target import Connection
+from llmtune.postgres.target import Connection, Target
 from llmtune.tuning.guards import ServerFacts
 
 CONNECTIONS = "max_connections"
@@ -57,3 +58,16 @@ def server_facts(
         allow_durability=risks.durability,
         allow_standby=risks.standby,
     )
+
+
+def facts_of(target: Target, clients: int, risks: Risks) -> ServerFacts:
+    """The facts of any target; only a server that is there for others too is asked.
+
+    Args:
+        clients: sessions of the workload.
+    """
+    if not isinstance(target, DsnTarget):
+        return ServerFacts(risks.sessions(clients), allow_durability=risks.durability)
+    standby = target.report.standby
+    with target.connect() as connection:
+        return server_facts(connection, clients, standby=standby, risks=risks)

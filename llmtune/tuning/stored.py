@@ -18,7 +18,6 @@ from llmtune.tuning.record import JournalEntry, SessionRecord, SessionStatus
 from llmtune.tuning.runner import Runner
 from llmtune.tuning.session import Outcome
 from llmtune.tuning.store import SessionStore, SessionSummary, store_option
-from llmtune.tuning.terms import OBSERVED
 from workloads.objective import Objective
 
 
@@ -37,7 +36,7 @@ def stored_space(record: SessionRecord, entries: Sequence[JournalEntry]) -> Knob
     space = resolve_space(
         catalogue, record.server_version, record.hardware, record.knobs, durability=True
     )
-    if OBSERVED in record.origin:
+    if record.origin.windows is not None:
         space = space.for_everyone()
     baseline = _baseline(entries)
     return space.running(baseline) if baseline and is_address(record.target) else space

@@ -3,35 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from llmtune.knobs.resolved import ResolvedKnob
-from llmtune.knobs.space import KnobSpace
+from llmtune.tuning.origin import STARTS
 from llmtune.tuning.record import SessionRecord
-
-QUERIES = "query_digest"
-"""Under which a record's origin keeps which queries its session measures."""
-OBSERVED = "observe"
-"""Under which it keeps how its session watches a server's traffic, if it does."""
-
-STARTS: Mapping[str, str] = {
-    "adapter": "adapter",
-    "training_set.parquet": "training set",
-    "measurements.parquet": "measurements",
-    "warm_start_file": "file",
-}
-"""Under which a record's origin keeps digests of what its warm start came from, and what each
-is for people."""
-
-RUN_SECONDS = "run_s"
-"""Under which a record's origin keeps how long one timed run of a transaction mix lasts."""
-
-BASELINE = "baseline"
-"""Under which it keeps the settings that a search of a running server sets out from."""
-BOUNDS = "bounds"
-"""Under which it keeps the bounds that such a search keeps to."""
-NOTES = "notes"
-"""Under which it keeps what people must know to read its values."""
 
 _TIMES: Mapping[object, str] = {True: "raw", False: "at one pace"}
 
@@ -44,9 +18,9 @@ def terms(record: SessionRecord) -> dict[str, object]:
     return {
         "target": record.target,
         "workload": record.workload,
-        "queries": record.origin.get(QUERIES),
-        "times": _TIMES.get(record.origin.get("raw_times")),
-        "seconds of a run": record.origin.get(RUN_SECONDS, record.origin.get("duration_s")),
+        "queries": record.origin.queries,
+        "times": _TIMES.get(record.origin.raw_times),
+        "seconds of a run": record.origin.timed_run_s,
         "hardware": record.hardware,
         "server version": record.server_version,
         "knob catalogue": record.catalogue_hash,
@@ -60,21 +34,8 @@ def started_from(record: SessionRecord) -> dict[str, str]:
 
     Empty where there is none, and for sessions of before it was kept.
     """
-    return {what: record.origin[key] for key, what in STARTS.items() if key in record.origin}
-
-
-def ground(space: KnobSpace) -> dict[str, Any]:
-    """What a record's origin keeps of the knobs of a server that runs already, as people write it.
-
-    Nothing of one that is there to be measured: its version and hardware tell where it begins.
-    """
-    if space.present is None:
-        return {}
-    scales = [knob for knob in space.knobs if not knob.knob.choices]
-    return {
-        BASELINE: {knob.name: knob.format(knob.baseline) for knob in space.knobs},
-        BOUNDS: {knob.name: _bounds(knob) for knob in scales},
-    }
+    starts = record.origin.starts
+    return {what: starts[name] for name, what in STARTS.items() if name in starts}
 
 
 def difference(one: SessionRecord, two: SessionRecord) -> str | None:
@@ -92,11 +53,11 @@ def search_difference(one: SessionRecord, two: SessionRecord) -> str | None:
 
 
 def _grounds(record: SessionRecord) -> dict[str, object]:
-    return {name: record.origin.get(name) for name in (BASELINE, BOUNDS)}
-
-
-def _bounds(knob: ResolvedKnob) -> str:
-    return " to ".join(knob.format(knob.rounded(end)) for end in (knob.low, knob.high))
+    ground = record.origin.ground
+    return {
+        "baseline": None if ground is None else ground.baseline,
+        "bounds": None if ground is None else ground.bounds,
+    }
 
 
 def _first(ones: Mapping[str, object], others: Mapping[str, object]) -> str | None:

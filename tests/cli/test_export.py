@@ -192,7 +192,7 @@ def kept(finished: Finished, tmp_path: Path) -> tuple[SessionStore, Path]:
     record, journal = known.summary(finished.id).record, known.journal(finished.id)
     store, out = SessionStore(f"sqlite:///{tmp_path / 'sessions.db'}"), tmp_path / "shared"
     for name in ("earlier", "later"):
-        store.keep(replace(record, id=name, origin={**record.origin, "out": str(out)}), journal)
+        store.keep(replace(record, id=name, origin=replace(record.origin, out=out)), journal)
     return store, out
 
 
@@ -237,7 +237,7 @@ def test_what_was_to_be_applied_is_left_to_the_user(run: Run, kept, tmp_path) ->
     points.keep("applied", Originals(ServerIdentity("7", "postgresql://me@db/x"), {}))
     points.mark("applied", PointState.KEPT)
     for name in ("unasked", "applied", "finished", "stopped"):
-        asked = {**record.origin, "apply": name != "unasked"}
+        asked = replace(record.origin, apply=name != "unasked")
         store.keep(replace(record, id=name, origin=asked), store.journal("later"))
         if name == "stopped":
             store.mark(name, SessionStatus.INTERRUPTED)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.kept_queries import kept_bench
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.tuning.guards import ServerFacts
+from llmtune.tuning.requests import WorkloadRequest
 from workloads.digest import named
 from workloads.options import WorkloadOptions
 from workloads.registry import workload

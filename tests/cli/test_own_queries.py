@@ -11,14 +11,11 @@ from pathlib import Path
 import pytest
 
 from datagen.matrix_files import read_matrix
-from llmtune.cli.bench import WorkloadRequest
-from llmtune.cli.session_run import QUERIES, check_queries, origin_of
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import SessionError
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.tuning.reopen import check_queries
 from llmtune.tuning.store import SessionStore
 from tests.cli.conftest import FEW, stopped
-from workloads.options import WorkloadOptions
 from workloads.tpch import tpch_workload
 
 SHORT = ("--warm-start", "none", "--trials", "1")
@@ -104,18 +101,6 @@ def test_a_throw_away_server_has_no_database_of_the_user_s(run, queries) -> None
     captured = run("tune", "--workload", "captured", *SHORT)
     assert captured.exit_code == 2
     assert "--data-set" not in captured.message
-
-
-def test_a_session_finds_its_files_from_any_folder() -> None:
-    options = WorkloadOptions(data_set="tpch", writes=True, query_timeout_s=2.0)
-    stored = origin_of(TargetRequest("embedded"), WorkloadRequest("mine/x.sql", options))
-    assert stored["workload"] == str(Path("mine/x.sql").absolute())
-    secret = TargetRequest("host=db user=me password=hunter2")
-    kept = origin_of(secret, WorkloadRequest("mine/x.sql", options))["target"]
-    assert sorted(kept.split()) == ["host=db", "user=me"], "the password file has the password"
-    assert (stored["data_set"], stored["writes"], stored["query_timeout_s"]) == ("tpch", True, 2.0)
-    named = origin_of(TargetRequest("embedded"), WorkloadRequest("tpch", WorkloadOptions()))
-    assert named["workload"] == "tpch"
 
 
 @pytest.fixture
@@ -226,7 +211,7 @@ def test_a_session_does_not_go_on_with_other_queries(run, stored, tmp_path) -> N
     other = tpch_workload(0.01)
     with pytest.raises(SessionError):
         check_queries(record, other)
-    older = {name: value for name, value in record.origin.items() if name != QUERIES}
+    older = replace(record.origin, queries=None)
     check_queries(replace(record, origin=older), other)  # it cannot be told
     file.write_text(f"-- as it was\n{ROWS};\n")
     assert run("resume", session, "--store", stored).exit_code == 0

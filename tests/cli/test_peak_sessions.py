@@ -9,11 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from llmtune.cli.bench import WorkloadRequest, open_bench, refused_now
+from llmtune.cli.bench import open_bench, refused_now
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.cli.targets import TargetRequest
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.server_facts import Risks, server_facts
 from llmtune.tuning.store import SessionStore

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from llmtune.benchmark.observe_window import WindowOptions
-from llmtune.cli.bench import WorkloadRequest
-from llmtune.cli.session_run import origin_of
-from llmtune.cli.targets import TargetRequest
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
+from llmtune.tuning.origin import origin_of
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import SessionRecord, SessionStatus
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.store import SessionStore
-from llmtune.tuning.terms import OBSERVED
 from workloads.objective import LATENCY
 from workloads.options import WorkloadOptions
 
 NOBODY = "postgresql://me@127.0.0.1:1/db"
-WATCHED = {OBSERVED: asdict(WindowOptions())}
 
 
 @pytest.fixture
 def stop(stored: str, tmp_path: Path) -> Callable[..., SessionStore]:
     """A store with an interrupted session `stopped`."""
 
-    def call(target: str, workload: str, plan: Plan, more: dict[str, object]) -> SessionStore:
+    def call(target: str, workload: str, plan: Plan, windows: WindowOptions | None) -> SessionStore:
         asked = WorkloadRequest(workload, WorkloadOptions())
-        origin = origin_of(TargetRequest(target), asked)
+        out = tmp_path / "out"
+        origin = replace(origin_of(TargetRequest(target), asked), out=out, windows=windows)
         record = SessionRecord(
             id="stopped",
             target=target,
@@ -45,7 +43,7 @@ def stop(stored: str, tmp_path: Path) -> Callable[..., SessionStore]:
             warm_start="none",
             seed=0,
             plan=plan,
-            origin={**origin, "out": str(tmp_path / "out"), **more},
+            origin=origin,
         )
         store = SessionStore(stored)
         store.create(record)
@@ -57,10 +55,10 @@ def stop(stored: str, tmp_path: Path) -> Callable[..., SessionStore]:
 
 USUAL = Plan(trials=30)
 CASES = {
-    "no such one": ("embedded", "tpch", USUAL, {}, "tpee", "did you mean 'tpe'?"),
-    "a few knobs": ("embedded", "tpch", Plan(trials=30, keep_knobs=5), {}, "plan", "together"),
-    "a mix": ("embedded", "tpcb", USUAL, {}, "plan", "is a transaction mix"),
-    "traffic": (NOBODY, "captured", USUAL, WATCHED, "plan", "choose another, such as tpe"),
+    "no such one": ("embedded", "tpch", USUAL, None, "tpee", "did you mean 'tpe'?"),
+    "a few knobs": ("embedded", "tpch", Plan(trials=30, keep_knobs=5), None, "plan", "together"),
+    "a mix": ("embedded", "tpcb", USUAL, None, "plan", "is a transaction mix"),
+    "traffic": (NOBODY, "captured", USUAL, WindowOptions(), "plan", "choose another, such as tpe"),
 }
 
 

@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from llmtune.cli.bench import Bench, WorkloadRequest, facts_of, open_bench
+from llmtune.cli.bench import Bench, open_bench
 from llmtune.cli.planning import dry_run_lines
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.cli.targets import TargetRequest
 from llmtune.trial import TrialStatus
 from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.guards import violations
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import Phase, Request
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.restore_points import RestorePoints
 from llmtune.tuning.runner import Runner
-from llmtune.tuning.server_facts import Risks
+from llmtune.tuning.server_facts import Risks, facts_of
 from llmtune.tuning.store import SessionStore
 from optimizers.warm_start import Proposal
 from workloads.options import WorkloadOptions
@@ -56,7 +56,7 @@ def test_an_accepted_risk_is_measured(bench) -> None:
 
 
 def test_a_risk_that_was_not_accepted_is_refused(bench) -> None:
-    facts = facts_of(bench.target, bench.workload, Risks())
+    facts = facts_of(bench.target, bench.workload.clients, Risks())
     risky = bench.space.configuration({"synchronous_commit": "off"})
     assert [one.guard for one in violations(risky, bench.space, facts)] == ["durability"]
 

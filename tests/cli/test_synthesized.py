@@ -43,7 +43,7 @@ def test_a_session_goes_on_with_the_queries_that_it_drew(run, stored, tmp_path) 
     assert run("tune", *OVER_TPCH, "--queries", "3", *short).exit_code == 0
     session = stopped(stored, tmp_path)
     (kept,) = tmp_path.glob("synthesized-*.sql")
-    assert SessionStore(stored).summary(session).record.origin["workload"] == str(kept)
+    assert SessionStore(stored).summary(session).record.origin.workload == str(kept)
     assert kept.read_text().count("-- name: s") == 3
     resumed = run("resume", session, "--store", stored)
     assert resumed.exit_code == 0, resumed.stderr

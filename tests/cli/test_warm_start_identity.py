@@ -6,12 +6,13 @@ import shutil
 import pytest
 
 from llmtune.cli.progress import Reporter
-from llmtune.cli.suggesting import ModelRequest
-from llmtune.cli.warm_start import open_warm_start
-from llmtune.cli.warm_start_file import read_file
 from llmtune.errors import AdapterMismatch, DatasetError
+from llmtune.model.ready import ModelRequest
+from llmtune.model.warm_start import open_warm_start
+from llmtune.model.warm_start_file import read_file
+from llmtune.tuning.origin import STARTS
 from llmtune.tuning.store import SessionStore
-from llmtune.tuning.terms import STARTS, started_from
+from llmtune.tuning.terms import started_from
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def identity(tiny):
 
     def find(source, adapter):
         request = ModelRequest(adapter, str(tiny.path))
-        return open_warm_start(source, request, Reporter(quiet=True)).identity
+        return open_warm_start(source, request, Reporter(quiet=True).say).identity
 
     return find
 

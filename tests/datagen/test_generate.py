@@ -12,7 +12,7 @@ from datagen.generate import (
     pairs,
 )
 from datagen.label import TOLERANCE, Labeller
-from datagen.matrix import MatrixHeader
+from datagen.matrix import header_of
 from datagen.matrix_files import read_matrix
 from datagen.measure import MatrixWriter
 from datagen.pairs import Pair, read_pairs, write_pairs
@@ -179,17 +179,7 @@ def test_pairs_from_a_real_server(embedded, tpch_tiny, tmp_path):
     what_if = WhatIfFeatures(embedded, tpch_tiny, base, space)
     with embedded.connect(tpch_tiny) as connection:
         profile = profile_workload(connection, base, space.hardware, embedded.version)
-    header = MatrixHeader(
-        data_set=base.data_set.name,
-        server_version=embedded.version,
-        cores=2,
-        memory=1 << 30,
-        seed=1,
-        catalogue_hash=space.catalogue_hash,
-        code_version="1",
-        profile=profile.to_json(),
-        feature_names=what_if.names,
-    )
+    header = header_of(base, tpch_tiny, profile, space, what_if.names, clients=1, seed=1)
     applier = SettingsApplier(embedded, space)
     writer = MatrixWriter(
         tmp_path / "matrix", header, Benchmark(embedded, space, base, tpch_tiny), what_if

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.matrix import Run
+from datagen.matrix import Run, header_of
 from datagen.matrix_files import COLUMNS, HEADER_KEY, read_matrix, write_run
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.errors import DatasetError
+from llmtune.postgres.profile import Profile
 from llmtune.trial import Pace, TrialStatus
+from workloads.workload import ExistingDatabase
 
 NAN = float("nan")
 SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -213,3 +215,19 @@ def test_a_default_that_never_ran_is_said_with_its_reason(make_matrix):
     matrix = make_matrix([({}, [1.0, NAN]), ({"work_mem": 64}, [1.0, 1.0])])
     with pytest.raises(DatasetError, match=r"query q2 failed in run 0 \(division by zero\)"):
         _ = matrix.default_rows
+
+
+def test_a_header_tells_what_times_depend_on(five, space):
+    profile = Profile("analytic", space.hardware, 18, 1, (), ())
+
+    def header(workload, database="shop"):
+        return header_of(workload, database, profile, space, ("a", "b"), clients=3, seed=7)
+
+    first, *others = five.queries
+    heavier = replace(five, queries=(replace(first, weight=9.0), *others))
+    other = replace(five, queries=(replace(first, sql="SELECT 9"), *others))
+    assert header(heavier) == header(five), "no time depends on a weight"
+    assert header(other).queries != header(five).queries
+    assert header(five).database == "", "its data were loaded, into whichever database"
+    mine = replace(five, data_set=ExistingDatabase(database="shop"))
+    assert (header(mine).database, header(mine).cores) == ("shop", space.hardware.cores)

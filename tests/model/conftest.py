@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,39 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.model.checkpoint import BaseModel, find_base_model
 from llmtune.model.tokens import TokenCodec, load_codec
+from llmtune.postgres.profile import Profile
+from llmtune.postgres.what_if import WhatIfFeatures
+from optimizers.rules import WorkloadType
 
 KNOBS = ("shared_buffers", "work_mem", "random_page_cost", "max_parallel_workers_per_gather")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A stage that is made of its parts; without features there is no server."""
+
+    space: KnobSpace
+    profile: Profile
+    features: WhatIfFeatures | None = None
+
+    @property
+    def whole(self) -> KnobSpace:
+        return self.space
+
+    @property
+    def busy(self) -> int:
+        return self.profile.clients
+
+    @property
+    def workload_type(self) -> WorkloadType:
+        return WorkloadType.WAREHOUSE
+
+    @property
+    def storage(self) -> None:
+        return None
+
+    def what_if_features(self) -> WhatIfFeatures | None:
+        return self.features
 
 
 def tiny_tokenizer() -> Tokenizer:

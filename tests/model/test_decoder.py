@@ -92,6 +92,11 @@ def test_the_same_seed_draws_the_same(decoder, codec):
     assert decoder.decode(ids, 5, 1.5, 11) != decoder.decode(ids, 5, 1.5, 12)
 
 
+def test_a_cold_temperature_draws_the_mode(decoder, codec):
+    mode, *drawn = decoder.decode(codec.prompt("join\n"), 8, 1e-3, 0)
+    assert [one.labels for one in drawn] == [mode.labels] * 7
+
+
 def test_draws_follow_the_models_distribution(decoder, tiny_model, codec):
     knob = codec.knobs[0]
     ids = [*codec.prompt("scan\n"), *knob.prefix]

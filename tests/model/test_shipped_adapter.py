@@ -11,9 +11,11 @@ from llmtune.knobs.space import resolve_space
 from llmtune.model.adapter import DEFAULT_ADAPTER, check_adapter
 from llmtune.model.checkpoint import find_base_model
 from llmtune.model.ranking import Ranker
-from llmtune.model.suggest import load_suggester
+from llmtune.model.ready import ModelRequest, ready_model
+from llmtune.model.suggest import suggested
 from llmtune.postgres.profile import profile_workload
 from llmtune.postgres.what_if import WhatIfFeatures
+from tests.model.conftest import Staged
 from workloads.tpch import tpch_workload
 
 
@@ -34,17 +36,20 @@ def test_its_measurements_come_from_several_hardwares():
     assert len(measurements.ratios) > 1000
 
 
-def test_it_suggests_for_a_real_workload_and_the_plans_rank_it(base, embedded, tpch_tiny):
+def test_it_suggests_for_a_real_workload_and_the_plans_rank_it(embedded, tpch_tiny):
     wanted = tpch_workload(0.01, 3)
     hardware = detect_hardware()
     with embedded.connect(tpch_tiny) as connection:
         profile = profile_workload(connection, wanted, hardware, embedded.version)
     whole = resolve_space(load_catalogue(), embedded.version, hardware)
     space = relevant(whole, profile.kind, jit=False)
-    suggestions = load_suggester(space, base).suggest(profile, candidates=4)
     what_if = WhatIfFeatures(embedded, tpch_tiny, wanted, space)
+    ready = ready_model(ModelRequest(), print)
+    made = suggested(ready, Staged(space, profile, what_if), candidates=4, seed=0)
     ranker = Ranker(DEFAULT_ADAPTER, what_if.names)
-    for one in suggestions:
-        space.validate(one.configuration)
-        assert fits(one.configuration, space, profile.clients)
-        assert 0.1 < ranker.ratio(profile, what_if(one.configuration)) < 10
+    for one in made:
+        space.validate(one)
+        assert fits(one, space, profile.clients)
+    ratios = [ranker.ratio(profile, what_if(one)) for one in made]
+    assert all(0.1 < ratio < 10 for ratio in ratios)
+    assert ratios[1:] == sorted(ratios[1:]), "behind the likeliest"

@@ -9,10 +9,12 @@ from llmtune.knobs.memory import fits
 from llmtune.knobs.space import resolve_space
 from llmtune.model.checkpoint import find_base_model
 from llmtune.model.prompt import PromptCodec
-from llmtune.model.suggest import load_suggester
+from llmtune.model.ready import ReadyModel
+from llmtune.model.suggest import load_suggester, suggested
 from llmtune.model.train import TrainSettings, train_adapter
 from llmtune.postgres.profile import PlanSummary, Profile, QueryProfile, Scan
 from llmtune.postgres.statistics import TableStatistics
+from tests.model.conftest import Staged
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def suggester(tiny, space):
 
 
 def test_suggestions_are_valid_different_and_fit_the_memory(suggester, space, profile):
-    suggestions = suggester.suggest(profile, candidates=8, temperature=3.0)
+    suggestions = suggester.suggest(profile, candidates=8)
     assert 1 < len(suggestions) <= 8
     assert len({one.configuration for one in suggestions}) == len(suggestions)
     for one in suggestions:
@@ -52,7 +54,7 @@ def test_suggestions_are_valid_different_and_fit_the_memory(suggester, space, pr
 
 
 def test_the_mode_is_first_and_the_rest_is_ranked(suggester, profile):
-    first, *rest = suggester.suggest(profile, candidates=8, temperature=3.0, seed=1)
+    first, *rest = suggester.suggest(profile, candidates=8, seed=1)
     (mode,) = suggester.suggest(profile, candidates=1)
     assert mode.configuration == first.configuration
     assert mode.log_likelihood == pytest.approx(first.log_likelihood, abs=1e-3)
@@ -60,16 +62,9 @@ def test_the_mode_is_first_and_the_rest_is_ranked(suggester, profile):
     assert likelihoods == sorted(likelihoods, reverse=True)
 
 
-def test_a_cold_temperature_leaves_the_mode_alone(suggester, profile):
-    assert len(suggester.suggest(profile, candidates=8, temperature=1e-3)) == 1
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"candidates": 0}, {"temperature": 0.0}, {"temperature": float("nan")}]
-)
-def test_impossible_requests_are_refused(suggester, profile, wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        suggester.suggest(profile, **wrong)
+def test_no_candidates_are_refused(suggester, profile):
+    with pytest.raises(UsageError, match="at least 1, not 0"):
+        suggester.suggest(profile, candidates=0)
 
 
 def test_a_trained_adapter_decides_the_suggestion(tiny, space, profile, folder):
@@ -107,7 +102,7 @@ def test_knobs_that_were_not_trained_keep_their_baseline(tiny, space, profile, f
     )
     card = train_adapter(tiny, known, [pair], folder, settings=TrainSettings(epochs=1))
     assert card.knobs == ("work_mem",)
-    for one in load_suggester(space, tiny, folder).suggest(profile, 8, temperature=3.0):
+    for one in load_suggester(space, tiny, folder).suggest(profile, 8):
         assert tuple(one.configuration) == space.names
         assert set(one.configuration.changes(space.default())) <= {"work_mem"}
 
@@ -126,3 +121,10 @@ def test_knobs_out_of_reach_count_with_what_the_server_has(tiny, profile, folder
         server = known.subset([asked]).running(present)
         first, *_ = load_suggester(server, tiny, folder).suggest(profile, candidates=1)
         assert LevelCodec(server).encode(first.configuration) == {asked: label}
+
+
+def test_where_no_server_plans_the_model_s_own_order_stays(tiny, space, profile, folder, pairs):
+    card = train_adapter(tiny, space, pairs[:8], folder, settings=TrainSettings(epochs=1))
+    own = load_suggester(space, tiny, folder).suggest(profile, 8, seed=1)
+    made = suggested(ReadyModel(tiny, folder, card), Staged(space, profile), 8, seed=1)
+    assert made == [one.configuration for one in own]

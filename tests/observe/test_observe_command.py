@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from llmtune.cli.app import app
-from llmtune.cli.observe_request import without_statements
 from llmtune.cli.observing import continued
-from llmtune.cli.session_run import requests_of
+from llmtune.model.warm_start import Part, WarmStart
+from llmtune.tuning.reopen import requests_of
 from llmtune.tuning.store import SessionStore
 
 KNOBS = ("enable_nestloop", "enable_material")
@@ -140,5 +140,11 @@ def test_its_options_go_with_nothing_else(command):
 
 
 def test_what_looks_at_statements_gives_way_to_the_rules():
-    assert without_statements("model") == "rules"
-    assert without_statements("model,rules,start.json") == "rules,start.json"
+    def without(*sources):
+        parts = tuple(Part("file" if one.endswith(".json") else one) for one in sources)
+        found = WarmStart(", ".join(sources), parts).without_statements()
+        return found.source, [part.source for part in found.parts]
+
+    assert without("model") == ("rules", ["rules"])
+    assert without("model", "rules", "start.json") == ("rules,start.json", ["rules", "file"])
+    assert without("default", "start.json") == ("default, start.json", ["default", "file"])

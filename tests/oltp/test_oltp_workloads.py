@@ -7,13 +7,11 @@ import re
 
 import pytest
 
-from llmtune.cli.bench import WorkloadRequest
-from llmtune.cli.kept_queries import measured_origin
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import UsageError
 from llmtune.postgres.load import database_name, ensure_loaded
 from llmtune.postgres.profile import profile_workload
-from llmtune.tuning.terms import RUN_SECONDS
+from llmtune.tuning.origin import measured_origin
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from workloads.objective import P95, THROUGHPUT
 from workloads.oltp.mix import CLIENTS, DURATION_S
 from workloads.options import WorkloadOptions
@@ -51,7 +49,7 @@ def test_a_session_keeps_how_long_its_runs_last(tiny, given, kept):
     mix, options = tiny("tpcb", duration_s=given), WorkloadOptions(duration_s=given)
     request = WorkloadRequest("tpcb", options)
     origin = measured_origin(TargetRequest("embedded"), request, mix)
-    assert (origin["duration_s"], origin[RUN_SECONDS]) == (given, kept)
+    assert (origin.options["duration_s"], origin.run_s) == (given, kept)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from llmtune.cli.targets import RestartRequest
 from llmtune.errors import ServerDidNotStart, UsageError
 from llmtune.postgres.live.restarter import (
     CommandRestarter,
@@ -17,6 +16,7 @@ from llmtune.postgres.live.restarter import (
     run_command,
     unit_restarter,
 )
+from llmtune.tuning.requests import RestartRequest
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from llmtune.cli.targets import RestartRequest, TargetRequest, live_target
+from llmtune.cli.targets import live_target
 from llmtune.errors import ServerDidNotStart, TargetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
@@ -22,6 +22,7 @@ from llmtune.postgres.live.container import ContainerRestarter, allowed_cores
 from llmtune.postgres.live.waiting import connect_patiently
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.target import why_lost
+from llmtune.tuning.requests import RestartRequest, TargetRequest
 from tests.postgres.live_server import address
 
 MEMORY = 256 << 20

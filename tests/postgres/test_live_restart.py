@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmtune.cli.targets import TargetRequest, live_target
+from llmtune.cli.targets import live_target
 from llmtune.errors import (
     ConnectionFailed,
     LoginRefused,
@@ -29,6 +29,7 @@ from llmtune.postgres.live.pg_ctl import PgCtlRestarter
 from llmtune.postgres.live.restarter import FakeRestarter
 from llmtune.postgres.live.waiting import Patience
 from llmtune.postgres.settings import SettingsApplier
+from llmtune.tuning.requests import TargetRequest
 from tests.postgres.live_server import address, entries, run, shown
 
 HARDWARE = Hardware(cores=2, memory=1 << 30)

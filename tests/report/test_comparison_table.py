@@ -27,6 +27,7 @@ from llmtune.report.curve import Axis, Curve, Point
 from llmtune.report.effort import area, effort
 from llmtune.report.interactive import comparison_html
 from llmtune.trial import Pace, Trial, TrialStatus
+from llmtune.tuning.origin import Origin
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import JournalEntry, Phase, Prior, SessionRecord
 from optimizers.warm_start import Proposal
@@ -214,7 +215,8 @@ def stored(session_id: str, seed: int, **facts) -> tuple[SessionRecord, list[Jou
         "warm_start": "none",
         "plan": Plan(),
     }
-    record = SessionRecord(id=session_id, seed=seed, **{**terms, **facts})
+    told = {"origin": Origin.from_json(facts.pop("origin", {}))}
+    record = SessionRecord(id=session_id, seed=seed, **{**terms, **facts, **told})
     values = enumerate((8.0, 4.0))
     trials = [
         Trial(n, "tpe", Configuration({"work_mem": 64}), TrialStatus.SUCCEEDED, value, wall_s=10.0)

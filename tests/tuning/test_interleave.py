@@ -14,6 +14,7 @@ from llmtune.knobs.space import resolve_space
 from llmtune.trial import Pace, Trial
 from llmtune.tuning.interleave import explore_in_turns
 from llmtune.tuning.new_record import new_record
+from llmtune.tuning.origin import Origin
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.prior import prior_of, prior_proposals
 from llmtune.tuning.record import PRIOR, Prior, Request, SessionRecord, SessionStatus
@@ -35,7 +36,8 @@ def evaluator() -> SyntheticEvaluator:
 
 
 def request(seed: int = 3, optimizer: str = "random", workload: str = "bowl", **origin) -> Request:
-    return Request("fake", workload, optimizer, "none", seed, PLAN, origin)
+    told = Origin.from_json(origin)
+    return Request("fake", workload, optimizer, "none", seed, PLAN, told)
 
 
 def record(seed: int, optimizer: str = "random", prior: tuple[Prior, ...] = (), **origin):

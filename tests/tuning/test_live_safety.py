@@ -16,10 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 from llmtune.cli.app import app
-from llmtune.cli.bench import WorkloadRequest, open_bench
+from llmtune.cli.bench import open_bench
 from llmtune.cli.progress import Reporter
 from llmtune.cli.safety import Safety
-from llmtune.cli.targets import TargetRequest
 from llmtune.errors import ConnectionFailed, SessionError, TargetError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.space import resolve_space
@@ -30,6 +29,7 @@ from llmtune.postgres.server_settings import reload_settings
 from llmtune.postgres.settings import SettingsApplier
 from llmtune.postgres.tuner_lock import TunerLock
 from llmtune.trial import TrialStatus
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.restore_points import PointState, RestorePoints
 from llmtune.tuning.store import SessionStore
 from tests.postgres.live_server import SlowStart

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from llmtune.benchmark.observe_window import WindowOptions
 from llmtune.benchmark.synthetic import Behaviour, SyntheticEvaluator
 from llmtune.errors import SessionError
 from llmtune.tuning.assemble import assemble, stored_result
+from llmtune.tuning.origin import Origin
 from llmtune.tuning.record import SessionStatus
 from llmtune.tuning.session import TuningSession
 from llmtune.tuning.stored import stored_outcome, stored_space
-from llmtune.tuning.terms import OBSERVED
 
 PRESENT = {"work_mem": 9999, "random_page_cost": 1.7}
 BEHAVIOUR = Behaviour(active=3, optimum_gain=3.0, noise=0.01)
@@ -45,7 +46,7 @@ def test_what_was_watched_is_changed_for_everyone(store, make_record, space):
         target="postgresql://me@db/shop",
         knobs=here.names,
         proposals=(),
-        origin={OBSERVED: {}},
+        origin=Origin(windows=WindowOptions()),
     )
     found = assemble(run(store, record, here), here)
     told = stored_result(store, record.id)

@@ -63,11 +63,19 @@ class ServerReport:
         """The knobs that can be tuned."""
         return tuple(one.name for one in self.reaches if one.reachable)
 
-    @property
-    def lasting_obstacles(self) -> dict[str, str]:
-        """What keeps knobs that can be tuned from being left changed for all sessions."""
+    def lasting_obstacles(self, database: str) -> dict[str, str]:
+        """By knob that can be tuned, what keeps it from being left changed for all sessions.
+
+        Args:
+            database: whose sessions must have it; its own settings would hide the change.
+        """
         ours = (one for one in self.reaches if one.reachable)
-        return {one.name: one.lasting_obstacle for one in ours if one.lasting_obstacle}
+        hidden = {
+            one.name: f"{one.statement}; end: {one.mend}"
+            for one in self.masked
+            if (one.role, one.database) == (None, database)
+        }
+        return hidden | {one.name: one.lasting_obstacle for one in ours if one.lasting_obstacle}
 
     @property
     def present(self) -> dict[str, Value]:

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TypeAlias
 
 from datagen.measurements import MEASUREMENTS_FILE, read_measurements
-from llmtune.cli.bench import Bench
-from llmtune.cli.progress import Reporter
-from llmtune.cli.recordings import RecordedBench
-from llmtune.cli.rules_for import rules_for, warn_of_storage
-from llmtune.cli.suggesting import CANDIDATES, ReadyModel, suggest
-from llmtune.cli.warm_start import Part, WarmStart
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.memory import repair
 from llmtune.knobs.space import KnobSpace
+from llmtune.knobs.storage import Storage
 from llmtune.model.ranking import Ranker
-from llmtune.model.suggest import load_suggester
+from llmtune.model.stage import Stage
+from llmtune.model.suggest import suggested
 from llmtune.model.surrogate_search import surrogate_search
 from llmtune.model.training_set import TRAINING_SET_FILE, TrainingSet, read_training_set
-from llmtune.postgres.what_if import WhatIfFeatures
-from optimizers.warm_start import Proposal
+from llmtune.model.warm_start import Part, WarmStart
+from optimizers.warm_start import Proposal, rules_proposal
+
+CANDIDATES = 8
+"""Drawn from the model, to choose from."""
 
 MODEL_PROPOSALS = 3
 """The model's best, or the surrogate's, that a session tries; more would crowd out the
@@ -31,33 +29,23 @@ optimizer."""
 
 NO_PLANS = "warm start surrogate asks a server for plans, and a recorded benchmark has none"
 
-Stage: TypeAlias = Bench | RecordedBench
-"""What proposals are made for."""
-
 
 def proposals(
-    warm_start: WarmStart, stage: Stage, seed: int, reporter: Reporter
+    warm_start: WarmStart, stage: Stage, seed: int, say: Callable[[str], None]
 ) -> tuple[tuple[Proposal, ...], float]:
     """What the sources propose to try after the default, and the seconds that making it took.
+
+    Args:
+        say: told in words before anything that takes seconds.
 
     Raises:
         UsageError: a file's knob or value is not the stage's, or a source needs a server.
     """
     start = perf_counter()
-    made = [
-        proposal for part in warm_start.parts for proposal in _made(part, stage, seed, reporter)
-    ]
+    made = [proposal for part in warm_start.parts for proposal in _made(part, stage, seed, say)]
     if [part.source for part in warm_start.parts] == ["model"]:
-        made.append(rules_for(stage))  # a bad model costs few trials so
+        made.append(_rules(stage))  # a bad model costs few trials so
     return tuple(made), perf_counter() - start
-
-
-def told_proposals(
-    warm_start: WarmStart, bench: Bench, seed: int, reporter: Reporter
-) -> tuple[tuple[Proposal, ...], float]:
-    """As `proposals`; what they take for granted is told."""
-    warn_of_storage([warm_start], bench, reporter)
-    return proposals(warm_start, bench, seed, reporter)
 
 
 def check_without_server(warm_start: WarmStart, space: KnobSpace) -> None:
@@ -73,13 +61,14 @@ def check_without_server(warm_start: WarmStart, space: KnobSpace) -> None:
             part.file.configurations(space, space)
 
 
-def _made(part: Part, stage: Stage, seed: int, reporter: Reporter) -> Sequence[Proposal]:
+def _made(part: Part, stage: Stage, seed: int, say: Callable[[str], None]) -> Sequence[Proposal]:
     if part.source == "rules":
-        return [rules_for(stage)]
+        return [_rules(stage)]
     if part.file is not None:
         found = part.file.configurations(stage.space, stage.whole)
     elif part.model is not None:
-        found = tuple(_suggested(part.model, stage, seed, reporter)[:MODEL_PROPOSALS])
+        say("Asking the model ...")
+        found = tuple(suggested(part.model, stage, CANDIDATES, seed)[:MODEL_PROPOSALS])
     elif part.adapter is not None:
         found = _WAYS[part.source](part.adapter, stage, seed)
     else:
@@ -90,16 +79,10 @@ def _made(part: Part, stage: Stage, seed: int, reporter: Reporter) -> Sequence[P
     return [Proposal(part.source, one) for one in found]
 
 
-def _suggested(
-    model: ReadyModel, stage: Stage, seed: int, reporter: Reporter
-) -> list[Configuration]:
-    if isinstance(stage, Bench):
-        return suggest(model, stage, CANDIDATES, seed, reporter)
-    # No server, so no plans to rank the candidates by: they keep the model's own order.
-    reporter.say("Asking the model ...")
-    suggester = load_suggester(stage.space, model.base, model.adapter)
-    made = suggester.suggest(stage.profile, CANDIDATES, seed=seed)
-    return [one.configuration for one in made]
+def _rules(stage: Stage) -> Proposal:
+    """For SSD where the storage is not known."""
+    storage = stage.storage or Storage.SSD
+    return rules_proposal(stage.space, stage.busy, stage.workload_type, storage)
 
 
 def _training(adapter: Path) -> TrainingSet:
@@ -116,9 +99,9 @@ def _constant(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ..
 
 
 def _surrogate(adapter: Path, stage: Stage, seed: int) -> tuple[Configuration, ...]:
-    if not isinstance(stage, Bench):
+    what_if = stage.what_if_features()
+    if what_if is None:
         raise UsageError(NO_PLANS)
-    what_if = WhatIfFeatures(stage.target, stage.database, stage.workload, stage.space)
     ranker = Ranker(adapter, what_if.names)
 
     def ratio(configuration: Configuration) -> float:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from datagen.pair_files import check_apart, held_out_templates, read_sides, space_of
 from datagen.pairs import HELD_OUT_FILE, TRAIN_FILE, Pair, write_pairs
-from llmtune.cli.pair_files import check_apart, held_out_templates, read_sides, space_of
 from llmtune.errors import DatasetError
 from llmtune.knobs.catalogue import load_catalogue
 

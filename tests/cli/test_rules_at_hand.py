@@ -7,19 +7,23 @@ from types import SimpleNamespace
 import pytest
 
 from llmtune.benchmark.observe import MEAN_TIME, ObservedWorkload
-from llmtune.cli.bench import Bench, WorkloadRequest
+from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
-from llmtune.cli.rules_for import UNSEEN, rules_for, warn_of_storage
-from llmtune.cli.session_run import STORAGE, origin_of, requests_of
-from llmtune.cli.targets import TargetRequest, storage_of
-from llmtune.cli.warm_start import Part, WarmStart
+from llmtune.cli.storage_notice import UNSEEN, warn_of_storage
+from llmtune.cli.targets import storage_of
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.knobs.storage import Storage
+from llmtune.model.proposals import proposals
+from llmtune.model.warm_start import Part, WarmStart
 from llmtune.postgres.profile import Profile
 from llmtune.tuning.guards import ServerFacts
+from llmtune.tuning.origin import origin_of
+from llmtune.tuning.reopen import requests_of
+from llmtune.tuning.requests import TargetRequest, WorkloadRequest
 from llmtune.tuning.store import SessionStore
+from optimizers.warm_start import Proposal
 from workloads.options import WorkloadOptions
 from workloads.registry import workload
 from workloads.workload import AnyWorkload, ExistingDatabase, Query, Workload
@@ -36,6 +40,11 @@ def bench(wanted: AnyWorkload, kind: str, storage: Storage | None = None) -> Ben
     """A bench that no server is behind."""
     profile = Profile(kind, SPACE.hardware, SPACE.version, 1, (), ())
     return Bench(None, SPACE, SPACE, wanted, "shop", profile, ServerFacts(), storage=storage)
+
+
+def rules_for(stage: Bench) -> Proposal:
+    ((rules,), _) = proposals(warm("rules"), stage, 0, str)
+    return rules
 
 
 def warm(*sources: str) -> WarmStart:
@@ -107,7 +116,7 @@ def test_what_the_user_says_reaches_the_rules_and_stays_with_the_session(
 
 def test_where_nothing_is_said_a_session_is_asked_for_in_the_words_of_old() -> None:
     request = WorkloadRequest("tpch", WorkloadOptions())
-    assert STORAGE not in origin_of(TargetRequest("embedded"), request)
+    assert "storage" not in origin_of(TargetRequest("embedded"), request).to_json()
 
 
 def test_a_recorded_benchmark_has_no_storage(run, tmp_path) -> None:

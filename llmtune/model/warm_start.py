@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from datagen.measurements import MEASUREMENTS_FILE, read_measurements
-from llmtune.cli.progress import Reporter
-from llmtune.cli.suggesting import ModelRequest, ReadyModel, ready_model
-from llmtune.cli.warm_start_file import WarmStartFile, read_file
 from llmtune.errors import DatasetError, UsageError
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.model.adapter import DEFAULT_ADAPTER, check_catalogue
+from llmtune.model.ready import ModelRequest, ReadyModel, ready_model
 from llmtune.model.training_set import TRAINING_SET_FILE, read_training_set
+from llmtune.model.warm_start_file import WarmStartFile, read_file
 from llmtune.paths import is_file
 
 NOTHING = ("default", "none")
@@ -24,6 +23,9 @@ OF_THE_ADAPTER = ("constant", "nearest", "surrogate")
 """Sources that use the files that came with the adapter, and no language model."""
 
 SOURCES = ("model", "rules", *NOTHING, *OF_THE_ADAPTER)
+
+LOOKING = ("model", "nearest", "surrogate")
+"""Sources that look at the plans of statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +81,29 @@ class WarmStart:
                 facts[name] = "+".join(filter(None, (facts.get(name), part.file.sha256)))
         return facts
 
+    def without_statements(self) -> WarmStart:
+        """With the rules in place of what looks at statements, for where none are known."""
+        if not any(part.source in LOOKING for part in self.parts):
+            return self
+        kept: dict[str, Part] = {}
+        for name, part in zip(_names(self.source), self.parts, strict=True):
+            looks = part.source in LOOKING
+            kept.setdefault("rules" if looks else name, Part("rules") if looks else part)
+        return WarmStart(",".join(kept), tuple(kept.values()))
 
-def open_warm_start(source: str, model: ModelRequest, reporter: Reporter) -> WarmStart:
+
+def open_warm_start(source: str, model: ModelRequest, say: Callable[[str], None]) -> WarmStart:
     """Check what the user asked for, before any server is started.
 
     Args:
         source: `SOURCES` and JSON files of knob to value, with commas between them.
+        say: told in words before anything that takes seconds.
 
     Raises:
         UsageError: neither a source nor a file of configurations.
         AdapterMismatch, ModelError, DatasetError: the adapter cannot be used.
     """
-    names = [name.strip() for name in source.split(",")]
-    if is_file(source):  # its name may well have commas
-        names = [source]
-    parts = [_part(name, model, reporter) for name in dict.fromkeys(names)]
+    parts = [_part(name, model, say) for name in _names(source)]
     return WarmStart(source, tuple(parts))
 
 
@@ -121,9 +131,16 @@ def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ..
     return (f"in-sample: {', '.join(told)} learnt from measurements of {data_set} itself",)
 
 
-def _part(name: str, model: ModelRequest, reporter: Reporter) -> Part:
+def _names(source: str) -> list[str]:
+    """What stands between the commas, once each."""
+    if is_file(source):  # its name may well have commas
+        return [source]
+    return list(dict.fromkeys(name.strip() for name in source.split(",")))
+
+
+def _part(name: str, model: ModelRequest, say: Callable[[str], None]) -> Part:
     if name == "model":
-        ready = ready_model(model, reporter)
+        ready = ready_model(model, say)
         return Part(name, model=ready, files=_learnt_from(name, ready.adapter))
     if name in OF_THE_ADAPTER:
         adapter = model.adapter or DEFAULT_ADAPTER
