@@ -78,7 +78,7 @@ def compare(
         str | None,
         typer.Option(
             rich_help_panel=COMPARISON,
-            help="Compare also a start from the trials of this stored session, or of several with "
+            help="Also compare a start from the trials of this stored session, or of several, with "
             "commas between them.",
         ),
     ] = None,
@@ -86,7 +86,7 @@ def compare(
         str | None,
         typer.Option(
             rich_help_panel=COMPARISON,
-            help="Ask a recorded benchmark and no server: `tpch`, or a folder of `llmtune "
+            help="Ask a recorded benchmark instead of a server: `tpch`, or a folder of `llmtune "
             "datagen`. Its values are predicted, not measured.",
         ),
     ] = None,
@@ -94,13 +94,14 @@ def compare(
         list[str] | None,
         typer.Option(
             rich_help_panel=COMPARISON,
-            help="Run nothing and compare these stored sessions; with commas, or repeated.",
+            help="Run nothing. Compare these stored sessions: ids with commas, or repeat the "
+            "option.",
         ),
     ] = None,
     store: options.Store = None,
     trials: Annotated[int, typer.Option(min=2, help="Search trials of each session.")] = 30,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Sessions of each kind, with as many seeds from --seed on.")
+        int, typer.Option(min=1, help="Sessions of each kind. Their seeds count up from --seed.")
     ] = 3,
     seed: options.Seed = 0,
     spare: options.Spare = None,
@@ -110,23 +111,25 @@ def compare(
             min=0,
             rich_help_panel=COMPARISON,
             show_default=str(FINAL_RUNS),
-            help="Runs in full of each session's best configuration at the end, in turns: the "
-            "best of many single runs is also the luckiest. 0: none.",
+            help="How often each session's best configuration is measured again at the end, in "
+            "full and in turns: the best of many single runs is also the luckiest. 0: not at all.",
         ),
     ] = None,
     jobs: Annotated[
         int,
-        typer.Option(min=1, help="Sessions at once, with --recorded; the values are the same."),
+        typer.Option(
+            min=1, help="Sessions that run at once, with --recorded. It changes no value."
+        ),
     ] = 1,
-    out: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("out/compare"),
+    out: Annotated[Path, typer.Option(help="Folder for all its files.")] = Path("out/compare"),
     yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
     """Compare cold and warm sessions, and draw their speed-up curves.
 
-    On a server the sessions take turns, a trial each, so that drift hits all alike; then
-    what each found best is measured again in full, in turns too.
-    Every session is kept in the folder; called again, finished ones are not repeated.
+    On a server the sessions take turns, a trial each, so that drift hits all alike. Then the
+    best configuration of each is measured again in full, in turns too.
+    Every session is kept in the folder. Called again, the command goes on where it stopped.
     """
     from llmtune.cli import comparison_sources
     from llmtune.cli.bench import open_bench

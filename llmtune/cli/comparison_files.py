@@ -20,12 +20,12 @@ from llmtune.report.curve import Axis
 from llmtune.report.interactive import comparison_html
 
 DEFINITIONS = (
-    "y*: the best value of the arm that this one is held against, seed by seed. "
-    "Speed-up: its work until y* over this arm's; 0 where y* was never reached. "
-    "First suggestion: 1 where it was the default, 0 where it failed or was stopped at the cap. "
+    "y*: the best value of the arm that this one is compared with, seed by seed. "
+    "Speed-up: that arm's work until y* over this one's; 0 if this one never reached y*. "
+    "First suggestion: 1 if it was the default, 0 if it failed or was stopped at the cap. "
     "Area: mean best so far over the default, trial by trial; less is better. "
     "Measured again: the best configurations in full, as the best of many runs is also lucky. "
-    "All are medians over seeds, with a bootstrap 95% interval where there are six or more."
+    "All are medians over seeds, with a bootstrap 95% interval if there are six or more."
 )
 
 

@@ -34,7 +34,7 @@ STORE_FILE = "sessions.db"
 
 @dataclass(frozen=True, slots=True)
 class ArmRequest:
-    """One kind of session: an optimizer behind a warm start.
+    """One kind of session: an optimizer that follows a warm start.
 
     Attributes:
         prior: observations of earlier sessions that it starts from too.

@@ -54,7 +54,7 @@ class Wanted:
 
 
 def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
-    """Every optimizer, once, behind every warm start, the cold ones first; nothing is opened.
+    """Every optimizer, once, after every warm start, the cold ones first; nothing is opened.
 
     Raises:
         UsageError: there is no such optimizer or warm start, none that uses the adapter, or an

@@ -45,9 +45,9 @@ class Summary:
         """One line for people."""
         return (
             f"{self.runs} runs, {self.complete_runs} of them complete; {self.pairs} pairs in "
-            f"{out}, the labels of {self.repeated} measured more than once. They are "
-            f"{self.ratio_median:.2f}x better than the default in the median, composed from the "
-            "runs that they were chosen from, so somewhat too good"
+            f"{out}, the labels of {self.repeated} measured more than once. Labels are "
+            f"{self.ratio_median:.2f}x better than the default in the median. That comes from the "
+            "runs that they were chosen by, so it is somewhat too good"
         )
 
 
@@ -58,9 +58,11 @@ def datagen(
     workload: WorkloadOptionGroup,
     sampled: Annotated[int, typer.Option(help="Sampled configurations to measure.")] = 60,
     refined: Annotated[
-        int, typer.Option(help="Further ones that the surrogate proposes from the first.")
+        int, typer.Option(help="Further ones, which the surrogate proposes from the first ones.")
     ] = 40,
-    verified: Annotated[int, typer.Option(help="Repeats of configurations chosen as labels.")] = 20,
+    verified: Annotated[
+        int, typer.Option(help="Repeated runs of configurations that were chosen as labels.")
+    ] = 20,
     mixes: Annotated[
         int, typer.Option(help="Mixes of the workload's queries to label: the number of pairs.")
     ] = 200,
@@ -73,9 +75,9 @@ def datagen(
 ) -> None:
     """Measure queries x configurations and turn them into training pairs.
 
-    Stopped at any moment and called again, it goes on with the first configuration
-    that is not measured yet, with the queries that it captured or synthesized, and
-    without those that it left out.
+    It may be stopped at any moment. Called again, it continues with the first configuration
+    that is not measured yet, with the queries that it captured or synthesized, and without
+    those that it left out.
     """
     from datagen.folder_lock import folder_lock
     from datagen.generate import GenerationPlan

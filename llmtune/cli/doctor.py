@@ -29,8 +29,8 @@ def doctor(
 ) -> None:
     """Check this installation and, with an address, what can be tuned there.
 
-    Nothing is changed. Ends with 0 when tuning is possible, with 1 and what to mend
-    when it is not.
+    Nothing is changed. The exit status is 0 if tuning is possible. Else it is 1, and the
+    output says what to mend.
     """
     from llmtune.cli.health import findings
     from llmtune.cli.output import print_json

@@ -59,8 +59,8 @@ def evaluate(
     card = read_card(folder)  # before the base model, which may have to be converted first
     if not card.templates:
         reporter.insist(
-            "The adapter does not say which query templates it was trained on: these pairs may "
-            "be of the same ones, and the scores too good."
+            "The adapter does not say which query templates it was trained on. If these pairs are "
+            "of the same ones, the scores are too good."
         )
     model = find_base_model(base, progress=reporter.say)
     held = held_out_for(model, folder, space, pairs)

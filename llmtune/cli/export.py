@@ -41,10 +41,9 @@ def export(
         Format | None,
         typer.Option(
             "--format",
-            show_default="conf, or as the name of --out ends",
+            show_default="conf, or by the ending of --out",
             help="`conf`: lines for postgresql.conf; `sql`: ALTER SYSTEM statements; `json`: "
-            "result.json again; `csv`: the trials, a row each, also of a session without an "
-            "answer.",
+            "result.json; `csv`: the trials, a row each, also if the session has no answer yet.",
         ),
     ] = None,
     out: Annotated[
@@ -52,7 +51,8 @@ def export(
         typer.Option(
             metavar="FILE|FOLDER",
             show_default="standard output",
-            help="Where to write it. Without --format, a folder gets all that `tune` writes.",
+            help="Where to write it. A folder, without --format, gets all files that `tune` "
+            "writes.",
         ),
     ] = None,
     store: options.Store = None,

@@ -46,7 +46,7 @@ def found_again(asked: WorkloadRequest, out: Path, reporter: Reporter) -> Worklo
     if kept is asked or not Path(kept.name).exists():
         return asked
     where = escape(kept.name)
-    reporter.say(f"Going on with the queries in {where}; for new ones name another --out")
+    reporter.say(f"Continuing with the queries in {where}; for new ones, name another --out")
     return kept
 
 

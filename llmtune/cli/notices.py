@@ -25,7 +25,8 @@ def due_notice(point: RestorePoint, store: str) -> str:
     """
     what = f"{point.server.address} still has settings of the run {point.id}"
     if point.state is PointState.PARTIAL:
-        what = f"{point.server.address} waits for a restart to lose {', '.join(point.waiting)}"
+        names = ", ".join(point.waiting)
+        what = f"{point.server.address} waits for a restart to have its own {names} again"
     return f"{what}; put them back with `{restore_command(point.id, store)}`"
 
 
@@ -33,8 +34,8 @@ def waiting_notice(done: Restored, store: str) -> str:
     """What to tell when only a restart makes the original settings hold again."""
     again = restore_command(done.point_id, store)
     return (
-        f"{', '.join(done.waiting)}: the original values are in the file again, and in force "
-        f"after a restart; restart the server, then `{again}` once more to be sure"
+        f"{', '.join(done.waiting)}: the original values are in the file again and take effect "
+        f"after a restart; restart the server, then run `{again}` once more to be sure"
     )
 
 
@@ -42,7 +43,8 @@ def restored_notice(done: Restored, store: str) -> str:
     """What restoring did, in words."""
     said = [f"{done.point_id}: {_count(done.put_back)} put back"]
     said += [
-        f"{name} was set to {now or 'no value'} by somebody else and is left so (--force overrides)"
+        f"{name} was set to {now or 'no value'} by somebody else and is left alone (--force "
+        "replaces it)"
         for name, now in done.foreign
     ]
     said += [waiting_notice(done, store)] if done.waiting else []

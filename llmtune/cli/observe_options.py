@@ -38,8 +38,8 @@ class ObserveOptions:
         typer.Option(
             "--observe",
             rich_help_panel=OBSERVING,
-            help="Run nothing: change the settings of a live server for all its sessions, without "
-            "a restart, and measure its own traffic by pg_stat_statements.",
+            help="Run nothing. Change a live server's settings for all its sessions, without a "
+            "restart, and measure its own traffic by pg_stat_statements.",
         ),
     ] = False
     window: Annotated[
@@ -59,7 +59,7 @@ class ObserveOptions:
             metavar="DURATION",
             rich_help_panel=OBSERVING,
             show_default="10s",
-            help="Wait after each change of settings before a window, and after a roll-back.",
+            help="How long to wait after each change of settings, and after a roll-back.",
         ),
     ] = None
     min_calls: Annotated[
@@ -68,7 +68,7 @@ class ObserveOptions:
             min=1,
             rich_help_panel=OBSERVING,
             show_default="50",
-            help="Calls of statements that a window needs; one with fewer goes on, up to four "
+            help="Calls of statements that a window must see. With fewer it goes on, up to four "
             "times as long.",
         ),
     ] = None
@@ -80,7 +80,7 @@ class ObserveOptions:
             rich_help_panel=OBSERVING,
             show_default="10%",
             help="Put the original settings back at once when statements take this much longer "
-            "than under them.",
+            "than with them.",
         ),
     ] = None
     baseline_every: Annotated[
@@ -89,7 +89,7 @@ class ObserveOptions:
             min=1,
             rich_help_panel=OBSERVING,
             show_default="4",
-            help="Watch the original settings again after this many windows, to follow the "
-            "traffic's drift.",
+            help="Watch the original settings again after this many windows, as the traffic "
+            "itself changes.",
         ),
     ] = None

@@ -131,9 +131,9 @@ def open_observed(
 
 def _announced(windows: WindowOptions) -> str:
     return (
-        f"Watching the traffic of all databases, {span_text(windows.window_s)} for each trial, "
-        f"{span_text(windows.settle_s)} after a change of settings; back to the original ones when "
-        f"statements take {windows.rollback:.0%} longer"
+        f"Watching the traffic of all databases: {span_text(windows.window_s)} for each trial, "
+        f"from {span_text(windows.settle_s)} after a change of settings on. The original settings "
+        f"are put back when statements take {windows.rollback:.0%} longer"
     )
 
 
@@ -163,6 +163,6 @@ def _space(
     if not space.knobs:
         raise TargetError(
             f"this login can change none of the knobs that matter to the traffic, only "
-            f"{', '.join(whole.names)}; `llmtune doctor` tells what is in the way of the others"
+            f"{', '.join(whole.names)}; `llmtune doctor` says what is in the way of the others"
         )
     return space

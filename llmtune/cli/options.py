@@ -44,8 +44,8 @@ TimeBudget = Annotated[
         callback=checked(parse_duration),
         metavar="DURATION",
         show_default="none",
-        help="Wall time for everything, such as `30m`: the search, minimising and the final "
-        "runs, of which there are at least three of each configuration.",
+        help="Wall time for everything, such as `30m`: the search, minimising, and at least three "
+        "final runs of each configuration.",
     ),
 ]
 Spare = Annotated[
@@ -54,13 +54,13 @@ Spare = Annotated[
         "--spare",
         metavar="SAVINGS",
         show_default="all",
-        help="What search trials leave out: `all`, `none`, or with commas between them `warm` "
-        "(warming what is cached already), `restarts` (one for a negligible change; not where "
-        "the sessions of `compare` take turns), `reuse` (queries whose plan and time are known), "
-        "`cap` (the rest of a trial that is sure to be 1.5 times worse than the best), `bounds` "
-        "(sure of it sooner, by what the queries still to come take at least), `order` (sooner, "
-        "as telling queries run first); these two bring `cap` with them. What may be the best is "
-        "timed twice; final runs are always full.",
+        help="Work that search trials skip: `all`, `none`, or a list with commas of `warm` "
+        "(warming what is cached already), `restarts` (restarts for a negligible change; not "
+        "where the sessions of `compare` take turns), `reuse` (queries whose plan and time are "
+        "known), `cap` (the rest of a trial that is sure to be 1.5 times worse than the best), "
+        "`bounds` (be sure sooner, by what the queries still to come take at least), `order` (be "
+        "sure sooner, with the most informative queries first); these two bring `cap` with them. "
+        "Promising trials are timed twice; final runs are always full.",
     ),
 ]
 KeepKnobs = Annotated[
@@ -70,8 +70,8 @@ KeepKnobs = Annotated[
         min=1,
         metavar="K",
         show_default="all",
-        help="Go on with the K knobs that mattered most in the first trials, see --after; the "
-        "others stay as the best configuration has them then.",
+        help="After the first trials (see --after), tune only the K knobs that mattered most in "
+        "them. The others keep the values that the best configuration has by then.",
     ),
 ]
 After = Annotated[
@@ -80,7 +80,7 @@ After = Annotated[
         "--after",
         metavar="N",
         show_default="20",
-        help="Trials before --keep-knobs decides which knobs it keeps.",
+        help="How many trials are made before --keep-knobs chooses its knobs.",
     ),
 ]
 MOST_SEED = 2**32 - 1
@@ -91,14 +91,14 @@ Seed = Annotated[
         "--seed",
         min=0,
         max=MOST_SEED,
-        help="Draws query parameters and everything else random.",
+        help="Seed of the query parameters and of everything else that is random.",
     ),
 ]
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Answer every question with yes, for scripts.")
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else.")
+    bool, typer.Option("--json", help="Print only the result, as JSON, on standard output.")
 ]
 Adapter = Annotated[
     Path | None,

@@ -26,7 +26,7 @@ from workloads.workload import TransactionMix
 
 RELOAD = "SELECT pg_reload_conf();"
 WAYS = {
-    Effect.SESSION: "by each connection for itself",
+    Effect.SESSION: "per session",
     Effect.RELOAD: "by ALTER SYSTEM and a reload",
     Effect.RESTART: "by ALTER SYSTEM and a restart",
 }
@@ -37,13 +37,15 @@ def plan_lines(bench: Bench, plan: Plan) -> Iterator[str]:
     for effect, how in WAYS.items():
         names = [knob.name for knob in bench.space.knobs if knob.effect is effect]
         if names:
-            yield f"{len(names)} knob{'s' if len(names) > 1 else ''} {how}: {', '.join(names)}"
-    budget = memory_budget(bench.space, bench.busy) >> 20 << 20
-    yield f"memory: nothing that could need over {format_memory(budget)} ({_sessions(bench)})"
+            yield f"{len(names)} knob{'s' if len(names) > 1 else ''} set {how}: {', '.join(names)}"
+    limit = format_memory(memory_budget(bench.space, bench.busy) >> 20 << 20)
+    yield f"memory: nothing is applied that could need over {limit} ({_sessions(bench)})"
     runs = 3 * plan.confirm_runs
-    trials = "trials until the time is used" if plan.trials is None else f"{plan.trials} trials"
-    limit = "" if plan.seconds is None else f", {span_text(plan.seconds)} for everything"
-    yield f"{trials}, up to {plan.prune_trials} to minimise, up to {runs} final runs{limit}"
+    trials = "search trials until the time is used"
+    if plan.trials is not None:
+        trials = f"{plan.trials} search trials"
+    time = "" if plan.seconds is None else f", {span_text(plan.seconds)} for everything"
+    yield f"{trials}, up to {plan.prune_trials} to minimise, up to {runs} final runs{time}"
 
 
 def _sessions(bench: Bench) -> str:
@@ -53,8 +55,8 @@ def _sessions(bench: Bench) -> str:
     if allowed is None:
         return counted
     return (
-        f"{counted} of the {allowed} that the server lets in; --peak-sessions says how many work "
-        "at its busiest"
+        f"{counted} of the {allowed} that the server allows; give the number at its busiest by "
+        "--peak-sessions"
     )
 
 
@@ -77,14 +79,14 @@ def dry_run_lines(bench: Bench, record: SessionRecord) -> Iterator[str]:
         planned = applier.plan(proposal.configuration)
         touched |= dict.fromkeys(planned.altered)
         yield from _applied(bench, planned)
-    yield f"-- further ones are proposed by {record.optimizer} from what was measured"
+    yield f"-- {record.optimizer} proposes further ones from what was measured"
     yield from _put_back(bench, applier.originals, list(touched))
 
 
 def _workload(bench: Bench) -> Iterator[str]:
     wanted = bench.workload
     if isinstance(wanted, ObservedWorkload):
-        yield "-- nothing is run: the traffic is watched for one window, by looks at the counters:"
+        yield "-- nothing is run: this reads the traffic's counters, over one window:"
         yield f"{counting_statement(bench.target)};"
         return
     if isinstance(wanted, TransactionMix):
@@ -108,7 +110,7 @@ def _applied(bench: Bench, planned: Planned) -> Iterator[str]:
         yield setting.as_string(None)
     same = [name for name in planned.session if name not in changed]
     if same:
-        yield f"-- and likewise, to what it is now: {', '.join(same)}"
+        yield f"-- also set, each to its present value: {', '.join(same)}"
     yield "-- the workload as above"
 
 
@@ -120,10 +122,10 @@ def _restart(bench: Bench) -> str:
 
 def _put_back(bench: Bench, originals: Originals, names: Sequence[str]) -> Iterator[str]:
     """What brings the present settings back after these proposals."""
-    yield "-- at the end, and by `llmtune restore` if it does not come to that:"
+    yield "-- put back at the end, or by `llmtune restore` after a kill:"
     knobs = [bench.space[name] for name in names]
     if not knobs:
-        yield "-- nothing: what the connections set for themselves ends with them"
+        yield "-- nothing: session settings end with their sessions"
     for knob in knobs:
         yield _altered(knob.name, originals.settings[knob.name].altered)
     if knobs:

@@ -79,4 +79,4 @@ class Reporter:
 
     def hint(self, how: str) -> None:
         """Say how to go on after an end that was too early; even when quiet."""
-        self.insist(f"Nothing finished is lost. Go on with: [bold]{how}[/bold]")
+        self.insist(f"Nothing finished is lost. Continue with: [bold]{how}[/bold]")

@@ -26,34 +26,38 @@ def restore(
         str | None,
         typer.Argument(
             show_default="all that are due",
-            help="Put back what this session, or other run, changed: its id, or its first letters.",
+            help="The session or other run whose changes are put back: its id, or its first "
+            "letters.",
         ),
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             show_default="as it was tuned",
-            help="The server's address, when it needs a password or has moved.",
+            help="The server's address, if it needs a password or has moved.",
         ),
     ] = None,
     pgdata: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="The data folder of a server that is down: its postgresql.auto.conf is mended.",
+            help="The data folder of a server that does not start: its postgresql.auto.conf is "
+            "mended.",
         ),
     ] = None,
     force: Annotated[
         bool,
-        typer.Option(help="Also replace what somebody else set meanwhile on knobs that we tuned."),
+        typer.Option(
+            help="Also replace values that somebody else has since set on knobs that we tuned."
+        ),
     ] = False,
     yes: options.Yes = False,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
-    """Put the settings back that a tuner changed; again is harmless.
+    """Restore the settings that LLMTune changed. Safe to run more than once.
 
-    Only knobs that it touched, and only where nobody else has changed them since.
+    Only knobs that it touched are restored, and only where nobody else has changed them since.
     """
     from llmtune.cli.live_restore import restore_live
     from llmtune.errors import LLMTuneError
@@ -140,7 +144,7 @@ def _tell_of_nothing(
 
     store = points.store_name
     if session is not None:
-        print_text(f"Nothing to do: {session} is put back already, says the store {store}.")
+        print_text(f"Nothing to do: the store {store} says that {session} is already put back.")
         return
     where = "" if target is None else f" on {redacted(target)}"
     where = where if pgdata is None else f" in {pgdata}"
@@ -149,8 +153,8 @@ def _tell_of_nothing(
         command = restore_command(point.id, store)
         if pgdata is not None and point.is_due and not point.server.system:
             print_text(
-                f"{point.id} is due on {point.server.address}, of which it is not known whether "
-                f"that is its folder; if it is: {command} --pgdata {pgdata}"
+                f"{point.id} is due on {point.server.address}. Whether that is the folder's server "
+                f"is not known; if it is: {command} --pgdata {pgdata}"
             )
         if point.state is PointState.KEPT:
             print_text(

@@ -94,7 +94,7 @@ class Safety:
         warn_of(self.points, self.points.due(identity(target)))
 
     def end_runs(self, target: Target) -> None:
-        """Put the originals back behind the last run, whose settings nobody agreed to.
+        """Put the originals back after the last run, whose settings nobody agreed to.
 
         Before anything is asked or written: an answer may come hours later.
 

@@ -37,16 +37,17 @@ class SearchOptions:
     optimizer: Annotated[
         str,
         typer.Option(
-            help="What proposes after the warm start: `tpe`, `plan`, `forest`, `gp`, `cmaes`, "
-            "`hebo`, `smac`, `turbo`, `ddpg`, `sobol`, `random`, or `llamatune+` before one of "
-            "them."
+            help="What proposes configurations after the warm start. `tpe` is light and works with "
+            "everything; `plan` is the better choice for a workload of queries. Others: `forest`, "
+            "`gp`, `cmaes`, `hebo`, `smac`, `turbo`, `ddpg`, `sobol`, `random`, `llamatune`, or "
+            "`llamatune+` before another's name."
         ),
     ] = "tpe"
     warm_start: Annotated[
         str,
         typer.Option(
-            help="What is tried after the default: `model` (with the rules), `rules`, `nearest`, "
-            "`constant`, `surrogate`, nothing more (`default`, `none`), a JSON file of "
+            help="What is tried first, after the default: `model` (with the rules), `rules`, "
+            "`nearest`, `constant`, `surrogate`, nothing (`default`, `none`), a JSON file of "
             "configurations, or several with commas between them."
         ),
     ] = "model"
@@ -54,16 +55,17 @@ class SearchOptions:
         str | None,
         typer.Option(
             metavar="SESSION",
-            help="Let the optimizer start from the trials of this stored session of the same "
-            "workload, server and knobs, or of several with commas between them; the best is "
-            "tried again.",
+            help="Tell the optimizer the trials of this stored session first, or of several with "
+            "commas between them, and try their best again. They must be of the same workload, "
+            "server and knobs.",
         ),
     ] = None
     trials: Annotated[
         int | None,
         typer.Option(
             show_default="30, or as many as the time budget allows",
-            help="Search trials, the default's included. The final runs come on top.",
+            help="Number of search trials, the default's included. Minimising and the final runs "
+            "come on top.",
         ),
     ] = None
     time_budget: options.TimeBudget = None

@@ -20,7 +20,7 @@ Target = Annotated[
         rich_help_panel=SERVER,
         help="`embedded` or `docker` (a throw-away server), or a server's address: "
         "`postgresql://...`, `host=... dbname=...`, `service=...`. The PG* variables and pgpass "
-        "give what it leaves open.",
+        "fill in what it leaves out.",
     ),
 ]
 AllowRestart = Annotated[
@@ -28,7 +28,8 @@ AllowRestart = Annotated[
     typer.Option(
         "--allow-restart",
         rich_help_panel=SERVER,
-        help="A server behind an address may be restarted, by one of the ways below.",
+        help="Allow restarts of the server at an address, in one of the ways below. Some knobs "
+        "need one.",
     ),
 ]
 RestartCommand = Annotated[
@@ -36,7 +37,7 @@ RestartCommand = Annotated[
     typer.Option(
         metavar="COMMAND",
         rich_help_panel=SERVER,
-        help="Restart by this command, run on this machine without a shell.",
+        help="Restart it by this command, run on this machine without a shell.",
     ),
 ]
 RestartContainer = Annotated[
@@ -56,7 +57,7 @@ RestartPgdata = Annotated[
     typer.Option(
         metavar="FOLDER",
         rich_help_panel=SERVER,
-        help="Restart by `pg_ctl` the server of this data folder, as the folder's owner.",
+        help="Restart it by `pg_ctl` with this data folder, as the folder's owner.",
     ),
 ]
 Cores = Annotated[
@@ -64,7 +65,7 @@ Cores = Annotated[
     typer.Option(
         min=1,
         rich_help_panel=SERVER,
-        show_default="all that a server on this machine may use; else it must be said",
+        show_default="detected on this machine; otherwise required",
         help="Cores the server may use.",
     ),
 ]
@@ -74,8 +75,8 @@ Memory = Annotated[
         callback=checked(parse_server_memory),
         metavar="SIZE",
         rich_help_panel=SERVER,
-        show_default="all that a server on this machine may use; else it must be said",
-        help="Memory the server may use, such as `512MB`. A container is held to it, an embedded "
+        show_default="detected on this machine; otherwise required",
+        help="Memory the server may use, such as `512MB`. It limits a container, and an embedded "
         "server by a control group, which needs root or a delegated cgroup v2.",
     ),
 ]
@@ -95,8 +96,8 @@ Image = Annotated[
         "--image",
         rich_help_panel=SERVER,
         show_default="postgres:18",
-        help="Image for the docker target: the official `postgres`, or one made from it. It is "
-        "not pulled for you.",
+        help="Image for the docker target: the official `postgres`, or one made from it. Pull it "
+        "first.",
     ),
 ]
 Bindir = Annotated[
@@ -104,7 +105,7 @@ Bindir = Annotated[
     typer.Option(
         rich_help_panel=SERVER,
         show_default="the embedded PostgreSQL",
-        help="Folder with another PostgreSQL's programs (14 to 18) for the embedded target, "
+        help="Folder with the programs of another PostgreSQL (14 to 18) for the embedded target, "
         "as `pg_config --bindir` prints it.",
     ),
 ]
@@ -113,7 +114,7 @@ AllowDurabilityRisk = Annotated[
     typer.Option(
         "--allow-durability-risk",
         rich_help_panel=SERVER,
-        help="Tune knobs too with which a crash loses committed data, such as synchronous_commit.",
+        help="Also tune knobs that can lose committed data in a crash, such as synchronous_commit.",
     ),
 ]
 PeakSessions = Annotated[
@@ -121,10 +122,10 @@ PeakSessions = Annotated[
     typer.Option(
         min=1,
         rich_help_panel=SERVER,
-        show_default="the workload's, or those of others that are open if they are more",
-        help="Sessions that work at once on the server at its busiest: a configuration that they "
-        "could not have memory for is not applied. Say it with --apply and --observe, which "
-        "change the memory of all sessions.",
+        show_default="the workload's, or those open now if they are more",
+        help="Busiest number of concurrent sessions. Configurations that could run out of memory "
+        "at that load are not applied. Give it with --apply or --observe, which change the "
+        "settings of all sessions.",
     ),
 ]
 AllowStandby = Annotated[

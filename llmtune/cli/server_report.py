@@ -33,14 +33,14 @@ def summary(report: ServerReport) -> Iterator[str]:
     for obstacle, names in _obstacles(report).items():
         yield f"Left out: {_named(names)}: {obstacle}"
     for reason, names in _leeways(report).items():
-        yield f"Kept within less than their range: {_named(names)}: {reason}"
+        yield f"Tuned within a narrower range: {_named(names)}: {reason}"
     for override in report.masked:
-        yield f"Hides a tuned knob from some sessions: {override.statement}; end: {override.mend}"
+        yield f"Overridden for some sessions by {override.statement}; to remove: {override.mend}"
     if report.pending:
-        yield f"Waits for a restart already: {_named(report.pending)}"
+        yield f"Already waiting for a restart: {_named(report.pending)}"
     if report.unloaded:
         waiting = _named(map(str, report.unloaded))
-        yield f"Not loaded yet, and put in force by the next reload, ours too: {waiting}"
+        yield f"Edited but not loaded; the next reload, LLMTune's too, activates it: {waiting}"
 
 
 def tables(report: ServerReport) -> Iterator[Table]:

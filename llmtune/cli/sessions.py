@@ -20,7 +20,7 @@ SessionId = Annotated[
 
 
 def sessions(store: options.Store = None, json: options.Json = False) -> None:
-    """List the stored sessions, newest first, and the servers that are not put back."""
+    """List the stored sessions, newest first, and the servers that need `llmtune restore`."""
     from llmtune.cli.output import print_json, print_table, print_text
     from llmtune.cli.safety import warn_of
     from llmtune.report.table import Table
@@ -75,14 +75,14 @@ def resume(
         str | None,
         typer.Option(
             show_default="as the session was started",
-            help="The target's address, when it needs a password: none is stored.",
+            help="The target's address, if it needs a password: none is stored.",
         ),
     ] = None,
     optimizer: Annotated[
         str | None,
         typer.Option(
             show_default="the session's own",
-            help="Another optimizer, which is told of all trials so far.",
+            help="Another optimizer. It is told all trials so far.",
         ),
     ] = None,
     out: Annotated[
@@ -95,12 +95,12 @@ def resume(
     yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
-    """Go on with an interrupted session behind its last finished trial.
+    """Continue an interrupted session after its last finished trial.
 
-    What it left on a live server when it was stopped is put back first. Of one that is
-    finished, no server is asked: its result is written from the store where it is missing.
-    It applies nothing, also where the session was started with --apply: `llmtune export`
-    has the statements.
+    Settings that it left on a live server are restored first. If the session is finished, its
+    result is written from the store where it is missing, and no server is asked.
+    Nothing is applied, even if the session was started with --apply: `llmtune export` has
+    the statements.
     """
     from dataclasses import replace
 

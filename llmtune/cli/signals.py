@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE_TEXT = b"\nllmtune: putting the server back; once more to leave it as it is\n"
+PATIENCE_TEXT = (
+    b"\nllmtune: restoring the server; press Ctrl-C again to quit without restoring it\n"
+)
 
 
 class _Interrupt:

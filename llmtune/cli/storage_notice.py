@@ -8,7 +8,9 @@ from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
 from llmtune.model.warm_start import WarmStart
 
-UNSEEN = "What the server's data lie on cannot be seen and is taken for SSD; --storage says it"
+UNSEEN = (
+    "The kind of the server's disk cannot be seen and is taken for SSD; --storage says otherwise"
+)
 
 
 def warn_of_storage(warm_starts: Iterable[WarmStart], bench: Bench, reporter: Reporter) -> None:

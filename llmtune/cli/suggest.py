@@ -28,7 +28,9 @@ def suggest(
     server: ServerOptions,
     workload: WorkloadOptionGroup,
     model: ModelOptions,
-    candidates: Annotated[int, typer.Option(min=1, help="Configurations to draw.")] = 8,
+    candidates: Annotated[
+        int, typer.Option(min=1, help="How many configurations to draw from the model.")
+    ] = 8,
     seed: options.Seed = 0,
     form: Annotated[
         Format | None,
@@ -40,7 +42,7 @@ def suggest(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as `--format json`.")] = False,
 ) -> None:
-    """Suggest configurations without running the workload: from its plans and statistics."""
+    """Suggest configurations from the workload's plans and statistics, without running it."""
     from llmtune.cli.bench import open_bench
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import looking_on

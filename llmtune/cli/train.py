@@ -27,7 +27,7 @@ def train(
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Train a LoRA adapter; stopped and called again, it goes on from its last checkpoint."""
+    """Train a LoRA adapter. Stopped and called again, it continues from its last checkpoint."""
     from dataclasses import asdict
 
     from datagen.matrix_files import MATRIX_FOLDER, read_matrix

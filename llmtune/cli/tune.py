@@ -51,8 +51,8 @@ def tune(
         bool,
         typer.Option(
             "--dry-run",
-            help="Only read, and show the workload's statements and what applying the first "
-            "configurations would run; later ones depend on what is measured.",
+            help="Only read the server. Show the workload's statements, and the SQL that would "
+            "apply the first configurations; later ones depend on what is measured.",
         ),
     ] = False,
     apply: Annotated[
@@ -60,7 +60,7 @@ def tune(
         typer.Option(
             "--apply",
             help="Leave the best configuration in force on a live server, if it is proved better. "
-            "Needs ALTER SYSTEM on every knob, so it does not go with a managed service.",
+            "Needs ALTER SYSTEM on every knob, which managed services do not grant.",
         ),
     ] = False,
     yes: options.Yes = False,
@@ -69,9 +69,9 @@ def tune(
 ) -> None:
     """Tune a server for a workload, and prove the answer by interleaved runs.
 
-    With --observe nothing is run: a live server's own traffic is measured. The
-    server's original settings are back when the command ends, however it ends; if it
-    is killed, `llmtune restore` puts them back.
+    With --observe nothing is run: a live server's own traffic is measured. The server's
+    original settings are put back when the command ends, also after Ctrl-C or an error. If
+    it is killed, `llmtune restore` puts them back.
     """
     from rich.markup import escape
 
@@ -210,9 +210,9 @@ def _check_lasting(bench: Bench) -> None:
     names = [name for name in bench.space.names if name in found]
     if names:
         raise UsageError(
-            f"--apply cannot leave these changed for all sessions: {', '.join(names)}. In the way "
-            f"of the first: {found[names[0]]}. Without --apply they are tuned in LLMTune's own "
-            "sessions, and best.conf has the answer"
+            f"--apply cannot change these for all sessions: {', '.join(names)}. In the way of the "
+            f"first: {found[names[0]]}. Without --apply they are tuned in LLMTune's own sessions, "
+            "and best.conf has the answer"
         )
 
 

@@ -51,7 +51,7 @@ def check_apply(target: str, *, asks: bool) -> None:
         UsageError: nothing could be applied.
     """
     if not is_address(target):
-        raise UsageError("--apply goes with a server's address; an embedded one is thrown away")
+        raise UsageError("--apply goes with a server's address; other servers are thrown away")
     if asks and not somebody_answers():
         raise UsageError(
             "--apply asks before it leaves anything changed; where nobody can answer, give --yes"

@@ -17,7 +17,7 @@ Workload = Annotated[
     typer.Option(
         "--workload",
         rich_help_panel=WORKLOAD,
-        show_default="tpch; on a server's address none",
+        show_default="tpch; required with a server's address",
         help="What to run: a name that `llmtune workloads` lists, a `.sql` file, or a folder "
         "of them.",
     ),
@@ -49,7 +49,7 @@ Duration = Annotated[
         metavar="DURATION",
         rich_help_panel=WORKLOAD,
         show_default="the workload's own",
-        help="Time of one run of a transaction mix, such as `30s`.",
+        help="How long one run of a transaction mix takes, such as `30s`.",
     ),
 ]
 Objective = Annotated[
@@ -67,8 +67,8 @@ Data = Annotated[
         "--data",
         rich_help_panel=WORKLOAD,
         show_default="generated data",
-        help="Your copy of the data, a folder or an archive: of `job` the real IMDb; of "
-        "`captured` the server's statement log, csv or JSON, or a folder of them.",
+        help="Your own data, a folder or an archive. For `job`: the real IMDb. For `captured`: "
+        "the server's statement log, csv or JSON, or a folder of such files.",
     ),
 ]
 Database = Annotated[
@@ -78,7 +78,7 @@ Database = Annotated[
         metavar="NAME",
         rich_help_panel=WORKLOAD,
         show_default="the one that the target connects to",
-        help="Database of the server that holds the data already.",
+        help="The server's database that already holds the data.",
     ),
 ]
 DataSet = Annotated[
@@ -96,7 +96,8 @@ AllowWrites = Annotated[
     typer.Option(
         "--allow-writes",
         rich_help_panel=WORKLOAD,
-        help="Run your statements that change data too, each in a transaction that is rolled back.",
+        help="Also run statements of yours that change data, each in a transaction that is rolled "
+        "back.",
     ),
 ]
 QueryTimeout = Annotated[
@@ -107,7 +108,7 @@ QueryTimeout = Annotated[
         metavar="DURATION",
         rich_help_panel=WORKLOAD,
         show_default="5min",
-        help="Longest time of one query, such as `30s`.",
+        help="Longest time that one query may take, such as `30s`.",
     ),
 ]
 Queries = Annotated[
@@ -125,7 +126,7 @@ LeaveOutFailing = Annotated[
     typer.Option(
         "--leave-out-failing",
         rich_help_panel=WORKLOAD,
-        help="Leave out queries that fail or exceed the time, instead of refusing the workload.",
+        help="Leave out queries that fail or take too long, instead of refusing the workload.",
     ),
 ]
 RawTimes = Annotated[
@@ -133,8 +134,8 @@ RawTimes = Annotated[
     typer.Option(
         "--raw-times",
         rich_help_panel=WORKLOAD,
-        help="Report times as measured. By default they are corrected for how fast the machine "
-        "is just now, which short probes between the queries measure.",
+        help="Report times as measured. By default they are corrected for the machine's present "
+        "speed, which short probes between the queries measure.",
     ),
 ]
 Drawn = Annotated[
@@ -142,6 +143,6 @@ Drawn = Annotated[
     typer.Option(
         "--drawn",
         rich_help_panel=WORKLOAD,
-        help="Draw new queries by the seed where the published ones are the default, as of `job`.",
+        help="Draw new queries by the seed, instead of the published ones. For `job`.",
     ),
 ]

@@ -41,8 +41,9 @@ def headline(result: TuningResult) -> Headline:
         title, advice = f"Nothing better than {baseline} was found", f"Keep {baseline}."
         return Headline(Verdict.NOTHING_FOUND, title, advice)
     detail = (
-        f"The best configuration did {times} as well as {baseline}, but the 95% interval, "
-        f"{basis}, includes 1: the difference may be noise. Keep {baseline}, or tune for longer."
+        f"The best configuration measured {times} the performance of {baseline}, but the 95% "
+        f"interval, {basis}, includes 1: the difference may be noise. Keep {baseline}, or tune "
+        "for longer."
     )
     return Headline(Verdict.UNPROVEN, "No improvement was proven", detail)
 

@@ -157,7 +157,7 @@ def test_data_generation_goes_on_with_what_was_captured(run, live, heavier, tmp_
     heavier(100)  # others are the heaviest now
     again = run(*call, "--sampled", "7")
     assert again.exit_code == 0, again.stderr
-    assert "Going on with the queries in" in again.message
+    assert "Continuing with the queries in" in again.message
     assert (tmp_path / "captured.sql").read_text() == kept
     assert len(read_matrix(tmp_path / "matrix").runs) >= first["runs"] + 2
 

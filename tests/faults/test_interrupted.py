@@ -40,7 +40,7 @@ def test_asked_twice(scene: Scene) -> None:
 
     done = scene.meet(MEASURING, twice)
     assert done.code == 1
-    assert "once more to leave it as it is" in done.stderr
+    assert "press Ctrl-C again to quit without restoring it" in done.stderr
     scene.check_original()
 
 

@@ -109,7 +109,7 @@ def test_a_dry_run_shows_what_would_be_done(command, shop, traffic):
     assert 'ALTER SYSTEM RESET "enable_material";' in done.stdout
     assert '"pg_stat_statements"(false)' in done.stdout
     assert "nothing is run" in done.stdout
-    assert "2 knobs by ALTER SYSTEM and a reload" in done.stdout
+    assert "2 knobs set by ALTER SYSTEM and a reload" in done.stdout
     assert "SET LOCAL" not in done.stdout
     assert shop.entries == []
     assert not (command.folder / "out").exists()

@@ -108,7 +108,7 @@ def test_what_is_not_tuned_is_named_and_loaded(server: EmbeddedTarget) -> None:
     run(server, "ALTER SYSTEM SET deadlock_timeout = '3s'")
     with target_of(server) as target:
         assert target.report.problems == ()
-        (told,) = (line for line in summary(target.report) if line.startswith("Not loaded yet"))
+        (told,) = (line for line in summary(target.report) if line.startswith("Edited but not"))
         assert "deadlock_timeout (" in told
         space = space_of(target, "checkpoint_timeout")
         SettingsApplier(target, space).apply(space.configuration({"checkpoint_timeout": 900}))

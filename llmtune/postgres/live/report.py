@@ -71,7 +71,7 @@ class ServerReport:
         """
         ours = (one for one in self.reaches if one.reachable)
         hidden = {
-            one.name: f"{one.statement}; end: {one.mend}"
+            one.name: f"{one.statement}; to remove: {one.mend}"
             for one in self.masked
             if (one.role, one.database) == (None, database)
         }
