@@ -8,9 +8,7 @@ from llmtune.cli.bench import Bench
 from llmtune.cli.progress import Reporter
 from llmtune.model.warm_start import WarmStart
 
-UNSEEN = (
-    "The kind of the server's disk cannot be seen and is taken for SSD; --storage says otherwise"
-)
+UNSEEN = "The kind of the server's disk cannot be seen and is taken for SSD; see --storage"
 
 
 def warn_of_storage(warm_starts: Iterable[WarmStart], bench: Bench, reporter: Reporter) -> None:
