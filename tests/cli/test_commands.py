@@ -147,7 +147,7 @@ def test_what_training_pairs_share_stops_training_and_no_evaluation(
     assert training != held_out
     (out / "pairs.jsonl").write_text(training)
     call = ("evaluate", out, "--adapter", adapter, "--base", tiny.path)
-    assert set(run(*call, "--json").json) == {"tuned", "base"}
+    assert run(*call, "--answers", "0", "--json").json["tuned"]["labels"] > 0
     refused = run("train", out, "--base", tiny.path, "--out", tmp_path / "adapter")
     assert (refused.exit_code, "hold out what others train on" in refused.message) == (1, True)
 

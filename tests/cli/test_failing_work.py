@@ -145,12 +145,19 @@ def test_what_lies_in_a_closed_folder_is_no_file_of_ours(tmp_path) -> None:
     assert seen == {os.geteuid() == 0, False}
 
 
+PAIR = {"prompt": "a", "completion": "b"}
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [
         ("{", "pairs.jsonl, line 1: not JSON"),
         (
-            json.dumps({"prompt": "a", "completion": "b", "metadata": {"schema_version": 1}}),
+            json.dumps({**PAIR, "metadata": {"schema_version": 1}}),
+            "pairs.jsonl, line 1: the split of its metadata is None",
+        ),
+        (
+            json.dumps({**PAIR, "metadata": {"schema_version": 1, "split": "train"}}),
             "not all pairs were made with this knob catalogue",
         ),
     ],

@@ -23,7 +23,7 @@ def test_training_pairs_come_from_synthesized_queries(run, tmp_path) -> None:
     call = ("datagen", *OVER_TPCH, *few, "--seed", "4", "--sampled", "6", "--out", out)
     again = run(*call, "--queries", "9")  # as if the statistics had moved on: others are drawn
     assert again.exit_code == 0, again.stderr
-    assert "Going on with the queries in" in again.message
+    assert "Continuing with the queries in" in again.message
     assert len(read_matrix(out / "matrix").query_ids) == 6
     lines = (out / "pairs.jsonl").read_text().splitlines()
     assert [json.loads(line)["metadata"]["templates"] for line in lines] == [

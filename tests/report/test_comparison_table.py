@@ -304,6 +304,7 @@ def test_a_first_suggestion_that_another_source_made_too_counts_for_both() -> No
     assert found == {"model": 2.0, "rules": 2.0}
 
 
+GROUND = {"baseline": {"work_mem": "4MB"}, "bounds": {"work_mem": "64kB to 1GB"}}
 DIFFERENCES = {
     "workload: tpch and job": {"workload": "job"},
     "queries: 1a and 2b": {"origin": {"query_digest": "2b"}},
@@ -315,17 +316,16 @@ DIFFERENCES = {
     "set of knobs: only one of them has geqo": {"knobs": ("work_mem", "geqo")},
     "objective: ": {"objective": THROUGHPUT},
     "target: embedded and recorded": {"target": "recorded"},
-    "baseline: work_mem 4MB and 8MB": {"origin": {"baseline": {"work_mem": "8MB"}}},
+    "baseline: work_mem 4MB and 8MB": {"origin": {**GROUND, "baseline": {"work_mem": "8MB"}}},
     "bounds: work_mem 64kB to 1GB and 64kB to 2GB": {
-        "origin": {"bounds": {"work_mem": "64kB to 2GB"}}
+        "origin": {**GROUND, "bounds": {"work_mem": "64kB to 2GB"}}
     },
 }
 
 
 @pytest.mark.parametrize("text", DIFFERENCES)
 def test_sessions_that_do_not_belong_together_are_refused(text) -> None:
-    ground = {"baseline": {"work_mem": "4MB"}, "bounds": {"work_mem": "64kB to 1GB"}}
-    told = {"query_digest": "1a", "raw_times": False, "run_s": 15.0, **ground}
+    told = {"query_digest": "1a", "raw_times": False, "run_s": 15.0, **GROUND}
     one = stored("a", 1, origin=told)
     two = stored("b", 2, **DIFFERENCES[text])
     with pytest.raises(UsageError, match=f"a and b cannot be compared, for they differ in {text}"):
