@@ -42,7 +42,13 @@ def suggest(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as `--format json`.")] = False,
 ) -> None:
-    """Suggest configurations from the workload's plans and statistics, without running it."""
+    """Suggest configurations from the workload's plans and statistics, without running it.
+
+    Nothing is changed, so with a server's address all its knobs are suggested, also those that
+    take a restart or that only its provider may set.
+    """
+    from dataclasses import replace
+
     from llmtune.cli.bench import open_bench
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import looking_on
@@ -58,9 +64,8 @@ def suggest(
     ready = ready_model(model.request(), reporter.say)
     safety = looking_on(reporter)
     ours = not is_address(server.target)
-    with open_bench(
-        server.request(), request, reporter, safety, load=ours, measured=False
-    ) as bench:
+    target = replace(server.request(), advise=True)
+    with open_bench(target, request, reporter, safety, load=ours, measured=False) as bench:
         reporter.say("Asking the model ...")
         made = suggested(ready, bench, candidates, seed)
         changes = [knob_changes(configuration, bench.space) for configuration in made]

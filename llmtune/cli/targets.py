@@ -65,7 +65,9 @@ def live_target(request: TargetRequest) -> DsnTarget:
     if isinstance(restarter, ContainerRestarter):
         limits = restarter.hardware
         stated = Stated(request.cores or limits.cores, memory or limits.memory)
-    return DsnTarget(request.target, stated, restarter, everyone=request.observe)
+    return DsnTarget(
+        request.target, stated, restarter, everyone=request.observe, advises=request.advise
+    )
 
 
 def storage_of(request: TargetRequest, target: Target, root: Path = Path("/")) -> Storage | None:

@@ -46,6 +46,7 @@ class DsnTarget:
         *,
         patience: Patience = Patience(),  # noqa: B008  as this
         everyone: bool = False,
+        advises: bool = False,
     ) -> None:
         """Read the address; nothing is connected yet.
 
@@ -56,6 +57,7 @@ class DsnTarget:
             restarter: how it may be restarted; None: not at all.
             patience: how long it is waited for.
             everyone: knobs are changed for all sessions, not for our own alone.
+            advises: nothing is changed, so knobs are in the space whatever may change them.
 
         Raises:
             UsageError: the address cannot be read.
@@ -66,6 +68,7 @@ class DsnTarget:
         self._restarter = restarter
         self._control = ServerControl(self.connect, restarter, patience)
         self._everyone = everyone
+        self._advises = advises
         self._report: ServerReport | None = None
         self._folder: Path | None = None
 
@@ -155,6 +158,7 @@ class DsnTarget:
                 here=process is not None,
                 folder=self._folder,
                 everyone=self._everyone,
+                advises=self._advises,
             )
         self._control.saw_start(self._report.started)
         return self._report

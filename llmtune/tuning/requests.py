@@ -66,6 +66,7 @@ class TargetRequest:
 
     Attributes:
         observe: other sessions' work is measured, so changes have to reach them.
+        advise: nothing is changed; what is suggested, people take over themselves.
         storage: what the server's data lie on, if the user said it.
     """
 
@@ -76,6 +77,7 @@ class TargetRequest:
     restart: RestartRequest = field(default_factory=RestartRequest)
     image: str | None = None
     observe: bool = False
+    advise: bool = False
     storage: Storage | None = None
 
 

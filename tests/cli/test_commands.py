@@ -192,6 +192,7 @@ def test_a_suggestion_for_a_server_reads_what_is_there(
     call = ("suggest", *where, "--adapter", adapter, "--base", tiny.path)
     done = run(*call, "--workload", tmp_path / "mine.sql")
     assert done.stdout.startswith("# Suggested by LLMTune for mine"), done.message
+    assert " by restart" in done.message, "it changes nothing, so no restart is in the way"
 
 
 def test_a_comparison_repeats_nothing(run, tmp_path) -> None:

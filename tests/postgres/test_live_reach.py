@@ -55,6 +55,14 @@ def test_a_plain_role_reaches_what_a_session_may_set() -> None:
     assert reached == [k.name for k in SPACE.knobs if k.effect == "session"]
 
 
+@pytest.mark.parametrize("rights", [DBA, PLAIN])
+def test_to_suggest_a_change_takes_no_way_to_make_it(rights: Rights) -> None:
+    means = Means(18, rights, provider=RDS, advises=True)
+    assert all(of(name, means).reachable for name in SPACE.names)
+    lacking = Means(18, rights, advises=True, differences={"work_mem": "another unit"})
+    assert "left alone" in of("work_mem", lacking).obstacle
+
+
 @pytest.mark.parametrize(
     ("name", "means", "changed", "says"),
     [

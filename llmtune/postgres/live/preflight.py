@@ -46,7 +46,7 @@ class _About(NamedTuple):
     segment: int
 
 
-def read_report(
+def read_report(  # noqa: PLR0913  all that is known of the server before it is asked
     connection: Connection,
     name: str,
     hardware: Hardware | None,
@@ -55,6 +55,7 @@ def read_report(
     here: bool,
     folder: Path | None,
     everyone: bool = False,
+    advises: bool = False,
 ) -> ServerReport:
     """Everything that we want to know before the first change.
 
@@ -65,6 +66,7 @@ def read_report(
         here: it runs on this machine.
         folder: its data folder, where that is in reach.
         everyone: changes are to reach other sessions too.
+        advises: nothing is to be changed, only suggested.
 
     Raises:
         UnsupportedServer: its pages are of another size than ours count in.
@@ -87,6 +89,7 @@ def read_report(
         provider=provider,
         restarts=restarter is not None,
         everyone=everyone,
+        advises=advises,
         leeways=leeways,
         differences=differing,
     )

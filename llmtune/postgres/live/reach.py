@@ -28,6 +28,7 @@ class Means:
         restarts: a way to restart is given and allowed.
         everyone: changes are for all sessions, so none is made in ours alone, and
             the server is not restarted under them.
+        advises: nothing is changed: people take over what is suggested, with their own means.
         leeways: by knob, where the server leaves it less than its scale.
         differences: by knob, in what the server describes it otherwise than we know it.
     """
@@ -39,6 +40,7 @@ class Means:
     provider: Provider | None = None
     restarts: bool = False
     everyone: bool = False
+    advises: bool = False
     leeways: Mapping[str, Leeway] = field(default_factory=dict)
     differences: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,6 +74,8 @@ def reach(knob: ResolvedKnob, now: PresentSetting | None, means: Means) -> KnobR
         return KnobReach(knob.name, knob.effect, obstacle, obstacle)
     unknown = _unknown(knob, now)
     confined = _confined(knob, means)
+    if means.advises:
+        return KnobReach(knob.name, knob.effect, unknown or confined, unknown or confined)
     lasting = unknown or _by_system(knob, now, means) or confined
     if knob.effect is Effect.SESSION and not means.everyone:
         obstacle = unknown or _in_session(now, means) or confined
