@@ -11,6 +11,7 @@ from datagen.pairs import Pair, knobs_of
 from llmtune.knobs.levels import DEFAULT_LABEL
 from llmtune.model.checkpoint import BaseModel, load_reader
 from llmtune.model.held_out import HeldOut
+from llmtune.model.label_scores import LabelScores
 from llmtune.model.tokens import TokenCodec, load_codec
 
 if TYPE_CHECKING:
@@ -18,26 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerScores:
+class AnswerScores(LabelScores):
     """Over all labels of some prompts, each answered after the model's own labels before it.
 
     Attributes:
-        prompts, labels: how many.
-        changed: how many of the labels are not `default`.
-        accuracy: share of labels that the answers name.
-        changed_accuracy: the same over the changed ones; 0 when there are none.
+        prompts: how many.
     """
 
     prompts: int
-    labels: int
-    changed: int
-    accuracy: float
-    changed_accuracy: float
-
-    @property
-    def default_accuracy(self) -> float:
-        """The accuracy of saying `default` for every knob."""
-        return 1 - self.changed / self.labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,34 +13,23 @@ from llmtune.knobs.levels import DEFAULT_LABEL
 from llmtune.model.adapter import load_adapter
 from llmtune.model.checkpoint import BaseModel, best_device, load_base_model
 from llmtune.model.held_out import HeldOut
+from llmtune.model.label_scores import LabelScores
 from llmtune.model.tokens import TokenCodec, TokenSequence, load_codec
 
 BATCH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(LabelScores):
     """Over all labels of some pairs, each predicted from the true ones before it.
 
     Attributes:
-        pairs, labels: how many.
-        changed: how many of the labels are not `default`.
+        pairs: how many.
         nll: mean negative log-likelihood of a label among the legal ones, nats.
-        accuracy: share of labels that are the model's likeliest.
-        changed_accuracy: the same over the changed ones; 0 when there are none.
     """
 
     pairs: int
-    labels: int
-    changed: int
     nll: float
-    accuracy: float
-    changed_accuracy: float
-
-    @property
-    def default_accuracy(self) -> float:
-        """The accuracy of saying `default` for every knob."""
-        return 1 - self.changed / self.labels
 
 
 @dataclass(frozen=True, slots=True)
