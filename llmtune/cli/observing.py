@@ -21,6 +21,7 @@ from llmtune.errors import TargetError, UsageError
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.captured import captured_workload
+from llmtune.postgres.live.reach import ChangesFor
 from llmtune.postgres.profile import Profile, profile_workload
 from llmtune.postgres.server_settings import jit_available
 from llmtune.postgres.target import Connection
@@ -105,7 +106,7 @@ def open_observed(
     Raises:
         UsageError: `pg_stat_statements` cannot be read; what to do is said.
     """
-    target_request = replace(target_request, observe=True)
+    target_request = replace(target_request, changes_for=ChangesFor.EVERYONE)
     with opened(target_request, reporter, safety) as (target, journal, whole):
         reporter.say(_announced(request.windows))
         with target.connect() as connection:

@@ -55,6 +55,7 @@ def suggest(
     from llmtune.model.ready import ready_model
     from llmtune.model.suggest import suggested
     from llmtune.postgres.live.address import is_address
+    from llmtune.postgres.live.reach import ChangesFor
     from llmtune.tuning.assemble import knob_changes
 
     options.check_json(form, json=json)
@@ -64,7 +65,7 @@ def suggest(
     ready = ready_model(model.request(), reporter.say)
     safety = looking_on(reporter)
     ours = not is_address(server.target)
-    target = replace(server.request(), advise=True)
+    target = replace(server.request(), changes_for=ChangesFor.NOBODY)
     with open_bench(target, request, reporter, safety, load=ours, measured=False) as bench:
         reporter.say("Asking the model ...")
         made = suggested(ready, bench, candidates, seed)

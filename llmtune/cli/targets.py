@@ -65,9 +65,7 @@ def live_target(request: TargetRequest) -> DsnTarget:
     if isinstance(restarter, ContainerRestarter):
         limits = restarter.hardware
         stated = Stated(request.cores or limits.cores, memory or limits.memory)
-    return DsnTarget(
-        request.target, stated, restarter, everyone=request.observe, advises=request.advise
-    )
+    return DsnTarget(request.target, stated, restarter, changes_for=request.changes_for)
 
 
 def storage_of(request: TargetRequest, target: Target, root: Path = Path("/")) -> Storage | None:

@@ -21,7 +21,8 @@ from llmtune.postgres.live.machine import (
     seen_hardware,
 )
 from llmtune.postgres.live.pooler import refuse_pooler
-from llmtune.postgres.live.preflight import read_report
+from llmtune.postgres.live.preflight import Approach, read_report
+from llmtune.postgres.live.reach import ChangesFor
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.restarter import Restarter
 from llmtune.postgres.live.waiting import Notice, Patience
@@ -45,8 +46,7 @@ class DsnTarget:
         restarter: Restarter | None = None,
         *,
         patience: Patience = Patience(),  # noqa: B008  as this
-        everyone: bool = False,
-        advises: bool = False,
+        changes_for: ChangesFor = ChangesFor.OURS,
     ) -> None:
         """Read the address; nothing is connected yet.
 
@@ -56,8 +56,8 @@ class DsnTarget:
             hardware: what the server may use, as far as the user says it.
             restarter: how it may be restarted; None: not at all.
             patience: how long it is waited for.
-            everyone: knobs are changed for all sessions, not for our own alone.
-            advises: nothing is changed, so knobs are in the space whatever may change them.
+            changes_for: whose sessions the changes are to reach; for nobody's, all knobs that
+                the server has are in the space.
 
         Raises:
             UsageError: the address cannot be read.
@@ -67,8 +67,7 @@ class DsnTarget:
         self._stated = hardware
         self._restarter = restarter
         self._control = ServerControl(self.connect, restarter, patience)
-        self._everyone = everyone
-        self._advises = advises
+        self._changes_for = changes_for
         self._report: ServerReport | None = None
         self._folder: Path | None = None
 
@@ -148,18 +147,15 @@ class DsnTarget:
             lift_limits(connection)
             process = process_here(connection)
             self._folder = data_folder(connection, process)
-            hardware = seen_hardware(process, self._stated)
-            way = None if self._restarter is None else self._restarter.description
-            self._report = read_report(
-                connection,
+            approach = Approach(
                 name,
-                hardware,
-                way,
+                hardware=seen_hardware(process, self._stated),
+                restarter=None if self._restarter is None else self._restarter.description,
                 here=process is not None,
                 folder=self._folder,
-                everyone=self._everyone,
-                advises=self._advises,
+                changes_for=self._changes_for,
             )
+            self._report = read_report(connection, approach)
         self._control.saw_start(self._report.started)
         return self._report
 
@@ -187,7 +183,7 @@ class DsnTarget:
                 "`llmtune doctor` tells what is in the way of each"
             )
         here = space.subset(names).running(self.report.present).within(self.report.ends)
-        return here.for_everyone() if self._everyone else here
+        return here.for_everyone() if self._changes_for is ChangesFor.EVERYONE else here
 
     def settle(self, *, anew: bool = True) -> None:
         """Take the settings as they are now for the owner's: leaving keeps them.

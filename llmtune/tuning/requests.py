@@ -9,6 +9,7 @@ from llmtune.errors import UsageError
 from llmtune.knobs.storage import Storage
 from llmtune.postgres.live.container import ContainerRestarter
 from llmtune.postgres.live.pg_ctl import PgCtlRestarter
+from llmtune.postgres.live.reach import ChangesFor
 from llmtune.postgres.live.restarter import Restarter, parse_command, unit_restarter
 from workloads.options import WorkloadOptions
 
@@ -65,8 +66,7 @@ class TargetRequest:
     """What the user asked to be tuned, not opened yet.
 
     Attributes:
-        observe: other sessions' work is measured, so changes have to reach them.
-        advise: nothing is changed; what is suggested, people take over themselves.
+        changes_for: whose sessions have to see what is tried.
         storage: what the server's data lie on, if the user said it.
     """
 
@@ -76,8 +76,7 @@ class TargetRequest:
     bindir: Path | None = None
     restart: RestartRequest = field(default_factory=RestartRequest)
     image: str | None = None
-    observe: bool = False
-    advise: bool = False
+    changes_for: ChangesFor = ChangesFor.OURS
     storage: Storage | None = None
 
 

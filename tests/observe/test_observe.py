@@ -16,6 +16,7 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.dsn import DsnTarget
+from llmtune.postgres.live.reach import ChangesFor
 from llmtune.postgres.traffic import Lost, between
 from llmtune.postgres.traffic_reader import TrafficReader
 from llmtune.postgres.tuner_lock import TunerLock
@@ -52,7 +53,7 @@ class Observed:
 
 @pytest.fixture
 def observed(shop):
-    with DsnTarget(shop.address, HARDWARE, everyone=True) as target:
+    with DsnTarget(shop.address, HARDWARE, changes_for=ChangesFor.EVERYONE) as target:
         yield Observed(shop, target)
 
 

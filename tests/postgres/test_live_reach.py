@@ -11,7 +11,7 @@ from llmtune.knobs.space import resolve_space
 from llmtune.postgres.live.leeway import Leeway
 from llmtune.postgres.live.present import Override, PresentSetting
 from llmtune.postgres.live.provider import PROVIDERS, recognise
-from llmtune.postgres.live.reach import KnobReach, Means, reach
+from llmtune.postgres.live.reach import ChangesFor, KnobReach, Means, reach
 from llmtune.postgres.live.rights import Rights
 
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 1 << 30))
@@ -57,9 +57,11 @@ def test_a_plain_role_reaches_what_a_session_may_set() -> None:
 
 @pytest.mark.parametrize("rights", [DBA, PLAIN])
 def test_to_suggest_a_change_takes_no_way_to_make_it(rights: Rights) -> None:
-    means = Means(18, rights, provider=RDS, advises=True)
+    means = Means(18, rights, provider=RDS, changes_for=ChangesFor.NOBODY)
     assert all(of(name, means).reachable for name in SPACE.names)
-    lacking = Means(18, rights, advises=True, differences={"work_mem": "another unit"})
+    lacking = Means(
+        18, rights, changes_for=ChangesFor.NOBODY, differences={"work_mem": "another unit"}
+    )
     assert "left alone" in of("work_mem", lacking).obstacle
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from llmtune.postgres.live.leeway import leeways_of
 from llmtune.postgres.live.machine import wal_room
 from llmtune.postgres.live.present import read_overrides, read_present
 from llmtune.postgres.live.provider import read_provider
-from llmtune.postgres.live.reach import Means, reach
+from llmtune.postgres.live.reach import ChangesFor, Means, reach
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.rights import read_rights
 from llmtune.postgres.live.unloaded import read_unloaded
@@ -46,64 +47,65 @@ class _About(NamedTuple):
     segment: int
 
 
-def read_report(  # noqa: PLR0913  all that is known of the server before it is asked
-    connection: Connection,
-    name: str,
-    hardware: Hardware | None,
-    restarter: str | None,
-    *,
-    here: bool,
-    folder: Path | None,
-    everyone: bool = False,
-    advises: bool = False,
-) -> ServerReport:
-    """Everything that we want to know before the first change.
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """What is known of a server before it is asked, and what is wanted of it.
 
-    Args:
+    Attributes:
         name: the target's.
         hardware: as given or seen; None where neither.
         restarter: how the server would be restarted; None: not at all.
         here: it runs on this machine.
         folder: its data folder, where that is in reach.
-        everyone: changes are to reach other sessions too.
-        advises: nothing is to be changed, only suggested.
+        changes_for: whose sessions the changes are to reach.
+    """
+
+    name: str
+    hardware: Hardware | None
+    restarter: str | None
+    here: bool
+    folder: Path | None
+    changes_for: ChangesFor
+
+
+def read_report(connection: Connection, approach: Approach) -> ServerReport:
+    """Everything that we want to know before the first change.
 
     Raises:
         UnsupportedServer: its pages are of another size than ours count in.
     """
-    catalogue, about = load_catalogue(), _about(connection, name)
+    catalogue, about = load_catalogue(), _about(connection, approach.name)
     names, version = catalogue.names, connection.info.server_version // 10000
     rights, provider = read_rights(connection, names), read_provider(connection)
     wanted = (*names, *UNTUNED)
     present, in_use = read_present(connection, wanted), read_in_use(connection)
-    space = resolve_space(catalogue, version, hardware or ANY_HARDWARE, durability=True)
+    space = resolve_space(catalogue, version, approach.hardware or ANY_HARDWARE, durability=True)
     settings = {one.name: one for one in settings_rows(connection)}
     differing = differences(catalogue, version, settings)
     known = {one: present[one] for one in names if one in present and one not in differing}
-    leeways = leeways_of(space, settings, known, about.segment, wal_room(folder))
+    leeways = leeways_of(space, settings, known, about.segment, wal_room(approach.folder))
     means = Means(
         version,
         rights,
         standby=about.standby,
         followed=in_use.wal_senders > 0,
         provider=provider,
-        restarts=restarter is not None,
-        everyone=everyone,
-        advises=advises,
+        restarts=approach.restarter is not None,
+        changes_for=approach.changes_for,
         leeways=leeways,
         differences=differing,
     )
     return ServerReport(
-        name=name,
-        system=read_identity(connection, name).system,
+        name=approach.name,
+        system=read_identity(connection, approach.name).system,
         release=about.release,
         started=about.started,
         standby=about.standby,
         rights=rights,
         provider=provider,
-        here=here,
-        hardware=hardware,
-        restarter=restarter,
+        here=approach.here,
+        hardware=approach.hardware,
+        restarter=approach.restarter,
         settings=tuple(present[name] for name in wanted if name in present),
         overrides=read_overrides(connection, names),
         in_use=in_use,

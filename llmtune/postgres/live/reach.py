@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from llmtune.knobs.knob import Effect
 from llmtune.knobs.resolved import ResolvedKnob
@@ -17,6 +18,17 @@ TIED_TO_PRIMARY = ("max_worker_processes",)
 https://www.postgresql.org/docs/current/hot-standby.html"""
 
 
+class ChangesFor(Enum):
+    """Whose sessions are to have what is tried."""
+
+    OURS = "ours"
+    """Session knobs are set in our own sessions alone."""
+    EVERYONE = "everyone"
+    """Nothing is set in a session, and the server is not restarted under the others."""
+    NOBODY = "nobody"
+    """Nothing is changed: people take over what is suggested, with their own means."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What stands at our disposal on one server.
@@ -26,9 +38,6 @@ class Means:
         provider: None for a server of one's own.
         followed: WAL is sent from the server to others, which may be standbys.
         restarts: a way to restart is given and allowed.
-        everyone: changes are for all sessions, so none is made in ours alone, and
-            the server is not restarted under them.
-        advises: nothing is changed: people take over what is suggested, with their own means.
         leeways: by knob, where the server leaves it less than its scale.
         differences: by knob, in what the server describes it otherwise than we know it.
     """
@@ -39,8 +48,7 @@ class Means:
     followed: bool = False
     provider: Provider | None = None
     restarts: bool = False
-    everyone: bool = False
-    advises: bool = False
+    changes_for: ChangesFor = ChangesFor.OURS
     leeways: Mapping[str, Leeway] = field(default_factory=dict)
     differences: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,10 +82,10 @@ def reach(knob: ResolvedKnob, now: PresentSetting | None, means: Means) -> KnobR
         return KnobReach(knob.name, knob.effect, obstacle, obstacle)
     unknown = _unknown(knob, now)
     confined = _confined(knob, means)
-    if means.advises:
+    if means.changes_for is ChangesFor.NOBODY:
         return KnobReach(knob.name, knob.effect, unknown or confined, unknown or confined)
     lasting = unknown or _by_system(knob, now, means) or confined
-    if knob.effect is Effect.SESSION and not means.everyone:
+    if knob.effect is Effect.SESSION and means.changes_for is ChangesFor.OURS:
         obstacle = unknown or _in_session(now, means) or confined
         return KnobReach(knob.name, Effect.SESSION, obstacle, lasting)
     effect = Effect.RELOAD if knob.effect is Effect.SESSION else knob.effect
@@ -132,7 +140,7 @@ def _by_restart(now: PresentSetting, means: Means) -> str:
             "others receive WAL from this server, and a standby among them would stop "
             "replaying if the server had more of it than the standby has"
         )
-    if means.everyone:
+    if means.changes_for is ChangesFor.EVERYONE:
         return "it takes a restart, and a server that is observed is not restarted"
     if not means.restarts:
         return (
