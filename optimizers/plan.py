@@ -34,7 +34,7 @@ from workloads.objective import Objective
 
 DRAWS, DRAWN = 10, 100
 """Configurations that are drawn beside the search and planned once, for grafts to come from: so
-many more with each trial, up to so many."""
+many at first and more with each configuration tried, up to so many."""
 
 PARENTS = 5
 """Best trials that a search sets out from."""
@@ -130,8 +130,9 @@ class Plan(Optimizer):
 
     @property
     def _draws(self) -> list[Configuration]:
-        """Those that may be planned by now."""
-        return self._drawn[: DRAWS * (len(self._evidence) + 1)]
+        """Those that may be planned by now; the default, however often it ran, brings none."""
+        tried = {trial.configuration for trial in self._evidence.trials}
+        return self._drawn[: DRAWS * (len(tried - {self.space.baseline()}) + 1)]
 
     def _planned_queries(self) -> list[str]:
         """The ids of those whose plans are looked at, the same ones from the first times on."""
