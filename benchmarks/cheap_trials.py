@@ -29,7 +29,7 @@ from statistics import geometric_mean, median
 import numpy as np
 
 from llmtune.benchmark.benchmark import Benchmark
-from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, CheapTrials
+from llmtune.benchmark.cheap import ALL_SAVINGS, FULL_TRIALS, ONLY_CAPPED, CheapTrials
 from llmtune.benchmark.pace import keep_pace
 from llmtune.cli.bench import Bench, open_bench
 from llmtune.cli.progress import Reporter
@@ -48,6 +48,7 @@ from workloads.options import WorkloadOptions
 VARIANTS = {
     "full": FULL_TRIALS,
     "again": FULL_TRIALS,
+    "cap": ONLY_CAPPED,
     "order": CheapTrials(order=True),
     "bounds": CheapTrials(bounds=True),
     "skip_warm": CheapTrials(skip_warm=True),
@@ -55,6 +56,8 @@ VARIANTS = {
     "reuse": CheapTrials(reuse=True),
     "all": ALL_SAVINGS,
 }
+"""`full` and `again` make none, not even the cap; all others are capped as well, without which
+`order` and `bounds` would save nothing."""
 PLAN = Plan()
 UNBEATEN = Trial(-1, "pair", Configuration({}), TrialStatus.SUCCEEDED, 1e-6)
 """Nothing is better, so that no run counts as one that may be the best and is timed twice."""
@@ -88,13 +91,14 @@ class Variant:
             self.best = trial
 
     def measure(self, proposed: Configuration) -> None:
-        """As a session would: the baseline in full, others up to the cap."""
+        """As a session would: the baseline in full, others with the variant's savings."""
         number, source, clock = len(self.trials), "replayed", self.bench.target.restart_seconds
         baseline = proposed == self.bench.space.baseline()
         projected = self.cheap.save_restarts and not baseline
         chosen = self.kept(proposed) if projected else proposed
         best = None if self.best is None else self.best.value
-        cap = None if baseline or best is None else best * PLAN.cap_factor
+        capped = self.cheap.cap and not baseline
+        cap = best * PLAN.cap_factor if capped and best is not None else None
         full = partial(self.benchmark.measure, chosen, number=number, source=source, cap=cap)
         if self.cheap.measured_cheaply and not baseline:
             trial = self.benchmark.measure_cheaply(
