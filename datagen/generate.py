@@ -14,7 +14,7 @@ from datagen.measure import MatrixWriter
 from datagen.pairs import Pair
 from datagen.plan import schedule
 from datagen.refine import REFINED, Refiner, WhatIf
-from datagen.split import HELD_OUT, TRAIN, TemplateSplit, drawn_split, split_templates
+from datagen.split import HELD_OUT, TRAIN, TemplateSplit, split_templates
 from datagen.verify import VERIFIED, next_to_verify
 from llmtune.errors import UsageError
 from llmtune.knobs.configuration import Configuration
@@ -148,18 +148,14 @@ def draw_mixes(workload: Workload, plan: GenerationPlan, kept: Collection[str] =
 def _split(workload: Workload, plan: GenerationPlan, kept: Collection[str]) -> TemplateSplit:
     templates = [query.template for query in workload.queries]
     kept = set(kept).intersection(templates)  # others are refused with the matrix
-    for split in (
-        split_templates(templates, plan.held_out),
-        # As earlier versions drew it. What was held out so must stay out of training.
-        drawn_split(templates, plan.held_out),
-        drawn_split(templates, plan.held_out, plan.seed),
-    ):
-        if split.held_out.issuperset(kept):
-            return split
-    raise UsageError(
-        f"the pairs that are there hold out {', '.join(sorted(kept))}, and a held-out share of "
-        f"{plan.held_out} does not; give the share that they were made with, or another folder"
-    )
+    split = split_templates(templates, plan.held_out)
+    if not split.held_out.issuperset(kept):
+        raise UsageError(
+            f"the pairs that are there hold out {', '.join(sorted(kept))}, and a held-out share "
+            f"of {plan.held_out} does not; give the share that they were made with, or another "
+            "folder"
+        )
+    return split
 
 
 def _draw(

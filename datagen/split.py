@@ -11,7 +11,6 @@ holds out must not be another's training data.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,9 +23,6 @@ TRAIN, HELD_OUT = "train", "held_out"
 
 FEWEST = 2
 """Templates of a side, so that mixes of them exist."""
-
-EARLIER_SEED = 0
-"""Drew what every data set held out, before each template was decided by its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +55,6 @@ def split_templates(templates: Iterable[str], share: float) -> TemplateSplit:
     below = sum(_place(name) < share for name in names)
     count = min(max(below, FEWEST), len(names) - FEWEST)
     return TemplateSplit(frozenset(names[count:]), frozenset(names[:count]))
-
-
-def drawn_split(templates: Iterable[str], share: float, seed: int = EARLIER_SEED) -> TemplateSplit:
-    """The split that earlier versions drew: another template may have changed all of it.
-
-    Args:
-        templates: at least 4.
-    """
-    names = sorted(set(templates))
-    count = min(max(round(share * len(names)), FEWEST), len(names) - FEWEST)
-    held_out = frozenset(random.Random(seed).sample(names, count))  # noqa: S311 - not secrets
-    return TemplateSplit(frozenset(names) - held_out, held_out)
 
 
 def _place(template: str) -> float:

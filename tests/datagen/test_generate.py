@@ -62,9 +62,7 @@ def test_data_sets_of_any_seed_hold_out_the_same_templates():
 
 def test_what_a_data_set_holds_out_already_stays_held_out():
     plan = GenerationPlan(seed=2)
-    for kept, others in (((2, 11), (10, 14)), ((10, 17), (20, 21)), ((8, 12), (13, 17, 19, 22))):
-        held = held_out(draw_mixes(TPCH, plan, kept={f"tpch-q{n}" for n in kept}))
-        assert held == {f"tpch-q{n}" for n in kept + others}, "by its seed, by seed 0, by its name"
+    assert draw_mixes(TPCH, plan, kept={"tpch-q8", "tpch-q12"}) == draw_mixes(TPCH, plan)
     with pytest.raises(UsageError, match="tpch-q1, tpch-q2"):
         draw_mixes(TPCH, plan, kept={"tpch-q1", "tpch-q2"})
 
