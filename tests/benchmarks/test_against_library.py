@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,12 +17,9 @@ from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.trial import Trial
 from optimizers.space import UnitCube
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))  # where scripts find those beside them
+def script(beside_scripts):
     return import_module("against_library")
 
 
