@@ -123,7 +123,10 @@ class Safety:
         self._put_back(target)
         target.settle(anew=False)  # and its owner may have changed settings
         journal = TargetJournal(self.points, self.run_id)
-        SettingsApplier(target, space, journal, lasting=True).apply(configuration)
+        changes = configuration.changes(space.baseline())
+        answer = space.subset(changes)  # all else is the owner's, who may have changed it too
+        applier = SettingsApplier(target, answer, journal, lasting=True)
+        applier.apply(answer.configuration(changes))
         target.settle(anew=False)
         self.points.mark(self.run_id, PointState.KEPT)  # the last: nothing may undo it any more
 

@@ -28,6 +28,11 @@ FROM_ALTER_SYSTEM = """
     ORDER BY name, seqno DESC
 """
 
+UNREAD_LINE = """
+    SELECT sourcefile, sourceline, error FROM pg_file_settings
+    WHERE name IS NULL AND sourcefile IS NOT NULL
+"""
+"""Where the server stops reading; a row without a place is of a setting whose line is gone."""
 UNREADABLE = "SELECT sourcefile, sourceline, error FROM pg_file_settings WHERE error IS NOT NULL"
 """What tells its owner which line keeps a server from loading its files."""
 
@@ -78,7 +83,18 @@ def read_altered(connection: Connection, names: Iterable[str]) -> dict[str, str]
     """What stands in ALTER SYSTEM's file, in force already or not.
 
     Takes a superuser or a grant, as ALTER SYSTEM itself does.
+
+    Raises:
+        TargetError: a line before it cannot be read, and the server looks no further: what is
+            there would seem not to be.
     """
+    unread = connection.execute(UNREAD_LINE).fetchone()
+    if unread is not None:
+        file, line, error = unread
+        raise TargetError(
+            f"the server cannot read its configuration files: {file}, line {line}: {error}; "
+            "mend that first"
+        )
     rows = connection.execute(FROM_ALTER_SYSTEM, [list(names)]).fetchall()
     return {name: setting for name, setting in rows if setting is not None}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from llmtune.errors import ServerDidNotStart, UsageError
 from llmtune.postgres.live.restarter import (
     CommandRestarter,
+    failed_restart,
     parse_command,
     run_command,
     unit_restarter,
@@ -101,6 +103,27 @@ def test_a_units_name_is_checked() -> None:
     assert unit_restarter("postgresql@15-main").description.endswith("postgresql@15-main")
     with pytest.raises(UsageError, match="systemd unit"):
         unit_restarter("--help")
+
+
+def test_a_units_start_limit_is_counted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    fake = tmp_path / "systemctl"
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {said}\n[ "$1" = restart ]\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    unit_restarter("postgresql").restart()
+    assert said.read_text().splitlines() == ["reset-failed postgresql", "restart postgresql"]
+
+
+def test_what_a_server_tells_its_clients_is_not_why_it_did_not_start() -> None:
+    said = (
+        'FATAL:  could not load private key file "/etc/ssl/key": Permission denied\n'
+        "FATAL:  terminating connection due to administrator command\n"
+        "FATAL:  the database system is shutting down\n"
+    )
+    assert "could not load private key" in str(failed_restart("it", 1, said))
 
 
 @pytest.mark.parametrize(

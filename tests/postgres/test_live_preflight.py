@@ -185,5 +185,5 @@ def test_a_standby_says_so_and_keeps_its_workers(server: EmbeddedTarget, cache: 
     assert "max_wal_size" in report.reachable
     assert primary.in_use.wal_senders == 1
     left = {one.name: one.obstacle for one in primary.reaches if not one.reachable}
-    assert list(left) == ["max_worker_processes"]
+    assert list(left) == ["max_worker_processes", "fsync"]
     assert "stop replaying" in left["max_worker_processes"]

@@ -19,6 +19,7 @@ EVERY = frozenset(SPACE.names)
 DBA = Rights("dba", True, True, True, True, True, alters=EVERY, sets=EVERY)
 PLAIN = Rights("app", False, False, False, False, False)
 TUNER = Rights("tuner", False, True, True, True, False, alters=EVERY)
+BLIND = Rights("tuner", False, False, True, True, False, alters=EVERY)
 RDS = PROVIDERS[0]
 
 
@@ -77,6 +78,8 @@ def test_to_suggest_a_change_takes_no_way_to_make_it(rights: Rights) -> None:
         ("maintenance_work_mem", Means(18, TUNER), {"source": "client"}, "PGOPTIONS"),
         ("shared_buffers", Means(18, TUNER), {}, "`llmtune tune --allow-restart`"),
         ("shared_buffers", Means(18, TUNER, restarts=True), {"pending": True}, "waits"),
+        ("shared_buffers", Means(18, DBA, restarts=True, waiting=["port"]), {}, "one (port)"),
+        ("max_wal_size", Means(18, BLIND), {"source": "configuration file"}, "read_all_settings"),
         ("max_worker_processes", Means(18, DBA, True, restarts=True), {}, "primary"),
         ("max_worker_processes", Means(18, DBA, followed=True, restarts=True), {}, "replaying"),
         ("wal_compression", Means(18, DBA), {"value": "lz4"}, "left alone"),
@@ -91,6 +94,13 @@ def test_what_is_in_the_way_is_named(
     found = of(name, means, **changed)
     assert not found.reachable
     assert says in found.obstacle
+
+
+def test_a_live_server_is_never_run_without_fsync() -> None:
+    """Data written without it are not safe for being set back."""
+    risky = resolve_space(load_catalogue(), 18, Hardware(2, 1 << 30), durability=True)
+    on = PresentSetting("fsync", True, None, "sighup", "default", None, None, False)
+    assert "synced" in reach(risky["fsync"], on, Means(18, DBA)).obstacle
 
 
 def test_a_knob_that_the_server_lacks_is_left_out() -> None:

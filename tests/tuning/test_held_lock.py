@@ -184,6 +184,17 @@ def test_what_its_owner_set_before_the_answer_is_what_is_put_back(held):
     assert held.points.due() == ()
 
 
+def test_what_its_owner_set_before_the_answer_and_that_leaves_alone_stays(held):
+    with held.tuning() as (target, space, _):
+        with held.target.connect() as connection:
+            connection.execute("ALTER SYSTEM SET work_mem = '32MB'")
+            reload_settings(connection)
+        best = space.configuration({"max_wal_size": 2048})
+        held.safety.apply_for_good(target, space, best)
+    assert "max_wal_size = '2048'" in held.entries()
+    assert "work_mem = '32MB'" in held.entries()
+
+
 def take_all_places(held, taken):
     with suppress(ConnectionFailed):
         while True:

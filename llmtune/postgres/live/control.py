@@ -20,6 +20,7 @@ from llmtune.errors import (
 from llmtune.postgres.live.auto_conf_file import AutoConfFile, FolderFile
 from llmtune.postgres.live.entries import OwnersEntries
 from llmtune.postgres.live.restarter import Restarter
+from llmtune.postgres.live.side_effects import refuse_side_effects
 from llmtune.postgres.live.waiting import (
     Connect,
     Notice,
@@ -113,8 +114,8 @@ class ServerControl:
         Raises:
             ServerDidNotStart: it does not come up.
             ServerNotReady: it comes up, but takes longer than it is waited for.
-            TargetError: another tuner came in between, or the server cannot write what it has to
-                before it ends.
+            TargetError: another tuner came in between, the server cannot write what it has to
+                before it ends, or the restart would do more than what it is for.
         """
         self._look_once_more()
         begin = time.monotonic()
@@ -219,6 +220,7 @@ class ServerControl:
         with self.kept() as connection, loss_is_failure():
             self._started = start_of(connection)
             self._note_last(connection)
+            refuse_side_effects(connection, self._ours)
             _write_out(connection)
 
     def _note_last(self, connection: Connection) -> None:

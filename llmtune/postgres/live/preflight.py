@@ -18,6 +18,7 @@ from llmtune.postgres.live.provider import read_provider
 from llmtune.postgres.live.reach import ChangesFor, Means, reach
 from llmtune.postgres.live.report import ServerReport
 from llmtune.postgres.live.rights import read_rights
+from llmtune.postgres.live.side_effects import waiting_for_restart
 from llmtune.postgres.live.unloaded import read_unloaded
 from llmtune.postgres.originals import read_identity
 from llmtune.postgres.server_settings import settings_rows
@@ -84,6 +85,7 @@ def read_report(connection: Connection, approach: Approach) -> ServerReport:
     differing = differences(catalogue, version, settings)
     known = {one: present[one] for one in names if one in present and one not in differing}
     leeways = leeways_of(space, settings, known, about.segment, wal_room(approach.folder))
+    unloaded = read_unloaded(connection)
     means = Means(
         version,
         rights,
@@ -91,6 +93,7 @@ def read_report(connection: Connection, approach: Approach) -> ServerReport:
         followed=in_use.wal_senders > 0,
         provider=provider,
         restarts=approach.restarter is not None,
+        waiting=waiting_for_restart(connection),
         changes_for=approach.changes_for,
         leeways=leeways,
         differences=differing,
@@ -109,7 +112,7 @@ def read_report(connection: Connection, approach: Approach) -> ServerReport:
         settings=tuple(present[name] for name in wanted if name in present),
         overrides=read_overrides(connection, names),
         in_use=in_use,
-        unloaded=read_unloaded(connection),
+        unloaded=unloaded,
         reaches=tuple(reach(knob, present.get(knob.name), means) for knob in space.knobs),
         leeways=leeways,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -16,6 +16,12 @@ from llmtune.postgres.live.rights import PARAMETER_GRANTS, Rights
 TIED_TO_PRIMARY = ("max_worker_processes",)
 """A standby stops, or stops replaying, when it has less of these than its primary:
 https://www.postgresql.org/docs/current/hot-standby.html"""
+
+LASTING_RISKS = {
+    "fsync": "what was written without it is safe only once the whole system was synced",
+}
+"""Knobs whose risk outlives their value, and why:
+https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-FSYNC"""
 
 
 class ChangesFor(Enum):
@@ -38,6 +44,7 @@ class Means:
         provider: None for a server of one's own.
         followed: WAL is sent from the server to others, which may be standbys.
         restarts: a way to restart is given and allowed.
+        waiting: settings of any kind, of which another value comes into force with a restart.
         leeways: by knob, where the server leaves it less than its scale.
         differences: by knob, in what the server describes it otherwise than we know it.
     """
@@ -48,6 +55,7 @@ class Means:
     followed: bool = False
     provider: Provider | None = None
     restarts: bool = False
+    waiting: Sequence[str] = ()
     changes_for: ChangesFor = ChangesFor.OURS
     leeways: Mapping[str, Leeway] = field(default_factory=dict)
     differences: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +88,9 @@ def reach(knob: ResolvedKnob, now: PresentSetting | None, means: Means) -> KnobR
         other = means.differences.get(knob.name, "the server does not have it")
         obstacle = f"not as LLMTune knows it, so it is left alone: {other}"
         return KnobReach(knob.name, knob.effect, obstacle, obstacle)
+    if knob.name in LASTING_RISKS:
+        why = f"not on a server that is in use: {LASTING_RISKS[knob.name]}"
+        return KnobReach(knob.name, knob.effect, why, why)
     unknown = _unknown(knob, now)
     confined = _confined(knob, means)
     if means.changes_for is ChangesFor.NOBODY:
@@ -116,12 +127,23 @@ def _by_system(knob: ResolvedKnob, now: PresentSetting, means: Means) -> str:
         return _closed(now, means)
     if now.source in OUTRANKING:
         return f"it is set {OUTRANKING[now.source]}, which outranks ALTER SYSTEM"
+    if _of_hidden_origin(now, means):
+        return f"GRANT pg_read_all_settings TO {quoted(means.rights.role)}"
     if now.pending_restart:
         return "another value of it waits for a restart already; restart the server first"
     if knob.effect is Effect.RESTART:
         return _by_restart(now, means)
     role = quoted(means.rights.role)
     return "" if means.rights.reloads else f"GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {role}"
+
+
+def _of_hidden_origin(now: PresentSetting, means: Means) -> bool:
+    """Whether nobody tells us which file its value is from.
+
+    Put back by ALTER SYSTEM, a value of `postgresql.conf` would outrank that file for good.
+    """
+    hidden = now.source == "configuration file" and now.sourcefile is None
+    return hidden and not means.rights.reads_files
 
 
 def _closed(now: PresentSetting, means: Means) -> str:
@@ -146,6 +168,11 @@ def _by_restart(now: PresentSetting, means: Means) -> str:
         return (
             "it takes a restart, allowed by `llmtune tune --allow-restart` and a way, such as "
             "--restart-unit"
+        )
+    if means.waiting:
+        return (
+            f"a restart would put in force what waits for one ({', '.join(means.waiting)}); "
+            "restart the server first"
         )
     return ""
 

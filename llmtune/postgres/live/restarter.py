@@ -19,6 +19,9 @@ that is ended in the middle leaves the server down, or lets it begin anew."""
 
 TAIL_LINES = 20
 
+TO_CLIENTS = ("terminating connection", "the database system is")
+"""In lines that a server that is shut down or started logs about its clients, not about itself."""
+
 
 class Restarter(Protocol):
     """One way to restart one server."""
@@ -72,10 +75,13 @@ class CommandRestarter:
         command: Sequence[str],
         log_command: Sequence[str] = (),
         patience_s: float = COMMAND_PATIENCE_S,
+        *,
+        first: Sequence[str] = (),
     ) -> None:
         """Take the command's words.
 
         Args:
+            first: run before it, whether that succeeds or not; empty: nothing.
             log_command: prints the end of the server's log; empty: there is none.
             patience_s: the command is ended after this long.
 
@@ -86,6 +92,7 @@ class CommandRestarter:
             raise UsageError("the restart command is empty")
         self._command = tuple(command)
         self._log_command = tuple(log_command)
+        self._first = tuple(first)
         self._patience_s = patience_s
 
     @property
@@ -103,6 +110,8 @@ class CommandRestarter:
 
     def restart(self) -> None:
         """See `Restarter.restart`."""
+        if self._first:
+            run_command(self._first, self._patience_s)
         code, said = run_command(self._command, self._patience_s)
         if code != 0:
             raise failed_restart(self.description, code, f"{said}\n{self.log_tail()}".strip())
@@ -131,13 +140,17 @@ def parse_command(text: str) -> CommandRestarter:
 def unit_restarter(unit: str) -> CommandRestarter:
     """A restarter of a systemd unit of this machine.
 
+    Short trials restart oftener than the unit's start limit allows, by default five times in
+    ten seconds (systemd.unit(5)), and then it would stay down; `reset-failed` counts anew.
+
     Raises:
         UsageError: that is no unit's name.
     """
     if not unit or unit.startswith("-") or any(letter.isspace() for letter in unit):
         raise UsageError(f"{unit!r} is no name of a systemd unit")
     journal = ["journalctl", "--unit", unit, f"--lines={TAIL_LINES}", "--no-pager", "--output=cat"]
-    return CommandRestarter(["systemctl", "restart", unit], journal)
+    afresh = ["systemctl", "reset-failed", unit]
+    return CommandRestarter(["systemctl", "restart", unit], journal, first=afresh)
 
 
 class FakeRestarter:
@@ -197,7 +210,7 @@ def run_command(
                 start_new_session=True,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
-                extra_groups=[] if account else None,
+                extra_groups=os.getgrouplist(account.name, account.gid) if account else None,
             )
         except OSError as error:
             return 127, f"{command[0]}: {error.strerror}"
@@ -226,7 +239,11 @@ def _environment() -> dict[str, str]:
 
 def failed_restart(description: str, code: int, said: str) -> ServerDidNotStart:
     """The error of a restart that failed, led by the server's own reason where it gave one."""
-    fatal = [line for line in said.splitlines() if "FATAL:" in line or "PANIC:" in line]
+    fatal = [
+        line
+        for line in said.splitlines()
+        if ("FATAL:" in line or "PANIC:" in line) and not any(one in line for one in TO_CLIENTS)
+    ]
     reason = fatal[-1].split(":  ", 1)[-1] if fatal else f"`{description}` ended with code {code}"
     return ServerDidNotStart(f"the server did not restart: {reason}", said)
 
