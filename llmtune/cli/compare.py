@@ -14,7 +14,6 @@ from llmtune.cli.option_groups import ModelOptions, ServerOptions, WorkloadOptio
 
 if TYPE_CHECKING:
     from llmtune.benchmark.cheap import CheapTrials
-    from optimizers.narrowed import Narrowing
 
 COMPARISON = "Comparison"
 FINAL_RUNS = 3
@@ -137,6 +136,7 @@ def compare(
     from llmtune.cli.kept_queries import found_again
     from llmtune.cli.progress import Reporter
     from llmtune.cli.safety import own_safety
+    from llmtune.cli.search_options import chosen_narrowing
     from llmtune.errors import UsageError
     from llmtune.tuning.result_file import ready_folder
     from optimizers.registry import looks_at_plans
@@ -161,7 +161,7 @@ def compare(
         out=out,
         cheap=_savings(spare),
         final_runs=FINAL_RUNS if final_runs is None else final_runs,
-        narrowing=_narrowing(keep_knobs, after, trials),
+        narrowing=chosen_narrowing(keep_knobs, after, trials),
     )
     arms = comparison_sources.checked_arms(wanted, reporter)
     if recorded:
@@ -194,28 +194,6 @@ def _savings(spare: str | None) -> CheapTrials:
             "another one's settings in force and has its restart anyway"
         )
     return chosen
-
-
-def _narrowing(keep: int | None, after: int | None, trials: int) -> Narrowing | None:
-    """How one more search of each optimizer goes on with few knobs; None: there is none.
-
-    Raises:
-        UsageError: the options do not go together.
-    """
-    from llmtune.cli.search_options import check_after
-    from llmtune.errors import UsageError
-    from optimizers.narrowed import NARROW_AFTER, Narrowing
-
-    check_after(keep, after)
-    if keep is None:
-        return None
-    narrowing = Narrowing(keep, NARROW_AFTER if after is None else after)
-    if narrowing.after >= trials:
-        raise UsageError(
-            f"--keep-knobs decides after {narrowing.after} trials, and no session has more: give "
-            "more --trials, or a smaller --after"
-        )
-    return narrowing
 
 
 def _check_given(context: typer.Context) -> None:

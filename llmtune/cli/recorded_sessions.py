@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 
 from llmtune.benchmark.recorded import RecordedEvaluator
 from llmtune.benchmark.recording import Recording
 from llmtune.cli.comparison_sessions import ArmRequest, Sessions
+from llmtune.report.comparable import arm_label
 from llmtune.tuning.origin import Origin
 from llmtune.tuning.record import JournalEntry, SessionRecord
 from llmtune.tuning.session import TuningSession
@@ -56,11 +57,12 @@ def run_recorded(
             ) as pool,
         ):
             try:
-                waiting = [pool.submit(_explored, record) for record in records]
-                for done, future in enumerate(waiting):
-                    label = missing[done][0].label
-                    advance(f"{label}, seed {missing[done][1]}", done / len(missing))
-                    sessions.store.keep(*future.result())
+                explored = [pool.submit(_explored, record) for record in records]
+                for done, future in enumerate(as_completed(explored), 1):
+                    record, journal = future.result()
+                    sessions.store.keep(record, journal)
+                    arm = arm_label(record.optimizer, record.warm_start)
+                    advance(f"{arm}, seed {record.seed}", done / len(missing))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

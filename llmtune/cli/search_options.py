@@ -16,18 +16,35 @@ if TYPE_CHECKING:
     from llmtune.tuning.plan import Plan
     from llmtune.tuning.record import Prior, Request
     from llmtune.tuning.store import SessionStore
+    from optimizers.narrowed import Narrowing
 
 DEFAULT_TRIALS = 30
 
 
-def check_after(keep_knobs: int | None, after: int | None) -> None:
-    """Refuse a time to keep few knobs where none are to be kept.
+def chosen_narrowing(
+    keep_knobs: int | None, after: int | None, trials: int | None
+) -> Narrowing | None:
+    """How a search goes on with few knobs; None: it keeps all.
+
+    Args:
+        trials: of the search; None: it ends by time.
 
     Raises:
-        UsageError: --after was given alone.
+        UsageError: --after was given alone, or lies behind the search's last trial.
     """
-    if after is not None and keep_knobs is None:
-        raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+    from optimizers.narrowed import NARROW_AFTER, Narrowing
+
+    if keep_knobs is None:
+        if after is not None:
+            raise UsageError("--after says when to keep few knobs; say how many: --keep-knobs K")
+        return None
+    narrowing = Narrowing(keep_knobs, NARROW_AFTER if after is None else after)
+    if trials is not None and narrowing.after >= trials:
+        raise UsageError(
+            f"--keep-knobs decides after {narrowing.after} trials, and no session has more: give "
+            "more --trials, or a smaller --after"
+        )
+    return narrowing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +104,16 @@ class SearchOptions:
         check_name(self.optimizer)
         if self.keep_knobs is not None:
             check_narrowing(self.optimizer)
-        check_after(self.keep_knobs, self.after)
-        budgeted = self.time_budget is not None
+        trials = self.trials
+        if trials is None and self.time_budget is None:
+            trials = DEFAULT_TRIALS
+        narrowing = chosen_narrowing(self.keep_knobs, self.after, trials)
         return Plan(
-            trials=DEFAULT_TRIALS if self.trials is None and not budgeted else self.trials,
+            trials=trials,
             seconds=parse_duration(self.time_budget) if self.time_budget else None,
             cheap=parse_savings(self.spare or "all"),
             keep_knobs=self.keep_knobs,
-            narrow_after=NARROW_AFTER if self.after is None else self.after,
+            narrow_after=NARROW_AFTER if narrowing is None else narrowing.after,
         )
 
     @property

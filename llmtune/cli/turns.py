@@ -52,7 +52,8 @@ def run_finals(
         _tell(sessions, f"{_label(record)}, final run of its best", trial)
 
     with sessions.reporter.resumable("the same `llmtune compare`"):
-        measure_finals(sessions.evaluator, sessions.store, records, runs, done, bench.restart_clock)
+        around = Circumstances(restart_clock=bench.restart_clock, facts=bench.facts)
+        measure_finals(sessions.evaluator, sessions.store, records, runs, done, around)
 
 
 def _label(record: SessionRecord) -> str:

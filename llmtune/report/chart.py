@@ -40,6 +40,8 @@ PALETTE = {
 
 _SIZE = re.compile(r'(?:width|height)="[^"]*" ?')
 ARM_COLOURS = ("default", "model", "optimizer", "rules", "failed", "blue", "olive", "rose", "brown")
+OTHER_STARTS = ("nearest", "constant", "surrogate", "file", "prior")
+"""Sources of warm starts without a colour of their own."""
 ARM_DASHES = ("solid", "dash", "dot", "dashdot")
 """Lines of the arms that find every colour taken; the names are Plotly's."""
 
@@ -118,7 +120,9 @@ def _svg_text(figure: Figure, **look: Any) -> str:
 
 
 def source_colour(source: str) -> str:
-    """The palette's name for a trial's source; every optimizer shares one."""
+    """The palette's name for a trial's source; every optimizer shares one, as other starts do."""
+    if source in OTHER_STARTS:
+        return "blue"
     return source if source in ("default", "rules", "model") else "optimizer"
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.trial import Trial
-from llmtune.tuning.circumstances import RestartClock, no_restarts
+from llmtune.tuning.circumstances import ALONE, Circumstances
+from llmtune.tuning.guards import ServerFacts, rejected
 from llmtune.tuning.interrupt import sigterm_interrupts
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.search import best_of
@@ -42,12 +43,13 @@ def measure_finals(
     sessions: Sequence[SessionRecord],
     runs: int,
     done: OnFinal,
-    restart_clock: RestartClock = no_restarts,
+    circumstances: Circumstances = ALONE,
 ) -> None:
     """Measure each session's best configuration in full until it has `runs` final runs.
 
     The sessions take turns, every other round backwards, so that a drift of the machine hits
-    all alike. Each run is journalled at once; called again, what was run is not repeated.
+    all alike. Each run is journalled at once; called again, what was run is not repeated. A best
+    that a guard refuses by now, as more sessions are open, is not applied.
 
     Args:
         done: called with each run.
@@ -63,8 +65,18 @@ def measure_finals(
                 best = best_trial(journal, record.objective)
                 if best is None or len(final_trials(journal, record.objective)) > turn:
                     continue
-                restarting, number = restart_clock(), journal[-1].trial.number + 1
-                trial = evaluator.measure(best.configuration, number=number, source=best.source)
-                entry = JournalEntry(Phase.CONFIRM, trial, restart_s=restart_clock() - restarting)
+                number = journal[-1].trial.number + 1
+                entry = _final(evaluator, best, number, circumstances, record.plan.clients)
                 store.append(record.id, entry)
-                done(record, trial)
+                done(record, entry.trial)
+
+
+def _final(
+    evaluator: Evaluator, best: Trial, number: int, circumstances: Circumstances, clients: int
+) -> JournalEntry:
+    """One more run of a best configuration."""
+    facts, begin = circumstances.facts or ServerFacts(clients), circumstances.restart_clock()
+    tried, source = best.configuration, best.source
+    trial = rejected(tried, evaluator.space, facts, number=number, source=source)
+    trial = trial or evaluator.measure(tried, number=number, source=source)
+    return JournalEntry(Phase.CONFIRM, trial, restart_s=circumstances.restart_clock() - begin)

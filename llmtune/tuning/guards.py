@@ -9,6 +9,7 @@ from llmtune.errors import InvalidConfiguration, UnknownName
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.memory import memory_budget, memory_demand
 from llmtune.knobs.space import KnobSpace
+from llmtune.trial import Trial, TrialStatus
 
 PRIMARY_GROUPS = ("wal", "writer")
 """Groups of knobs that do little on a server that writes no WAL of its own."""
@@ -63,6 +64,16 @@ def violations(
 def refusal(configuration: Configuration, space: KnobSpace, facts: ServerFacts) -> str:
     """Why not to apply the configuration, in one line; empty: it may be applied."""
     return "; ".join(one.reason for one in violations(configuration, space, facts))
+
+
+def rejected(
+    configuration: Configuration, space: KnobSpace, facts: ServerFacts, *, number: int, source: str
+) -> Trial | None:
+    """The trial of a configuration that is never applied; None: it may be applied."""
+    reason = refusal(configuration, space, facts)
+    if not reason:
+        return None
+    return Trial(number, source, configuration, TrialStatus.REJECTED, message=reason)
 
 
 def _out_of_range(configuration: Configuration, space: KnobSpace) -> Iterator[Violation]:

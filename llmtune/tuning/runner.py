@@ -10,10 +10,10 @@ from llmtune.benchmark.cheap import MeasuresCheaply
 from llmtune.benchmark.evaluator import Evaluator
 from llmtune.benchmark.pace import keep_pace
 from llmtune.knobs.configuration import Configuration
-from llmtune.trial import Trial, TrialStatus
+from llmtune.trial import Trial
 from llmtune.tuning.circumstances import ALONE, Circumstances
 from llmtune.tuning.events import TrialFinished, TrialStarted
-from llmtune.tuning.guards import ServerFacts, refusal
+from llmtune.tuning.guards import ServerFacts, rejected
 from llmtune.tuning.record import JournalEntry, Phase, SessionRecord
 from llmtune.tuning.store import SessionStore
 from optimizers.base import is_better
@@ -105,27 +105,20 @@ class Runner:
         return entry.phase is not Phase.SEARCH and not (failed and is_default)
 
     def _replayed(self, phase: Phase, configuration: Configuration) -> Trial | None:
-        if not self._decided:
-            return None
-        head = self._decided[0]
-        if head.phase is phase and head.trial.configuration == configuration:
-            return self._decided.popleft().trial
+        """What the decision ran before; what an earlier one ran otherwise is passed over."""
+        while self._decided:
+            head = self._decided.popleft()
+            if head.phase is phase and head.trial.configuration == configuration:
+                return head.trial
         return None
 
     def _guarded(
         self, phase: Phase, source: str, configuration: Configuration, cap: float | None
     ) -> Trial:
         """A configuration that a guard refuses is never applied."""
-        refused = refusal(configuration, self.evaluator.space, self._facts)
-        if refused:
-            return Trial(
-                number=self._number,
-                source=source,
-                configuration=configuration,
-                status=TrialStatus.REJECTED,
-                message=refused,
-            )
-        return self._measured(phase, source, configuration, cap)
+        space, number = self.evaluator.space, self._number
+        refused = rejected(configuration, space, self._facts, number=number, source=source)
+        return refused or self._measured(phase, source, configuration, cap)
 
     def _measured(
         self, phase: Phase, source: str, configuration: Configuration, cap: float | None

@@ -11,7 +11,9 @@ from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.trial import Trial, TrialStatus
+from llmtune.tuning.circumstances import Circumstances
 from llmtune.tuning.finals import best_trial, final_trials, measure_finals
+from llmtune.tuning.guards import ServerFacts
 from llmtune.tuning.new_record import new_record
 from llmtune.tuning.plan import Plan
 from llmtune.tuning.record import Phase, Request, SessionRecord
@@ -84,6 +86,15 @@ def test_a_run_that_fails_is_told_and_not_repeated(store, evaluator, sessions) -
     assert told == [TrialStatus.CRASHED]
     (final,) = final_trials(store.journal(sessions[0].id), sessions[0].objective)
     assert not final.succeeded
+
+
+def test_what_a_guard_refuses_by_now_is_not_run(store, evaluator, sessions) -> None:
+    refusing = Circumstances(facts=ServerFacts(standby=True))
+    told: list[TrialStatus] = []
+    measure_finals(
+        evaluator, store, sessions, 1, lambda _, trial: told.append(trial.status), refusing
+    )
+    assert told == [TrialStatus.REJECTED] * len(sessions)
 
 
 def test_a_search_without_success_has_no_best(store, sessions) -> None:
