@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from llmtune.report.table import Table
 from llmtune.report.wording import number_text, ratio_text, span_text
 
 SUGGESTING = ("model", "nearest", "constant", "surrogate", "rules", "file", "prior")
-"""Sources of first suggestions; a portfolio's own comes before those that back it up."""
+"""Sources of suggestions; of one that several made, a portfolio's own comes first."""
 
 MEASURED = "measured"
 """The basis of a comparison whose every trial ran on a server."""
@@ -40,7 +41,7 @@ class ArmFigures:
             there are none.
         area: as `effort.area` has it, over the trials that all sessions made.
         speed_ups: in trials and in seconds; empty where there is nothing to reach.
-        zero_trials: of each source that suggested, in the order of `SUGGESTING`.
+        zero_trials: of each source that suggested, in the order in which they were tried.
     """
 
     arm: Arm
@@ -125,7 +126,6 @@ def comparison_table(figures: Figures) -> Table:
 def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
     finals = [final for run in arm.runs if (final := run.curve.final) is not None]
     again = [mean for run in arm.runs if (mean := run.final_mean) is not None]
-    sources = {source for run in arm.runs for source in run.curve.sources}
     held = against if against is not None else arm
     speed_ups = {axis: speed_up(held, arm, axis) for axis in Axis}
     return ArmFigures(
@@ -136,8 +136,19 @@ def _figures(arm: Arm, against: Arm | None, trials: int) -> ArmFigures:
         area=area(arm, trials),
         effort=effort(arm),
         speed_ups={axis: one for axis, one in speed_ups.items() if one is not None},
-        zero_trials=tuple(zero_trial(held, arm, one) for one in SUGGESTING if one in sources),
+        zero_trials=tuple(zero_trial(held, arm, one) for one in _suggesting(arm)),
     )
+
+
+def _suggesting(arm: Arm) -> list[str]:
+    """Whose suggestions the arm tried, in the order in which it tried them."""
+    tried: dict[str, float] = {}
+    for run in arm.runs:
+        for source in run.curve.sources.intersection(SUGGESTING):
+            first = run.curve.first(source)
+            at = math.inf if first is None else first.trial
+            tried[source] = min(at, tried.get(source, math.inf))
+    return sorted(tried, key=lambda source: (tried[source], SUGGESTING.index(source)))
 
 
 def _spans(found: Sequence[ArmFigures]) -> Iterator[str]:

@@ -304,6 +304,12 @@ def test_a_first_suggestion_that_another_source_made_too_counts_for_both() -> No
     assert found == {"model": 2.0, "rules": 2.0}
 
 
+def test_first_suggestions_are_told_in_the_order_in_which_they_were_tried() -> None:
+    proposals = ("rules", 64), ("nearest", 128)
+    found = suggested(*proposals, tried=(("rules", 64, 4.0), ("nearest", 128, 1.0)))
+    assert list(found.items()) == [("rules", 2.0), ("nearest", 8.0)]
+
+
 GROUND = {"baseline": {"work_mem": "4MB"}, "bounds": {"work_mem": "64kB to 1GB"}}
 DIFFERENCES = {
     "workload: tpch and job": {"workload": "job"},
