@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from llmtune.cli.turns import run_finals, run_in_turns
 from llmtune.errors import UsageError
 from llmtune.model.proposals import check_without_server
 from llmtune.model.ready import ModelRequest
-from llmtune.model.warm_start import WarmStart, open_warm_start, trained_on
+from llmtune.model.warm_start import open_warm_starts, trained_on
 from llmtune.report.comparable import arms_from, interrupted, other_versions
 from llmtune.report.comparison_table import MEASURED, Figures, comparison_figures
 from llmtune.tuning.origin import measured_origin
@@ -69,8 +69,7 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
         if wanted.narrowing is not None:
             check_narrowing(name)
     sources = dict.fromkeys(["none", *wanted.warm_starts])
-    warm = [open_warm_start(source, wanted.model, reporter.say) for source in sources]
-    _check_used(wanted.model, warm)
+    warm = open_warm_starts(sources, wanted.model, reporter.say)
     # A second cold one would be the first again.
     kept = [one for at, one in enumerate(warm) if at == 0 or not one.cold]
     arms = [ArmRequest(name, one) for one in kept for name in names]
@@ -78,20 +77,6 @@ def checked_arms(wanted: Wanted, reporter: Reporter) -> list[ArmRequest]:
         return arms
     few = (replace(arm, narrowing=wanted.narrowing) for arm in arms if arm.cold)
     return [*arms, *few]
-
-
-def _check_used(model: ModelRequest, warm_starts: Iterable[WarmStart]) -> None:
-    """Refuse an adapter or a base model that none of the warm starts would look at."""
-    parts = [part for one in warm_starts for part in one.parts]
-    asked = any(part.model is not None for part in parts)
-    read = asked or any(part.adapter is not None for part in parts)
-    idle = {
-        "--adapter": model.adapter is not None and not read,
-        "--base": model.base is not None and not asked,
-    }
-    useless = [option for option, one in idle.items() if one]
-    if useless:
-        raise UsageError(f"leave out {', '.join(useless)}: no warm start here would look at it")
 
 
 def _with_prior(wanted: Wanted, kept: Sessions, arms: list[ArmRequest]) -> list[ArmRequest]:

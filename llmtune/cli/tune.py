@@ -83,7 +83,7 @@ def tune(
     from llmtune.cli.safety import Safety
     from llmtune.cli.session_run import run_new
     from llmtune.cli.tune_request import TuneRequest, check_apply
-    from llmtune.model.warm_start import open_warm_start
+    from llmtune.model.warm_start import open_warm_starts
     from llmtune.tuning.new_record import new_id
     from llmtune.tuning.restore_points import RestorePoints
     from llmtune.tuning.result_file import ready_folder
@@ -94,10 +94,12 @@ def tune(
     plan, reporter = searching.plan(), Reporter(quiet=json)
     target = server.request(restart.request(), storage)
     watched = observe_request(observing, target, seed, given(context))
+    measured = watched or workload.request(seed, server.target)
+    (warm_start,) = open_warm_starts([searching.warm_start], model.request(), reporter.say)
     asked = TuneRequest(
         target=target,
-        measured=watched or workload.request(seed, server.target),
-        warm_start=open_warm_start(searching.warm_start, model.request(), reporter.say),
+        measured=measured,
+        warm_start=warm_start,
         search=searching,
         plan=plan,
         risks=risk.risks,

@@ -107,6 +107,34 @@ def open_warm_start(source: str, model: ModelRequest, say: Callable[[str], None]
     return WarmStart(source, tuple(parts))
 
 
+def open_warm_starts(
+    sources: Iterable[str], model: ModelRequest, say: Callable[[str], None]
+) -> list[WarmStart]:
+    """The same for several.
+
+    Raises:
+        As `open_warm_start`.
+        UsageError: the adapter or the base model is given, and none of them would look at it.
+    """
+    opened = [open_warm_start(source, model, say) for source in sources]
+    _check_used(model, opened)
+    return opened
+
+
+def _check_used(model: ModelRequest, warm_starts: Iterable[WarmStart]) -> None:
+    """Refuse an adapter or a base model that none of the warm starts would look at."""
+    parts = [part for one in warm_starts for part in one.parts]
+    asked = any(part.model is not None for part in parts)
+    read = asked or any(part.adapter is not None for part in parts)
+    idle = {
+        "--adapter": model.adapter is not None and not read,
+        "--base": model.base is not None and not asked,
+    }
+    useless = [option for option, one in idle.items() if one]
+    if useless:
+        raise UsageError(f"leave out {', '.join(useless)}: no warm start here would look at it")
+
+
 def trained_on(warm_starts: Iterable[WarmStart], data_set: str) -> tuple[str, ...]:
     """A note if warm starts were learnt from the very data set that they are tried on.
 

@@ -115,6 +115,18 @@ def test_training_that_cannot_start_leaves_the_earlier_adapter(
     assert {file.name: file.read_bytes() for file in spoilt.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (("--warm-start", "rules", "--adapter", "mine"), "leave out --adapter: no warm start"),
+        (("--keep-knobs", 5, "--trials", 20), "--keep-knobs decides after 20 trials"),
+    ],
+)
+def test_tune_refuses_what_would_do_nothing(call, text, run) -> None:
+    done = run("tune", *call)
+    assert (done.exit_code, text in done.message) == (2, True), done.message
+
+
 LONG = "no_name" * 40
 """More than a file's name may have, so that the file system refuses to look."""
 
