@@ -156,7 +156,7 @@ def _draw_session(axes: Axes, curve: Curve, axis: Axis, scale: float, baseline: 
     places = [point.at(axis) / scale for point in curve.points]
     best = [float("nan") if value is None else value for value in curve.best()]
     axes.step(places, best, where="post", color=PALETTE["ink"], linewidth=2, label="best so far")
-    default = curve.first("default")
+    default = curve.default
     if default is not None and default.value is not None:
         axes.axhline(
             default.value,

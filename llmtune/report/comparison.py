@@ -167,7 +167,7 @@ def zero_trial(cold: Arm, warm: Arm, source: str) -> ZeroTrial:
     over_best: list[float] = []
     failed = 0
     for _, left, right in _pairs(cold, warm):
-        suggested, default = right.first(source), right.first("default")
+        suggested, default = right.first(source), right.default
         if suggested is None:
             continue
         value = suggested.measured

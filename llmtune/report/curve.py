@@ -105,6 +105,12 @@ class Curve:
         """Who proposed any of it."""
         return {point.source for point in self.points} | set(self.suggested)
 
+    @property
+    def default(self) -> Point | None:
+        """The default's first run that came to a value, as one that failed is run anew."""
+        runs = [point for point in self.points if point.source == "default"]
+        return next((point for point in runs if point.measured is not None), None)
+
     def first(self, source: str) -> Point | None:
         """The trial of what `source` proposed first, or the first that bears its name."""
         named = (point for point in self.points if point.source == source)

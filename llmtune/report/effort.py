@@ -57,7 +57,7 @@ def effort(arm: Arm) -> Effort:
 
 
 def _area(curve: Curve, trials: int) -> float | None:
-    default = curve.first("default")
+    default = curve.default
     if default is None or default.value is None or not trials:
         return None
     best = curve.best_at(range(1, trials + 1), Axis.TRIALS)

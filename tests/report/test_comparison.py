@@ -185,6 +185,15 @@ def test_a_bound_is_no_measured_suggestion() -> None:
     assert quality.failed == 1
 
 
+def test_a_default_that_failed_and_was_run_anew_is_known_by_its_value() -> None:
+    one = curve(None, 8.0, 4.0)
+    first, again, last = one.points
+    default = replace(one, points=(first, replace(again, source="default"), last))
+    assert default.default is not None
+    assert default.default.value == 8.0
+    assert curve(None).default is None
+
+
 def test_arms_must_be_comparable() -> None:
     with pytest.raises(UsageError, match="no seed in common"):
         speed_up(Arm("a", (Run(1, curve(1)),)), Arm("b", (Run(2, curve(1)),)), Axis.TRIALS)
