@@ -63,9 +63,8 @@ def run_recorded(
                     sessions.store.keep(record, journal)
                     arm = arm_label(record.optimizer, record.warm_start)
                     advance(f"{arm}, seed {record.seed}", done / len(missing))
-            except BaseException:
+            finally:  # whatever stopped it, sessions that have not begun are not run any more
                 pool.shutdown(wait=False, cancel_futures=True)
-                raise
 
 
 @contextmanager

@@ -16,6 +16,9 @@ from llmtune.postgres.profile import PlanSummary, Profile, QueryProfile, Scan
 from llmtune.postgres.statistics import TableStatistics
 from tests.model.conftest import Staged
 
+SURE = TrainSettings(epochs=16, batch=4, learning_rate=5e-3)
+"""Enough steps, small enough, that the order in which two threads add makes no difference."""
+
 
 @pytest.fixture(scope="module")
 def profile():
@@ -72,8 +75,7 @@ def test_a_trained_adapter_decides_the_suggestion(tiny, space, profile, folder):
     wanted = space.configuration({"work_mem": 1024, "random_page_cost": 1.0})
     wanted = levels.decode(levels.encode(wanted))  # as near as levels get
     pair = Pair(prompts.prompt(profile), prompts.completion(wanted))
-    settings = TrainSettings(epochs=8, batch=4, learning_rate=2e-2)
-    train_adapter(tiny, space, [pair] * 16, folder, settings=settings)
+    train_adapter(tiny, space, [pair] * 16, folder, settings=SURE)
     first, *_ = load_suggester(space, tiny, folder).suggest(profile, candidates=1)
     assert first.configuration == wanted
 
@@ -114,8 +116,7 @@ def test_knobs_out_of_reach_count_with_what_the_server_has(tiny, profile, folder
     prompts, levels = PromptCodec(known), LevelCodec(known)
     taught = {label: levels.decode(dict.fromkeys([*others, asked], label)) for label in "AC"}
     pairs = [Pair(prompts.prompt(profile), prompts.completion(one)) for one in taught.values()]
-    settings = TrainSettings(epochs=8, batch=4, learning_rate=2e-2)
-    train_adapter(tiny, known, pairs * 16, folder, settings=settings)
+    train_adapter(tiny, known, pairs * 16, folder, settings=SURE)
     for label, has in taught.items():  # and a choice that the catalogue does not have
         present = {**whole.server_defaults, **has, asked: 1.0, "io_method": "io_uring"}
         server = known.subset([asked]).running(present)

@@ -37,12 +37,6 @@ IMPOSSIBLE = "8000GB"
 """Of shared memory: more than any machine has."""
 
 
-@pytest.fixture(scope="module")
-def server(cache: Path) -> Iterator[EmbeddedTarget]:
-    with EmbeddedTarget(cache=cache) as target:
-        yield target
-
-
 @pytest.fixture(autouse=True)
 def clean(server: EmbeddedTarget) -> Iterator[None]:
     run(server, "ALTER SYSTEM SET checkpoint_timeout = '7min'", "SELECT pg_reload_conf()")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -19,12 +18,6 @@ from llmtune.postgres.settings import SettingsApplier
 from tests.postgres.live_server import address, entries, run
 
 HARDWARE = Hardware(cores=2, memory=1 << 30)
-
-
-@pytest.fixture(scope="module")
-def server(cache: Path) -> Iterator[EmbeddedTarget]:
-    with EmbeddedTarget(cache=cache) as target:
-        yield target
 
 
 @pytest.fixture(autouse=True)

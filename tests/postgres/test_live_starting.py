@@ -22,12 +22,6 @@ from tests.postgres.live_server import SlowStart, address, entries, run, shown
 HARDWARE = Hardware(cores=2, memory=1 << 30)
 
 
-@pytest.fixture(scope="module")
-def server(cache: Path) -> Iterator[EmbeddedTarget]:
-    with EmbeddedTarget(cache=cache) as target:
-        yield target
-
-
 @pytest.fixture
 def slow(server: EmbeddedTarget, cache: Path) -> Iterator[SlowStart]:
     slow = SlowStart(server, cache)
