@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
@@ -23,6 +24,7 @@ from llmtune.errors import ConnectionFailed, QueryFailed, TargetError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.originals import Journal
+from llmtune.postgres.run_conditions import DataSize
 from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection, Target, why_lost
 from llmtune.postgres.what_if import WhatIfFeatures
@@ -141,7 +143,8 @@ class Benchmark:
         try:
             if self._saver is None:
                 self._saver = self._new_saver()
-            return self._saver.savings(configuration, cheap, earlier, limits)
+            savings = self._saver.savings(configuration, cheap, earlier, limits)
+            return replace(savings, probe_s=self._pace.probe_s)
         except (QueryFailed, TargetError):
             # Whatever is wrong, a full measurement tells it as the trial's status.
             return Savings(self.workload.queries, limits)
@@ -149,8 +152,9 @@ class Benchmark:
     def _new_saver(self) -> Saver:
         with self._target.connect(self._database) as connection:
             tables = table_statistics(connection)
-        size = sum(table.heap_bytes + table.index_bytes for table in tables)
-        return Saver(self.workload.queries, self.space, self._plans, size)
+        whole = sum(table.heap_bytes + table.index_bytes for table in tables)
+        data = DataSize(whole, max((table.heap_bytes for table in tables), default=0))
+        return Saver(self.workload.queries, self.space, self._plans, data)
 
     def _trial(
         self,

@@ -130,18 +130,22 @@ def keep_pace(evaluator: object, measured: Iterable[Trial | QueryOutcome]) -> No
 
 
 class PaceKeeper:
-    """The reference of one evaluator's trials, and the machine's present pace."""
+    """The reference of one evaluator's trials, and the machine's present pace.
+
+    Attributes:
+        probe_s: mean seconds of the probe when it was last made; None: not yet.
+    """
 
     def __init__(self) -> None:
         self._reference_s: float | None = None
-        self._probe_s: float | None = None  # when it was probed last
+        self.probe_s: float | None = None
 
     @property
     def present(self) -> float:
         """How many times slower than at the reference queries were last; 1 if nothing is known."""
-        if self._probe_s is None or self._reference_s is None:
+        if self.probe_s is None or self._reference_s is None:
             return 1.0
-        return Pace(self._probe_s, self._reference_s).ratio
+        return Pace(self.probe_s, self._reference_s).ratio
 
     def now(self, connect: Connect) -> float:
         """`present`, probed first where a session goes on that knows the reference alone.
@@ -149,10 +153,10 @@ class PaceKeeper:
         Nothing else tells how a trial's cap, which is of the reference, compares with the
         seconds of today. Where no connection can be made it stays unknown: that the trial says.
         """
-        if self._probe_s is None and self._reference_s is not None:
+        if self.probe_s is None and self._reference_s is not None:
             with suppress(TargetError), connect() as connection:
                 samples = probe(connection, FEWEST)
-                self._probe_s = fmean(samples) if samples else None
+                self.probe_s = fmean(samples) if samples else None
         return self.present
 
     def keep(self, reference_s: float) -> None:
@@ -165,7 +169,7 @@ class PaceKeeper:
             return None
         if self._reference_s is None:
             self._reference_s = probe_s
-        self._probe_s = probe_s
+        self.probe_s = probe_s
         return Pace(probe_s, self._reference_s)
 
 

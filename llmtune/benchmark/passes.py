@@ -177,7 +177,8 @@ def run_passes(
 
 
 def _may_be_best(passes: Passes, savings: Savings) -> bool:
-    return passes.status is TrialStatus.SUCCEEDED and passes.total < savings.to_beat
+    ended = passes.status is TrialStatus.SUCCEEDED
+    return ended and savings.may_be_best(passes.total, passes.probe_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from llmtune.benchmark.warmth import cover, reads, scans
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.plans import PlanNode
-from llmtune.postgres.run_conditions import Conditions, run_conditions
-from llmtune.trial import Trial
+from llmtune.postgres.run_conditions import Conditions, DataSize, run_conditions
+from llmtune.trial import Pace, Trial
 from workloads.workload import Query
 
 PlansUnder = Callable[[Configuration], Mapping[str, PlanNode]]
@@ -28,9 +28,10 @@ CACHED_SHARE = 0.5
 while the server restarts. What an index leads to is then read back in less time than a
 query would take that warms it; only whole tables are worth that."""
 
-DOUBT = 1.05
-"""Times the best total so far: what stays below it may turn out the best. The pace of a
-trial, by which it is held against others, is known only behind it."""
+DOUBT = 1.02
+"""Times the best total so far, at the pace of the trial: what stays below it may turn out the
+best. Noise is greater, but what it lets slip by is hardly better than the best, and a trial that
+is timed twice takes the time of another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Savings:
         to_beat: a total, weighted seconds. A trial that undercuts it may be the best, and
             is measured whole and a second time: else the best would be what luck made
             of a single pass, or of those that its times were reused from.
+        probe_s: of the pace probe, seconds: the pace that `to_beat` is of; None: not known.
         plans: of all queries; empty where every warm pass is a full one.
         typical: about how long queries take, seconds; empty where nothing is known.
         cached: the whole database stays in memory when the server restarts.
@@ -53,9 +55,20 @@ class Savings:
     limits: Limits
     reused: Mapping[Query, float] = field(default_factory=dict)
     to_beat: float = -math.inf
+    probe_s: float | None = None
     plans: Mapping[str, PlanNode] = field(default_factory=dict)
     typical: Mapping[str, float] = field(default_factory=dict)
     cached: bool = False
+
+    def may_be_best(self, total: float, probe_s: float | None) -> bool:
+        """Whether a trial with this total might be.
+
+        Args:
+            probe_s: the pace that the total is of.
+        """
+        if self.probe_s is None or probe_s is None:
+            return total < self.to_beat
+        return total < self.to_beat * Pace(probe_s, self.probe_s).ratio
 
     def to_warm(self, queries: Sequence[Query], warm: frozenset[str]) -> Sequence[Query]:
         """What has to be run before `queries` are timed, where `warm` has been read already."""
@@ -76,12 +89,12 @@ class Saver:
         queries: Sequence[Query],
         space: KnobSpace,
         plans: PlansUnder,
-        database_bytes: float,
+        data: DataSize,
     ) -> None:
         self._queries = tuple(queries)
         self._space = space
         self._plans = plans
-        self._database_bytes = database_bytes
+        self._data = data
         self._conditions: dict[tuple[str, Configuration], Conditions] = {}
 
     def savings(
@@ -106,11 +119,11 @@ class Saver:
             queries,
             limits.raised(history.fastest()) if cheap.bounds else limits,
             reused,
-            DOUBT
+            to_beat=DOUBT
             * min((one.value for one in earlier if one.succeeded and one.value), default=math.inf),
-            self._plans(configuration) if cheap.skip_warm else {},
-            self._typical(history),
-            cached=self._database_bytes <= CACHED_SHARE * self._space.hardware.memory,
+            plans=self._plans(configuration) if cheap.skip_warm else {},
+            typical=self._typical(history),
+            cached=self._data.database <= CACHED_SHARE * self._space.hardware.memory,
         )
 
     def _reused(self, configuration: Configuration, history: History) -> dict[Query, float]:
@@ -121,9 +134,7 @@ class Saver:
         key = (query_id, configuration)
         if key not in self._conditions:
             plan = self._plans(configuration)[query_id]
-            self._conditions[key] = run_conditions(
-                plan, configuration, self._space, self._database_bytes
-            )
+            self._conditions[key] = run_conditions(plan, configuration, self._space, self._data)
         return self._conditions[key]
 
     def _typical(self, history: History) -> dict[str, float]:

@@ -8,23 +8,26 @@ the part of it that the plan can use:
 |---|---|---|
 | `work_mem` | sorts, materialised rows, bitmaps, window functions | its value, unless all fit |
 | `hash_mem_multiplier` | hash joins, hashed aggregates, Memoize, SubPlans | hash memory, likewise |
-| `max_parallel_workers`, `max_worker_processes` | Gather | up to what is planned and some more |
+| `max_parallel_workers` | Gather | up to the workers that are planned |
+| `max_worker_processes` | Gather | up to these and the server's own |
 | `parallel_leader_participation` | Gather | its value |
-| `shared_buffers` | every scan | its level, unless the whole database fits |
-| `effective_io_concurrency`, `io_*` | reads in streams, unless the database fits | its level |
+| `shared_buffers` | every scan | its level, unless the whole database stays in them |
+| `effective_io_concurrency`, `io_*` | reads in streams, unless it stays there | its level |
 | `jit*` | plans above `jit_above_cost` | on, and the cost that was compared |
-| `join_collapse_limit`, `from_collapse_limit`, `geqo*` | planning time | the relations met |
+| `join_collapse_limit`, `from_collapse_limit`, `geqo*` | planning of many relations | how many |
 | `enable_*`, `*_cost`, sizes of parallel scans, `effective_cache_size` | the plan only | |
 | maintenance, WAL, checkpoints, writers, autovacuum, statistics, `temp_buffers` | no reading | |
 
 A knob that is in none of these rows counts by its value, and a query that writes has no
 conditions: all of them matter to it. Sources: PostgreSQL's documentation, chapters
-"Resource Consumption" and "Query Planning"; `read_stream.c` for which scans stream.
+"Resource Consumption" and "Query Planning"; `read_stream.c` for which scans stream;
+`initscan` of `heapam.c` for which tables go through a ring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from llmtune.knobs.configuration import Configuration, Value
@@ -39,8 +42,12 @@ MISJUDGED = 8.0
 RING_SHARE = 0.25
 """A table above this share of shared buffers is read through a small ring, and not kept."""
 
-OTHER_WORKERS = 4
-"""More worker processes than the server's own standing ones take."""
+OTHER_WORKERS = 2
+"""Worker processes of the server's own: the launcher of logical replication, and one more."""
+
+SOON_PLANNED = 6
+"""Joins of so many relations are planned in a millisecond or two (docs/optimizers.md), whatever
+the planner's limits spare it."""
 
 ROW_BYTES = 24
 BITMAP_BYTES = 80
@@ -66,18 +73,34 @@ _STREAMING = frozenset({"Seq Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Rang
 Conditions = tuple[object, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DataSize:
+    """How much there is to read, in bytes.
+
+    Attributes:
+        database: of all tables and indexes together.
+        table: of the largest table, without its indexes.
+    """
+
+    database: float
+    table: float
+
+    def stays_in(self, shared_buffers: float) -> bool:
+        """Whether all of it is kept there once it was read."""
+        return self.database <= shared_buffers and self.table <= shared_buffers * RING_SHARE
+
+
 def run_conditions(
-    plan: PlanNode, configuration: Configuration, space: KnobSpace, database_bytes: float
+    plan: PlanNode, configuration: Configuration, space: KnobSpace, data: DataSize
 ) -> Conditions:
     """What decides how long a reading query with this plan takes, to be compared for equality.
 
     Args:
         plan: the query's under `configuration`.
         configuration: complete and valid in `space`.
-        database_bytes: of all tables and indexes together.
     """
     given = budget(configuration, space)
-    fits = database_bytes <= given.shared_buffers * RING_SHARE
+    stays = data.stays_in(given.shared_buffers)
     nodes = list(plan.walk())
 
     def value(name: str) -> Value | None:
@@ -86,9 +109,9 @@ def run_conditions(
     return (
         plan.fingerprint(),
         *_memory(plan, given),
-        *_workers(nodes, value("max_worker_processes"), value("max_parallel_workers")),
+        *_workers(nodes, value("max_parallel_workers"), value("max_worker_processes")),
         any(n.workers for n in nodes) and value("parallel_leader_participation"),
-        *_reading(nodes, configuration, space, fits=fits),
+        *_reading(nodes, configuration, space, stays=stays),
         *_compiling(plan, configuration),
         *_planning(nodes, configuration),
         *((name, configuration[name]) for name in space.names if not known(name)),
@@ -126,19 +149,19 @@ def _hashed_bytes(node: PlanNode) -> float:
     return node.rows * (node.width + ROW_BYTES) if hashed else 0.0
 
 
-def _workers(nodes: Sequence[PlanNode], *limits: Value | None) -> Conditions:
-    """How far each limit lets the planned workers start; all Gathers may run at once."""
+def _workers(nodes: Sequence[PlanNode], parallel: Value | None, all_: Value | None) -> Conditions:
+    """How far both limits let the planned workers start; all Gathers may run at once."""
     planned = sum(node.workers for node in nodes)
     if not planned:
         return ()
-    return tuple(min(planned + OTHER_WORKERS, int(limit or 0)) for limit in limits)
+    return min(planned, int(parallel or 0)), min(planned + OTHER_WORKERS, int(all_ or 0))
 
 
 def _reading(
-    nodes: Iterable[PlanNode], configuration: Configuration, space: KnobSpace, *, fits: bool
+    nodes: Iterable[PlanNode], configuration: Configuration, space: KnobSpace, *, stays: bool
 ) -> Conditions:
     """Shared buffers, and the I/O knobs where something is read past them in streams."""
-    if fits:
+    if stays:
         return (True,)
     streams = any(node.kind in _STREAMING for node in nodes)
     patterns = ("shared_buffers", *(("effective_io_concurrency", "io_*") if streams else ()))
@@ -168,6 +191,8 @@ def _compiling(plan: PlanNode, configuration: Configuration) -> Conditions:
 def _planning(nodes: Sequence[PlanNode], configuration: Configuration) -> Conditions:
     """How hard the planner worked for this plan: what its limits make of its relations."""
     relations = sum("Scan" in node.kind for node in nodes)
+    if relations <= SOON_PLANNED:
+        return ()
     limits = ("join_collapse_limit", "from_collapse_limit", "geqo_threshold")
     clipped = (min(relations, int(configuration.get(name, 0))) for name in limits)
     threshold = int(configuration.get("geqo_threshold", 0))

@@ -14,7 +14,7 @@ from llmtune.benchmark.history import History
 from llmtune.benchmark.order import discriminating
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.benchmark.reuse import reusable
-from llmtune.benchmark.savings import Saver
+from llmtune.benchmark.savings import DOUBT, Saver, Savings
 from llmtune.benchmark.timed_pass import WARM_FACTOR, Limits, run_pass, warm_pass
 from llmtune.benchmark.warmth import cover, reads
 from llmtune.knobs.catalogue import load_catalogue
@@ -22,7 +22,8 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.plans import PlanNode
-from llmtune.trial import QueryTime, Trial, TrialStatus
+from llmtune.postgres.run_conditions import DataSize
+from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from workloads.workload import Query
 
 SPACE = resolve_space(load_catalogue(), 18, Hardware(2, 4 << 30), ["work_mem", "shared_buffers"])
@@ -212,7 +213,7 @@ def test_only_what_was_not_read_is_warmed_and_by_the_quickest_queries():
 def test_where_all_stays_in_memory_only_whole_tables_are_warmed():
     plans = {"whole": scan("big"), "index": scan("big", "key"), "other": scan("small")}
     small, large = (
-        Saver(queries(*plans), SPACE, lambda configuration: plans, size)
+        Saver(queries(*plans), SPACE, lambda configuration: plans, DataSize(size, size))
         for size in (1e6, 10.0 * SPACE.hardware.memory)
     )
 
@@ -238,12 +239,21 @@ def test_behind_a_cover_everything_is_warm(read, warm):
     assert set().union(warm, *(reads(plans[query.id]) for query in chosen)) >= set().union(*read)
 
 
+@given(seconds, seconds, seconds, st.floats(0.5, 2.0))
+def test_what_may_be_the_best_is_told_at_the_pace_of_its_own_passes(best, total, probe_s, slower):
+    savings = Savings(queries("a"), Limits(300.0), to_beat=best, probe_s=probe_s)
+    assert savings.may_be_best(total, None) is savings.may_be_best(total, probe_s) is (total < best)
+    later = Pace(slower * probe_s, probe_s)
+    assert savings.may_be_best(total, later.probe_s) is (total < best * later.ratio)
+
+
 def test_savings_are_those_that_were_asked_for():
     plans = {"a": scan("r"), "b": scan("s")}
-    saver = Saver(queries("a", "b"), SPACE, lambda configuration: plans, 1e6)
+    saver = Saver(queries("a", "b"), SPACE, lambda configuration: plans, DataSize(1e6, 1e6))
     earlier, limits = [trial(0, {"a": 1.0, "b": 3.0})], Limits(300.0, 10.0)
     none = saver.savings(work_mem(64), FULL_TRIALS, earlier, limits)
     assert (none.reused, none.limits) == ({}, limits)
+    assert none.to_beat == DOUBT * 1.0, "what the earlier one was worth"
     assert none.to_warm(none.queries, frozenset("rs")) == queries("a", "b") == none.queries
     reuse = saver.savings(work_mem(64), CheapTrials(reuse=True), earlier, limits)
     assert (reuse.reused, reuse.queries) == (dict.fromkeys(queries("a"), 1.0), queries("b"))

@@ -12,13 +12,13 @@ from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
 from llmtune.postgres.plans import PlanNode, explain
-from llmtune.postgres.run_conditions import known, run_conditions
+from llmtune.postgres.run_conditions import DataSize, known, run_conditions
 from llmtune.units import parse_memory
 
 MIB = 1 << 20
 WHOLE = resolve_space(load_catalogue(), 18, Hardware(4, 8 << 30), durability=True)
 SPACE = relevant(WHOLE, "analytic", jit=True)
-BIG, SMALL = 4096.0 * MIB, 1.0 * MIB
+BIG, SMALL = (DataSize(size * MIB, size * MIB) for size in (4096.0, 1.0))
 SCAN = PlanNode("Seq Scan", 900.0, rows=1000, width=10, relation="r", relationship="Outer")
 SORT = PlanNode("Sort", 1000.0, rows=100_000, width=100, children=(SCAN,))
 SMALL_SORT = PlanNode("Sort", 1000.0, rows=100, width=100, children=(SCAN,))
@@ -45,7 +45,7 @@ def changed(space: KnobSpace = SPACE, **changes: str | bool) -> Configuration:
     return space.configuration(values)
 
 
-def alike(plan: PlanNode, size: float, one: Configuration, other: Configuration) -> bool:
+def alike(plan: PlanNode, size: DataSize, one: Configuration, other: Configuration) -> bool:
     return run_conditions(plan, one, SPACE, size) == run_conditions(plan, other, SPACE, size)
 
 
@@ -81,7 +81,10 @@ def test_being_alike_is_mutual_and_certain_for_one_configuration(plan, one, othe
         (HASH, {"hash_mem_multiplier": "4"}, True),
         (SORT, {"hash_mem_multiplier": "4"}, False),
         (GATHER, {"max_parallel_workers": "1"}, True),
+        (GATHER, {"max_parallel_workers": "2"}, False),
         (SCAN, {"max_parallel_workers": "1"}, False),
+        (GATHER, {"max_worker_processes": "3"}, True),
+        (GATHER, {"max_worker_processes": "4"}, False),
         (GATHER, {"parallel_leader_participation": False}, True),
         (SCAN, {"parallel_leader_participation": False}, False),
         (SCAN, {"effective_io_concurrency": "64"}, True),
@@ -99,6 +102,13 @@ def test_nothing_is_read_where_the_whole_database_stays_in_shared_buffers():
     one, other = changed(shared_buffers="512MB"), changed(shared_buffers="1GB", io_method="sync")
     assert alike(SCAN, SMALL, one, other)
     assert not alike(SCAN, BIG, one, other)
+
+
+def test_a_table_that_goes_through_a_ring_is_read_anew_whatever_fits():
+    one, other = changed(shared_buffers="512MB"), changed(shared_buffers="1GB")
+    many_tables, one_table = DataSize(500.0 * MIB, 100.0 * MIB), DataSize(500.0 * MIB, 200.0 * MIB)
+    assert alike(SCAN, many_tables, one, other)
+    assert not alike(SCAN, one_table, one, other)
 
 
 def test_buffers_within_a_level_are_alike():
