@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +107,8 @@ class Sessions:
     ) -> list[tuple[ArmRequest, int]]:
         """What is not finished yet, the arms of a seed side by side."""
         pairs = [(arm, seed) for seed in seeds for arm in arms]
-        missing = [pair for pair in pairs if self._finished(*pair) is None]
+        found = zip(pairs, self._finished(pairs), strict=True)
+        missing = [pair for pair, done in found if done is None]
         if len(missing) < len(pairs):
             self.reporter.say(f"{len(pairs) - len(missing)} sessions are done already")
         self._tell_of_others(missing)
@@ -123,8 +124,8 @@ class Sessions:
 
     def stored(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
         """The session that was asked for in the same words on the same server, if any."""
-        wanted = self._wanted(arm, seed)
-        return next((s for s in self.store.sessions() if _same(s.record, wanted)), None)
+        (found,) = self._found([(arm, seed)])
+        return found
 
     def keep_pace(self) -> None:
         """Let all sessions of the folder be held against one pace."""
@@ -149,7 +150,7 @@ class Sessions:
 
     def records(self, arms: Sequence[ArmRequest], seeds: Iterable[int]) -> list[SessionRecord]:
         """Of the finished sessions, the arms of a seed side by side."""
-        found = (self._finished(arm, seed) for seed in seeds for arm in arms)
+        found = self._finished([(arm, seed) for seed in seeds for arm in arms])
         return [one.record for one in found if one is not None]
 
     def _tell_of_others(self, missing: Sequence[tuple[ArmRequest, int]]) -> None:
@@ -164,12 +165,23 @@ class Sessions:
             why = f"what they began on and what there is now differ in {escape(differs)}"
             self.reporter.say(f"{count} sessions of an earlier call stay out: {why}")
 
-    def _finished(self, arm: ArmRequest, seed: int) -> SessionSummary | None:
-        found = self.stored(arm, seed)
-        return found if found and found.status is SessionStatus.FINISHED else None
+    def _finished(self, pairs: Iterable[tuple[ArmRequest, int]]) -> list[SessionSummary | None]:
+        """Of each arm and seed the session that is done; None: it is still to be run."""
+        done = SessionStatus.FINISHED
+        return [one if one and one.status is done else None for one in self._found(pairs)]
 
-    def _runs(self, arm: ArmRequest, seeds: Iterable[int]) -> tuple[Run, ...]:
-        found = [(seed, self._finished(arm, seed)) for seed in seeds]
+    def _found(self, pairs: Iterable[tuple[ArmRequest, int]]) -> list[SessionSummary | None]:
+        """What `stored` says of each arm and seed; the store, which may be long, is read once."""
+        alike: dict[tuple[str, int], list[SessionSummary]] = defaultdict(list)
+        for one in self.store.sessions():
+            alike[one.record.optimizer, one.record.seed].append(one)
+        return [
+            next((s for s in alike[wanted.optimizer, wanted.seed] if _same(s.record, wanted)), None)
+            for wanted in (self._wanted(*pair) for pair in pairs)
+        ]
+
+    def _runs(self, arm: ArmRequest, seeds: Sequence[int]) -> tuple[Run, ...]:
+        found = zip(seeds, self._finished([(arm, seed) for seed in seeds]), strict=True)
         return tuple(
             _run(seed, one.record, self.store.journal(one.record.id))
             for seed, one in found

@@ -18,6 +18,7 @@ from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError
 from llmtune.postgres.account import Account, give, run_as
 from llmtune.postgres.binaries import Binaries
 from llmtune.postgres.limits import MemoryGroup, running_on
+from llmtune.postgres.server_log import fatal_reason
 from llmtune.postgres.session import open_session
 from llmtune.postgres.target import Connection
 
@@ -187,13 +188,10 @@ class Cluster:
     def _failure(self, begin: int, kills: int, complaint: str) -> ServerDidNotStart:
         """Why the server did not start, from its own log where that says it."""
         log = self.log_tail(begin)
-        fatal = [line for line in log.splitlines() if "FATAL:" in line or "PANIC:" in line]
-        if fatal:
-            reason = fatal[0].split(":  ", 1)[-1]
-        elif self._kills() > kills:
+        reason = fatal_reason(log)
+        if not reason and self._kills() > kills:
             reason = "its memory limit is too small for it"
-        else:
-            reason = complaint.strip() or "it gave no reason"
+        reason = reason or complaint.strip() or "it gave no reason"
         return ServerDidNotStart(f"the server did not start: {reason}", log)
 
     def _wait_for_end(self, server: psutil.Process, patience_s: float) -> None:

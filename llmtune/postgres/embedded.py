@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-import psycopg
-
-from llmtune.errors import ConnectionFailed, ServerDidNotStart, TargetError, UsageError
+from llmtune.errors import ServerDidNotStart, TargetError, UsageError
 from llmtune.knobs.hardware import SMALLEST_MEMORY, Hardware, detect_hardware
 from llmtune.postgres.account import Account, give, server_account
 from llmtune.postgres.base_settings import base_settings
@@ -26,6 +24,7 @@ from llmtune.postgres.limits import (
     create_memory_group,
     drop_cached_pages,
 )
+from llmtune.postgres.server_settings import has_altered
 from llmtune.postgres.session import environment
 from llmtune.postgres.slots import Slot, Traces, idle_slots, slots_settled, take_slot
 from llmtune.postgres.target import Connection
@@ -163,7 +162,8 @@ class EmbeddedTarget:
     def recover(self) -> None:
         """See `Target.recover`."""
         cluster = self._running
-        if cluster.postmaster() is not None and not self._has_system_settings():
+        runs = cluster.postmaster() is not None
+        if runs and not has_altered(self.connect, cluster.has_system_settings):
             return
         cluster.stop()
         cluster.clear_system_settings()
@@ -215,16 +215,6 @@ class EmbeddedTarget:
             self._kills = 0
         cores = None if self._cores is None else choose_cores(self._cores, slot.number)
         return Cluster(binaries, account, slot.folder, sockets, group, cores)
-
-    def _has_system_settings(self) -> bool:
-        """Whether ALTER SYSTEM's file, or the server from it, has any setting of ours."""
-        query = "SELECT count(*) FROM pg_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'"
-        try:
-            with self.connect() as connection:
-                row = connection.execute(query).fetchone()
-        except (ConnectionFailed, psycopg.OperationalError):
-            return True
-        return self._running.has_system_settings() or row != (0,)
 
     def _wait_for_answer(self, patience_s: float = 10.0) -> None:
         """A server that was ready may still go down at once, when its helpers crash."""

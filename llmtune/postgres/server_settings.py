@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from llmtune.errors import TargetError
+from llmtune.errors import ConnectionFailed, TargetError
 from llmtune.knobs.catalogue import SettingRow
 from llmtune.knobs.configuration import Value
 from llmtune.postgres.target import Connection
@@ -22,6 +22,7 @@ IN_FORCE = """
 DESCRIPTION = """
     SELECT name, vartype, unit, min_val, max_val, enumvals, boot_val, context FROM pg_settings
 """
+ALTERED = "SELECT count(*) FROM pg_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'"
 FROM_ALTER_SYSTEM = """
     SELECT DISTINCT ON (name) name, setting FROM pg_file_settings
     WHERE sourcefile LIKE '%%/postgresql.auto.conf' AND name = ANY(%s)
@@ -97,6 +98,20 @@ def read_altered(connection: Connection, names: Iterable[str]) -> dict[str, str]
         )
     rows = connection.execute(FROM_ALTER_SYSTEM, [list(names)]).fetchall()
     return {name: setting for name, setting in rows if setting is not None}
+
+
+def has_altered(connect: Callable[[], Connection], in_file: Callable[[], bool]) -> bool:
+    """Whether ALTER SYSTEM's file, or the server from it, has any setting; so too if it is down.
+
+    Args:
+        in_file: whether the file of the data folder has any.
+    """
+    try:
+        with connect() as connection:
+            in_force = connection.execute(ALTERED).fetchone() != (0,)
+    except (ConnectionFailed, psycopg.OperationalError):
+        return True
+    return in_force or in_file()
 
 
 def jit_available(connection: Connection) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from platformdirs import user_data_path
-from sqlalchemy import create_engine, event, select, text
+from sqlalchemy import create_engine, event, func, select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -122,13 +122,16 @@ class SessionStore:
         """
         with self.transaction() as db:
             whole = whole_id(session_id, db.scalars(select(SessionRow.id)), self.name)
-            return _summary(db, self._row(db, whole))
+            trials = select(func.count()).where(TrialRow.session_id == whole)
+            return _summary(self._row(db, whole), db.scalar(trials) or 0)
 
     def sessions(self) -> tuple[SessionSummary, ...]:
         """All sessions, newest first."""
         with self.transaction() as db:
+            counted = select(TrialRow.session_id, func.count()).group_by(TrialRow.session_id)
+            trials = {row[0]: row[1] for row in db.execute(counted)}
             rows = db.scalars(select(SessionRow).order_by(SessionRow.created_at.desc()))
-            return tuple(_summary(db, row) for row in rows)
+            return tuple(_summary(row, trials.get(row.id, 0)) for row in rows)
 
     def journal(self, session_id: str) -> tuple[JournalEntry, ...]:
         """The session's trials in the order in which they ended."""
@@ -220,12 +223,11 @@ def _add_columns(db: Session, version: int) -> None:
             db.execute(text(f"ALTER TABLE {TrialRow.__tablename__} ADD COLUMN {name} FLOAT"))
 
 
-def _summary(db: Session, row: SessionRow) -> SessionSummary:
-    numbers = db.scalars(select(TrialRow.number).where(TrialRow.session_id == row.id))
+def _summary(row: SessionRow, trials: int) -> SessionSummary:
     return SessionSummary(
         record=SessionRecord.from_facts(row.id, row.target, row.workload, row.facts),
         status=SessionStatus(row.status),
         created_at=row.created_at,
-        trials=len(numbers.all()),
+        trials=trials,
         message=row.message,
     )

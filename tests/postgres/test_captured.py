@@ -15,7 +15,10 @@ from llmtune.errors import UsageError
 from llmtune.postgres.captured import Captured, captured_workload
 from llmtune.postgres.column_values import column_values
 from llmtune.postgres.embedded import EmbeddedTarget
+from llmtune.postgres.live.address import parse_address
+from llmtune.postgres.live.login import Login
 from llmtune.postgres.target import Connection
+from tests.postgres.live_server import address, drop_role, new_role
 from workloads.captured.scope import Column, TableName
 from workloads.options import WorkloadOptions
 from workloads.workload import ExistingDatabase
@@ -352,3 +355,24 @@ def test_what_would_return_too_much_is_left_out_where_it_is_to_be_run(shop, capt
     assert not texts(found, "b.note")
     planned = captured_workload(shop, WorkloadOptions(seed=1), to_run=False)
     assert texts(planned, "b.note")
+
+
+@pytest.mark.parametrize(
+    ("role", "grants", "counted"),
+    [
+        ("postgres", (), 0),
+        ("observer", ("GRANT SET ON PARAMETER pg_stat_statements.track TO observer",), 0),
+        ("observer", (), 1),
+    ],
+)
+def test_what_we_run_is_no_part_of_the_workload_where_the_role_may_say_so(
+    server, shop, role, grants, counted
+):
+    if role != "postgres":
+        new_role(server, role, *grants)
+    with Login(parse_address(address(server, role, "shop"))).connect() as ours:
+        ours.execute("SELECT 1 AS of_ours")
+    found = "SELECT count(*) FROM statistics.pg_stat_statements WHERE query LIKE '%AS of_ours'"
+    assert shop.execute(found).fetchone() == (counted,)
+    if role != "postgres":
+        drop_role(server, role)

@@ -151,6 +151,26 @@ def test_an_interrupted_session_resumes_to_the_same_answer(
     assert store.summary(record.id).status is SessionStatus.FINISHED
 
 
+def test_what_an_earlier_decision_ran_does_not_hide_what_the_last_one_ran(
+    space, store, make_record
+):
+    quiet = Behaviour(active=3, optimum_gain=3.0, noise=0.0)
+    plan = {"trials": 16, "prune_trials": 4}
+    whole = run(SyntheticEvaluator(space, 1, quiet), store, make_record(**plan))
+    first = next(at for at, one in enumerate(whole.entries) if one.phase is not Phase.SEARCH)
+    other = replace(whole.entries[first].trial, configuration=search_of(whole)[3].configuration)
+    stale = replace(whole.entries[first], trial=other)
+    record = make_record(**plan)
+    store.create(record)
+    for number, entry in enumerate([*whole.entries[:first], stale, *whole.entries[first:]]):
+        store.append(record.id, replace(entry, trial=replace(entry.trial, number=number)))
+    evaluator = SyntheticEvaluator(space, 1, quiet)
+    assert TuningSession.resume(evaluator, store, record.id).run().confirmation == (
+        whole.confirmation
+    )
+    assert evaluator.measured == 0, "all of it was there"
+
+
 @pytest.mark.parametrize(
     "plan",
     [{"cheap": CheapTrials(save_restarts=True)}, {"keep_knobs": 3, "narrow_after": 15}],

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from llmtune.errors import ServerDidNotStart
 from llmtune.postgres.docker.engine import ContainerState, container_state, log_tail, oom_kills
+from llmtune.postgres.server_log import fatal_reason
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
 PATIENCE_S = 120.0
 """A first start makes the data folder; one after a crash replays WAL."""
-
-STARTING = "the database system is"
-"""How the FATAL lines go on that a server writes when asked too early."""
 
 OOM_REPORTED_S = 0.3
 """The engine hears of a kill only shortly after the client has lost its connection."""
@@ -72,14 +70,7 @@ def loss_reason(container: Container, since: float) -> str:
 def _failure(container: Container, state: ContainerState, delay: str = "") -> ServerDidNotStart:
     # One that was restarted since may not have said anything yet.
     log = log_tail(container, 0.0 if state.restarts else state.started)
-    reason = _complaint(log) or delay or state.end or "it ended without a reason"
+    reason = fatal_reason(log) or delay or state.end or "it ended without a reason"
     if state.restarts:
         reason = f"{reason} (it ended and was restarted {state.restarts} times)"
     return ServerDidNotStart(f"the server did not start: {reason}", log)
-
-
-def _complaint(log: str) -> str:
-    """The first fatal line of the log that is not the answer to one who came too early."""
-    lines = (line.split(":  ", 1) for line in log.splitlines())
-    fatal = (parts[1] for parts in lines if parts[0].endswith(("FATAL", "PANIC")) and parts[1:])
-    return next((text for text in fatal if not text.startswith(STARTING)), "")

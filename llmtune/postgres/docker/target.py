@@ -11,9 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-import psycopg
-
-from llmtune.errors import ConnectionFailed, TargetError
+from llmtune.errors import TargetError
 from llmtune.knobs.hardware import Hardware
 from llmtune.postgres.cache import default_cache
 from llmtune.postgres.docker.claim import Claim, claim
@@ -23,10 +21,9 @@ from llmtune.postgres.docker.limits import Limits, container_limits
 from llmtune.postgres.docker.readiness import loss_reason
 from llmtune.postgres.docker.server import ContainerServer, create_server
 from llmtune.postgres.limits import drop_cached_pages
+from llmtune.postgres.server_settings import has_altered
 from llmtune.postgres.session import environment
 from llmtune.postgres.target import Connection
-
-ALTERED = "SELECT count(*) FROM pg_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'"
 
 
 class DockerTarget:
@@ -145,7 +142,8 @@ class DockerTarget:
     def recover(self) -> None:
         """See `Target.recover`; the settings are undone in the volume of the stopped container."""
         server = self._running
-        if container_state(server.container).running and not self._has_system_settings():
+        runs = container_state(server.container).running
+        if runs and not has_altered(self.connect, server.has_system_settings):
             return
         server.stop()
         server.clear_system_settings()
@@ -192,15 +190,6 @@ class DockerTarget:
             # Else the engine's machine is another, or closed to us.
             drop_cached_pages(data)
         return create_server(held, image, limits, password)
-
-    def _has_system_settings(self) -> bool:
-        """Whether ALTER SYSTEM's file, or the server from it, has any setting of ours."""
-        try:
-            with self.connect() as connection:
-                row = connection.execute(ALTERED).fetchone()
-        except (ConnectionFailed, psycopg.OperationalError):
-            return True
-        return self._running.has_system_settings() or row != (0,)
 
 
 def _not_running() -> TargetError:

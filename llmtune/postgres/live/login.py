@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmtune.postgres.live.address import Address, manner, place
-from llmtune.postgres.session import environment, no_limits, open_session
+from llmtune.postgres.session import environment, loss_is_failure, no_limits, open_session
 from llmtune.postgres.target import Connection
 
 DEFAULTS = {
@@ -22,12 +22,21 @@ went silent; left to the kernel, that takes two hours, with a trial's settings i
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 """
 
+_UNCOUNTED = b"""
+    SELECT set_config('pg_stat_statements.track', 'none', false)
+    WHERE current_setting('pg_stat_statements.track', true) IS NOT NULL
+"""
+_GRANTED = b" AND has_parameter_privilege('pg_stat_statements.track', 'SET')"
+_GRANTS_SINCE = 15
+"""The first major version that knows of privileges on parameters."""
+
 
 class Login:
     """An address that stays with the server that answered first.
 
     A role's own limits would cut measurements short, so they hold for none of its
-    connections but bare ones; LLMTune has its own.
+    connections but bare ones; LLMTune has its own. What these connections run is no part of
+    the owner's workload: `pg_stat_statements` does not count it where the role may say so.
     """
 
     def __init__(self, address: Address) -> None:
@@ -41,7 +50,10 @@ class Login:
     ) -> Connection:
         """See `Target.connect`; the default database is the address's own."""
         parts = {**self._parameters, "dbname": database} if database else self._parameters
-        return open_session(settings or {}, parts, unlimited=True)
+        connection = open_session(settings or {}, parts, unlimited=True)
+        with loss_is_failure():
+            _leave_uncounted(connection)
+        return connection
 
     def connect_bare(self) -> Connection:
         """A connection to the address's own database on which nothing was set.
@@ -71,3 +83,11 @@ class Login:
         self._options = f"{info.options} {lifted}".strip()
         self._manner = {k: v for k, v in self._manner.items() if k in kept}
         return place(info.user, info.host, str(info.port), info.dbname, self._manner)
+
+
+def _leave_uncounted(connection: Connection) -> None:
+    """Have `pg_stat_statements`, where it is loaded, take no notice of this session."""
+    if connection.info.parameter_status("is_superuser") == "on":
+        connection.execute(_UNCOUNTED)
+    elif connection.info.server_version // 10000 >= _GRANTS_SINCE:
+        connection.execute(_UNCOUNTED + _GRANTED)

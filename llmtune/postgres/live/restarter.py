@@ -12,15 +12,13 @@ from typing import Protocol
 from llmtune.errors import ServerDidNotStart, UsageError
 from llmtune.postgres.account import Account
 from llmtune.postgres.live.auto_conf_file import AutoConfFile
+from llmtune.postgres.server_log import fatal_reason
 
 COMMAND_PATIENCE_S = 3600.0
 """A shutdown writes all of the shared buffers, and a start may have WAL to replay: a command
 that is ended in the middle leaves the server down, or lets it begin anew."""
 
 TAIL_LINES = 20
-
-TO_CLIENTS = ("terminating connection", "the database system is")
-"""In lines that a server that is shut down or started logs about its clients, not about itself."""
 
 
 class Restarter(Protocol):
@@ -239,12 +237,7 @@ def _environment() -> dict[str, str]:
 
 def failed_restart(description: str, code: int, said: str) -> ServerDidNotStart:
     """The error of a restart that failed, led by the server's own reason where it gave one."""
-    fatal = [
-        line
-        for line in said.splitlines()
-        if ("FATAL:" in line or "PANIC:" in line) and not any(one in line for one in TO_CLIENTS)
-    ]
-    reason = fatal[-1].split(":  ", 1)[-1] if fatal else f"`{description}` ended with code {code}"
+    reason = fatal_reason(said) or f"`{description}` ended with code {code}"
     return ServerDidNotStart(f"the server did not restart: {reason}", said)
 
 
