@@ -153,7 +153,7 @@ class Benchmark:
         with self._target.connect(self._database) as connection:
             tables = table_statistics(connection)
         whole = sum(table.heap_bytes + table.index_bytes for table in tables)
-        data = DataSize(whole, max((table.heap_bytes for table in tables), default=0))
+        data = DataSize(whole, {table.name: table.heap_bytes for table in tables})
         return Saver(self.workload.queries, self.space, self._plans, data)
 
     def _trial(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TypeAlias
 
+from psycopg import sql
+
 from llmtune.benchmark.pace import metered
 from llmtune.benchmark.queries import QueryOutcome, run_query
 from llmtune.benchmark.savings import Savings
@@ -39,7 +41,7 @@ class Passes:
             where all were timed twice. Where a pass that warms ended the trial, the query in
             which it did comes last, with the seconds that it would take at the least.
         last: how the last one ended, which decides.
-        measured_s: unweighted seconds in which queries ran, in all passes.
+        measured_s: unweighted seconds in which queries ran, in all passes, and tables were read.
         probe_s: mean seconds of the pace probe while they were timed; None: there was none.
     """
 
@@ -160,8 +162,8 @@ def run_passes(
 ) -> Passes:
     """Warm passes, then the timed one, ending with the first that does not succeed.
 
-    A trial that may be the best has passes over the queries that it reused times of, and
-    a second timed pass over all.
+    A trial that may be the best has passes over the queries that it reused times of, and,
+    unless it surely is the best, a second timed pass over all.
 
     Args:
         warmth: what the server has read so far; kept up where `savings` knows the plans.
@@ -169,16 +171,20 @@ def run_passes(
     """
     session = _Session(connection, savings, warm_passes, warmth, steady)
     passes = session.run(savings.queries, Passes(savings.reused))
-    if passes.reused and _may_be_best(passes, savings):
+    if passes.reused and _ended(passes) and savings.may_be_best(passes.total, passes.probe_s):
         passes = session.run(tuple(passes.reused), passes)
-    if _may_be_best(passes, savings):
+    if _ended(passes) and savings.in_doubt(passes.total, passes.probe_s):
         passes = session.run_again(passes)
     return passes
 
 
-def _may_be_best(passes: Passes, savings: Savings) -> bool:
-    ended = passes.status is TrialStatus.SUCCEEDED
-    return ended and savings.may_be_best(passes.total, passes.probe_s)
+def _ended(passes: Passes) -> bool:
+    return passes.status is TrialStatus.SUCCEEDED
+
+
+def _whole(table: str) -> sql.Composed:
+    every_page = sql.SQL("SELECT count(*) FROM {} TABLESAMPLE SYSTEM (100)")
+    return every_page.format(sql.Identifier(table))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,7 @@ class _Session:
         passes, limits = passes.without(queries), self.savings.limits
         spent = passes.total
         for _ in range(self.warm_passes):
+            passes = self._tables_read(queries, passes)
             chosen = self._to_warm(queries)
             rest = limits.least(query for query in queries if query not in chosen)
             warm = self._watched(warm_pass, chosen, limits, spent + rest, probes=len(queries))
@@ -214,9 +221,25 @@ class _Session:
         limits = Limits(self.savings.limits.query_timeout_s)
         return passes.timed_again(self._timed(tuple(passes.timed), limits, spent=0.0))
 
+    def _tables_read(self, queries: Sequence[Query], passes: Passes) -> Passes:
+        """With whole tables read; those that cannot be read so are left to queries.
+
+        A sample of all pages is a scan of the table whatever the planner's knobs are.
+        """
+        measured_s = passes.measured_s
+        for table in sorted(self.savings.to_read(queries, self._warm())):
+            reading = Query(table, _whole(table).as_string(self.connection), table)
+            outcome = run_query(self.connection, reading, self.savings.limits.query_timeout_s)
+            measured_s += outcome.seconds
+            if outcome.status is TrialStatus.SUCCEEDED:
+                self.warmth.read.add(table)
+        return replace(passes, measured_s=measured_s)
+
     def _to_warm(self, queries: Sequence[Query]) -> Sequence[Query]:
-        warm = self.warmth.on(self.connection) if self.savings.plans else frozenset()
-        return self.savings.to_warm(queries, warm)
+        return self.savings.to_warm(queries, self._warm())
+
+    def _warm(self) -> frozenset[str]:
+        return self.warmth.on(self.connection) if self.savings.plans else frozenset()
 
     def _timed(self, queries: Sequence[Query], limits: Limits, spent: float) -> PassResult:
         if self.savings.plans:
@@ -244,7 +267,7 @@ class _Session:
         A warm pass over all queries does so by the way. What goes wrong here goes wrong
         again when the query is run.
         """
-        for query in self.savings.to_warm(queries, frozenset()):
+        for query in self.savings.to_plan(queries):
             planned = replace(query, sql=f"EXPLAIN {query.sql}", writes=False)
             run_query(self.connection, planned, self.savings.limits.query_timeout_s)
 

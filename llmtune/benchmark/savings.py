@@ -14,6 +14,7 @@ from llmtune.benchmark.timed_pass import Limits
 from llmtune.benchmark.warmth import cover, reads, scans
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.budget import budget
 from llmtune.postgres.plans import PlanNode
 from llmtune.postgres.run_conditions import Conditions, DataSize, run_conditions
 from llmtune.trial import Pace, Trial
@@ -25,13 +26,18 @@ PlansUnder = Callable[[Configuration], Mapping[str, PlanNode]]
 
 CACHED_SHARE = 0.5
 """Of its machine's memory: a database up to this size stays in the operating system's cache
-while the server restarts. What an index leads to is then read back in less time than a
-query would take that warms it; only whole tables are worth that."""
+while the server restarts. What an index leads to is then read back in less time than
+warming would take; only whole tables are worth that, where shared buffers keep them, and to
+read a table takes less time than a query does that scans it."""
 
 DOUBT = 1.02
 """Times the best total so far, at the pace of the trial: what stays below it may turn out the
 best. Noise is greater, but what it lets slip by is hardly better than the best, and a trial that
 is timed twice takes the time of another one."""
+
+BEYOND_DOUBT = 0.96
+"""Times that total: what stays below this is better, whatever luck its single pass had. That
+luck stays in its time, as it does in a trial's without savings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +48,24 @@ class Savings:
         queries: what is run, in this order.
         limits: where it stops.
         reused: seconds of the queries that are not run, unless the trial may be the best.
-        to_beat: a total, weighted seconds. A trial that undercuts it may be the best, and
-            is measured whole and a second time: else the best would be what luck made
-            of a single pass, or of those that its times were reused from.
-        probe_s: of the pace probe, seconds: the pace that `to_beat` is of; None: not known.
+        best: the least total so far, weighted seconds. A trial that may be better is
+            measured whole, and a second time unless it surely is: else the best would be
+            what luck made of a single pass, or of those that its times were reused from.
+        probe_s: of the pace probe, seconds: the pace that `best` is of; None: not known.
         plans: of all queries; empty where every warm pass is a full one.
         typical: about how long queries take, seconds; empty where nothing is known.
-        cached: the whole database stays in memory when the server restarts.
+        kept: the tables that stay in shared buffers once they were scanned, where the whole
+            database stays in memory when the server restarts; None where it does not.
     """
 
     queries: tuple[Query, ...]
     limits: Limits
     reused: Mapping[Query, float] = field(default_factory=dict)
-    to_beat: float = -math.inf
+    best: float = -math.inf
     probe_s: float | None = None
     plans: Mapping[str, PlanNode] = field(default_factory=dict)
     typical: Mapping[str, float] = field(default_factory=dict)
-    cached: bool = False
+    kept: frozenset[str] | None = None
 
     def may_be_best(self, total: float, probe_s: float | None) -> bool:
         """Whether a trial with this total might be.
@@ -66,16 +73,37 @@ class Savings:
         Args:
             probe_s: the pace that the total is of.
         """
+        return total < DOUBT * self._best_at(probe_s)
+
+    def in_doubt(self, total: float, probe_s: float | None) -> bool:
+        """Whether another pass is needed to tell that it is; arguments as above."""
+        best = self._best_at(probe_s)
+        return BEYOND_DOUBT * best < total < DOUBT * best
+
+    def _best_at(self, probe_s: float | None) -> float:
         if self.probe_s is None or probe_s is None:
-            return total < self.to_beat
-        return total < self.to_beat * Pace(probe_s, self.probe_s).ratio
+            return self.best
+        return self.best * Pace(probe_s, self.probe_s).ratio
+
+    def to_read(self, queries: Sequence[Query], warm: frozenset[str]) -> frozenset[str]:
+        """The tables to be read, instead of queries that scan them, before those are timed."""
+        if self.kept is None:
+            return frozenset()
+        scanned = frozenset().union(*(scans(self.plans[query.id]) for query in queries))
+        return (scanned & self.kept) - warm
 
     def to_warm(self, queries: Sequence[Query], warm: frozenset[str]) -> Sequence[Query]:
         """What has to be run before `queries` are timed, where `warm` has been read already."""
         if not self.plans:
             return queries
-        reading = scans if self.cached else reads
-        return cover(queries, self.plans, warm, self._seconds, reading)
+        return cover(queries, self.plans, warm, self._seconds, self._reading)
+
+    def to_plan(self, queries: Sequence[Query]) -> Sequence[Query]:
+        """Those to be planned, so that a new session knows every relation of `queries`."""
+        return cover(queries, self.plans, frozenset(), self._seconds)
+
+    def _reading(self, plan: PlanNode) -> frozenset[str]:
+        return reads(plan) if self.kept is None else scans(plan) & self.kept
 
     def _seconds(self, query: Query) -> float:
         return self.typical.get(query.id, self.plans[query.id].total_cost)
@@ -119,12 +147,18 @@ class Saver:
             queries,
             limits.raised(history.fastest()) if cheap.bounds else limits,
             reused,
-            to_beat=DOUBT
-            * min((one.value for one in earlier if one.succeeded and one.value), default=math.inf),
+            best=min(
+                (one.value for one in earlier if one.succeeded and one.value), default=math.inf
+            ),
             plans=self._plans(configuration) if cheap.skip_warm else {},
             typical=self._typical(history),
-            cached=self._data.database <= CACHED_SHARE * self._space.hardware.memory,
+            kept=self._kept(configuration) if cheap.skip_warm else None,
         )
+
+    def _kept(self, configuration: Configuration) -> frozenset[str] | None:
+        if self._data.database > CACHED_SHARE * self._space.hardware.memory:
+            return None
+        return self._data.kept_in(budget(configuration, self._space).shared_buffers)
 
     def _reused(self, configuration: Configuration, history: History) -> dict[Query, float]:
         known = reusable(self._queries, history, configuration, self._conditions_of)

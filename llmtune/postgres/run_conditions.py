@@ -26,7 +26,7 @@ conditions: all of them matter to it. Sources: PostgreSQL's documentation, chapt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -79,15 +79,21 @@ class DataSize:
 
     Attributes:
         database: of all tables and indexes together.
-        table: of the largest table, without its indexes.
+        tables: of each by its name, without its indexes.
     """
 
     database: float
-    table: float
+    tables: Mapping[str, float]
+
+    def kept_in(self, shared_buffers: float) -> frozenset[str]:
+        """The tables that a scan of the whole leaves there, in so far as there is room."""
+        limit = shared_buffers * RING_SHARE
+        return frozenset(name for name, size in self.tables.items() if size <= limit)
 
     def stays_in(self, shared_buffers: float) -> bool:
         """Whether all of it is kept there once it was read."""
-        return self.database <= shared_buffers and self.table <= shared_buffers * RING_SHARE
+        fits = self.database <= shared_buffers
+        return fits and len(self.kept_in(shared_buffers)) == len(self.tables)
 
 
 def run_conditions(

@@ -158,8 +158,8 @@ def test_a_trial_is_held_against_the_reference_of_the_session_that_goes_on(bench
 
 @pytest.fixture
 def sleeping(embedded, tpch_tiny):
-    """A benchmark of one query that takes a fifth of a second."""
-    asked = (Query("sleep", "SELECT pg_sleep(0.2)", "sleep"),)
+    """A benchmark of two queries that take a fifth of a second each."""
+    asked = tuple(Query(name, "SELECT pg_sleep(0.2)", name) for name in ("sleep", "again"))
     workload = Workload("test", asked, tpch_workload(0.01, 1).data_set)
     space = resolve_space(load_catalogue(), embedded.version, Hardware(2, 1 << 30), ["work_mem"])
     return Benchmark(embedded, space, workload, tpch_tiny)
@@ -177,17 +177,19 @@ def test_the_first_trial_of_a_session_that_goes_on_is_stopped_by_the_pace_of_tod
 def test_the_first_trial_of_a_session_that_goes_on_is_the_best_by_the_pace_of_today(sleeping):
     sleeping.keep_pace(1e-6)
     base = sleeping.space.baseline()
-    best = replace(trial([0.05]), configuration=base, query_times=())
-    cheap = CheapTrials(bounds=True)
-    twice = sleeping.measure_cheaply(base, number=3, source="test", cheap=cheap, earlier=[best])
-    assert twice.value < best.value
-    assert twice.measured_s > 0.55, "one pass that warms, and two that are timed"
+    times = tuple(QueryTime(name, 0.01) for name in ("sleep", "again"))
+    best = replace(trial([0.05]), configuration=base, query_times=times)
+    cheap = CheapTrials(reuse=True)
+    whole = sleeping.measure_cheaply(base, number=3, source="test", cheap=cheap, earlier=[best])
+    assert whole.value < best.value
+    assert not any(one.reused for one in whole.query_times)
 
 
 def test_timeouts_of_a_matrix_that_grows_are_told_by_the_pace_of_today(sleeping):
     sleeping.keep_pace(1e-6)
-    (outcome,) = sleeping.measure_queries(sleeping.space.baseline(), {"sleep": 0.05})
-    assert outcome.status is TrialStatus.SUCCEEDED, outcome.message
+    limits_s = dict.fromkeys(("sleep", "again"), 0.05)
+    for outcome in sleeping.measure_queries(sleeping.space.baseline(), limits_s):
+        assert outcome.status is TrialStatus.SUCCEEDED, outcome.message
 
 
 def test_what_an_earlier_trial_measured_is_reused_at_its_own_value(benchmark):

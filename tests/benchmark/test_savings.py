@@ -14,13 +14,14 @@ from llmtune.benchmark.history import History
 from llmtune.benchmark.order import discriminating
 from llmtune.benchmark.queries import QueryOutcome
 from llmtune.benchmark.reuse import reusable
-from llmtune.benchmark.savings import DOUBT, Saver, Savings
+from llmtune.benchmark.savings import BEYOND_DOUBT, DOUBT, Saver, Savings
 from llmtune.benchmark.timed_pass import WARM_FACTOR, Limits, run_pass, warm_pass
 from llmtune.benchmark.warmth import cover, reads
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
+from llmtune.postgres.budget import budget
 from llmtune.postgres.plans import PlanNode
 from llmtune.postgres.run_conditions import DataSize
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
@@ -212,18 +213,23 @@ def test_only_what_was_not_read_is_warmed_and_by_the_quickest_queries():
 
 def test_where_all_stays_in_memory_only_whole_tables_are_warmed():
     plans = {"whole": scan("big"), "index": scan("big", "key"), "other": scan("small")}
+    plans["largest"] = scan("largest")
+    buffers = budget(work_mem(64), SPACE).shared_buffers
+    tables = {"big": 0.2 * buffers, "small": 1.0, "largest": 0.3 * buffers}
     small, large = (
-        Saver(queries(*plans), SPACE, lambda configuration: plans, DataSize(size, size))
+        Saver(queries(*plans), SPACE, lambda configuration: plans, DataSize(size, tables))
         for size in (1e6, 10.0 * SPACE.hardware.memory)
     )
 
-    def warmed(saver: Saver) -> set[str]:
+    def warmed(saver: Saver, *warm: str) -> tuple[set[str], set[str]]:
         cheap = CheapTrials(skip_warm=True)
         savings = saver.savings(work_mem(64), cheap, [], Limits(300.0, 10.0))
-        return {query.id for query in savings.to_warm(savings.queries, frozenset({"small"}))}
+        by_queries = savings.to_warm(savings.queries, frozenset(warm))
+        return set(savings.to_read(savings.queries, frozenset(warm))), {q.id for q in by_queries}
 
-    assert warmed(small) == {"whole"}
-    assert warmed(large) == {"whole", "index"}
+    assert warmed(small, "small") == ({"big"}, {"whole"})
+    assert warmed(small, "small", "big") == (set(), set()), "a ring keeps nothing of the largest"
+    assert warmed(large, "small") == (set(), {"whole", "index", "largest"})
 
 
 relations = st.sets(st.sampled_from("rstuv"), min_size=1)
@@ -241,19 +247,28 @@ def test_behind_a_cover_everything_is_warm(read, warm):
 
 @given(seconds, seconds, seconds, st.floats(0.5, 2.0))
 def test_what_may_be_the_best_is_told_at_the_pace_of_its_own_passes(best, total, probe_s, slower):
-    savings = Savings(queries("a"), Limits(300.0), to_beat=best, probe_s=probe_s)
-    assert savings.may_be_best(total, None) is savings.may_be_best(total, probe_s) is (total < best)
+    savings = Savings(queries("a"), Limits(300.0), best=best, probe_s=probe_s)
+    may_be = total < DOUBT * best
+    assert savings.may_be_best(total, None) is savings.may_be_best(total, probe_s) is may_be
     later = Pace(slower * probe_s, probe_s)
-    assert savings.may_be_best(total, later.probe_s) is (total < best * later.ratio)
+    assert savings.may_be_best(total, later.probe_s) is (total < DOUBT * (best * later.ratio))
+
+
+@given(seconds, seconds)
+def test_in_doubt_is_what_may_be_the_best_and_is_not_surely_so(best, total):
+    savings = Savings(queries("a"), Limits(300.0), best=best)
+    surely = total <= BEYOND_DOUBT * best
+    assert savings.in_doubt(total, None) is (savings.may_be_best(total, None) and not surely)
+    assert not Savings(queries("a"), Limits(300.0)).in_doubt(total, None), "nothing was spared"
 
 
 def test_savings_are_those_that_were_asked_for():
     plans = {"a": scan("r"), "b": scan("s")}
-    saver = Saver(queries("a", "b"), SPACE, lambda configuration: plans, DataSize(1e6, 1e6))
+    saver = Saver(queries("a", "b"), SPACE, lambda configuration: plans, DataSize(1e6, {}))
     earlier, limits = [trial(0, {"a": 1.0, "b": 3.0})], Limits(300.0, 10.0)
     none = saver.savings(work_mem(64), FULL_TRIALS, earlier, limits)
     assert (none.reused, none.limits) == ({}, limits)
-    assert none.to_beat == DOUBT * 1.0, "what the earlier one was worth"
+    assert none.best == 1.0, "what the earlier one was worth"
     assert none.to_warm(none.queries, frozenset("rs")) == queries("a", "b") == none.queries
     reuse = saver.savings(work_mem(64), CheapTrials(reuse=True), earlier, limits)
     assert (reuse.reused, reuse.queries) == (dict.fromkeys(queries("a"), 1.0), queries("b"))

@@ -18,7 +18,7 @@ from llmtune.units import parse_memory
 MIB = 1 << 20
 WHOLE = resolve_space(load_catalogue(), 18, Hardware(4, 8 << 30), durability=True)
 SPACE = relevant(WHOLE, "analytic", jit=True)
-BIG, SMALL = (DataSize(size * MIB, size * MIB) for size in (4096.0, 1.0))
+BIG, SMALL = (DataSize(size * MIB, {"t": size * MIB}) for size in (4096.0, 1.0))
 SCAN = PlanNode("Seq Scan", 900.0, rows=1000, width=10, relation="r", relationship="Outer")
 SORT = PlanNode("Sort", 1000.0, rows=100_000, width=100, children=(SCAN,))
 SMALL_SORT = PlanNode("Sort", 1000.0, rows=100, width=100, children=(SCAN,))
@@ -106,7 +106,9 @@ def test_nothing_is_read_where_the_whole_database_stays_in_shared_buffers():
 
 def test_a_table_that_goes_through_a_ring_is_read_anew_whatever_fits():
     one, other = changed(shared_buffers="512MB"), changed(shared_buffers="1GB")
-    many_tables, one_table = DataSize(500.0 * MIB, 100.0 * MIB), DataSize(500.0 * MIB, 200.0 * MIB)
+    many_tables, one_table = (
+        DataSize(500.0 * MIB, {"t": size * MIB, "u": MIB}) for size in (100.0, 200.0)
+    )
     assert alike(SCAN, many_tables, one, other)
     assert not alike(SCAN, one_table, one, other)
 
