@@ -119,7 +119,9 @@ class RecordedEvaluator:
     ) -> Trial:
         """Answer at once; see `Evaluator.measure`."""
         self.space.validate(configuration)
-        rng = np.random.default_rng([self.seed, number])
+        # A spawned stream: optimizers draw from those of [seed, number], and what they draw
+        # must not tell the noise.
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number,)))
         warm_cap = None if cap is None else cap * WARM_FACTOR
         warm = self._pass(configuration, rng, warm_cap)
         timed = self._pass(configuration, rng, cap) if warm.complete else _Pass((), False)

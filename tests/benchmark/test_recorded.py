@@ -9,6 +9,9 @@ from llmtune.benchmark.recorded import LABEL, RESTART_S, RecordedEvaluator
 from llmtune.benchmark.recording import SHIPPED, Recording, read_recording, write_recording
 from llmtune.errors import DatasetError
 from llmtune.trial import TrialStatus
+from optimizers.random_search import RandomSearch
+from optimizers.space import UnitCube
+from workloads.objective import LATENCY
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,16 @@ def test_repeats_of_few_configurations_are_no_recording(recording) -> None:
             changes=tuple(recording.changes[row] for row in few),
             seconds=recording.seconds[few],
         )
+
+
+def test_what_an_optimizer_draws_does_not_tell_the_noise(evaluator) -> None:
+    """Neighbours by a knob's position would share their noise, were both of one stream."""
+    cube, base = UnitCube(evaluator.space), evaluator.space.baseline()
+    search = RandomSearch(evaluator.space, LATENCY, evaluator.seed)
+    drawn = [cube.vector(search.ask())[0] for _ in range(200)]
+    values = [evaluator.measure(base, number=n, source="test").value for n in range(200)]
+    ordered = [values[place] for place in np.argsort(drawn, kind="stable")]
+    assert np.mean(np.diff(ordered) == 0) < 0.2
 
 
 def test_it_predicts_what_was_measured(evaluator, recording) -> None:
