@@ -74,7 +74,7 @@ class Trial:
         source: who proposed it: an optimizer's name, `model`, `rules`, `default` ...
         value: in the objective's unit; None unless SUCCEEDED or CAPPED.
         query_times: those that were reused, then those of the timed pass as far as it
-            got, or the means of two such passes where the trial might have become the
+            got, or the means of two such passes where one left open whether it is the
             best; the last one of a trial that did not succeed may be a query that was
             stopped, with half of its seconds where that was while warming.
         wall_s: seconds from applying to the end, everything included.

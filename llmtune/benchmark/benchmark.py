@@ -13,19 +13,20 @@ from llmtune.benchmark.each_query import time_each
 from llmtune.benchmark.machine_lock import machine_lock
 from llmtune.benchmark.measure_options import MeasureOptions
 from llmtune.benchmark.pace import PaceKeeper, at_pace, steadied, steady_outcomes
-from llmtune.benchmark.passes import Passes, run_passes
+from llmtune.benchmark.passes import Passes
 from llmtune.benchmark.queries import READ_ONLY, QueryOutcome
 from llmtune.benchmark.query_plans import QueryPlans
 from llmtune.benchmark.savings import Saver, Savings
 from llmtune.benchmark.timed_pass import Limits, PassResult
+from llmtune.benchmark.trial_session import run_passes
 from llmtune.benchmark.under_configuration import UnderConfiguration
 from llmtune.benchmark.warmth import Warmth
 from llmtune.errors import ConnectionFailed, QueryFailed, TargetError
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
+from llmtune.postgres.data_size import data_size
+from llmtune.postgres.hidden_work import own_functions
 from llmtune.postgres.originals import Journal
-from llmtune.postgres.run_conditions import DataSize
-from llmtune.postgres.statistics import table_statistics
 from llmtune.postgres.target import Connection, Target, why_lost
 from llmtune.postgres.what_if import WhatIfFeatures
 from llmtune.postgres.what_if_plans import WhatIfPlans
@@ -151,10 +152,8 @@ class Benchmark:
 
     def _new_saver(self) -> Saver:
         with self._target.connect(self._database) as connection:
-            tables = table_statistics(connection)
-        whole = sum(table.heap_bytes + table.index_bytes for table in tables)
-        data = DataSize(whole, {table.name: table.heap_bytes for table in tables})
-        return Saver(self.workload.queries, self.space, self._plans, data)
+            data, functions = data_size(connection), own_functions(connection)
+        return Saver(self.workload.queries, self.space, self._plans, data, functions)
 
     def _trial(
         self,

@@ -31,7 +31,8 @@ class CheapTrials:
         reuse: a query whose plan and run-time knobs are those of earlier trials
             takes its time from them.
 
-    What may be the best so far is measured whole, and twice: a part of what is spared.
+    What may be the best so far is measured whole, and timed twice unless it surely is: a part of
+    what is spared.
     """
 
     cap: bool = True

@@ -11,12 +11,14 @@ from llmtune.benchmark.history import History
 from llmtune.benchmark.order import discriminating
 from llmtune.benchmark.reuse import reusable
 from llmtune.benchmark.timed_pass import Limits
-from llmtune.benchmark.warmth import cover, reads, scans
+from llmtune.benchmark.warmth import CachedTables, Warmth, cover, reads, scans
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.space import KnobSpace
 from llmtune.postgres.budget import budget
+from llmtune.postgres.data_size import DataSize
+from llmtune.postgres.hidden_work import calls_any, may_sort_within_aggregates
 from llmtune.postgres.plans import PlanNode
-from llmtune.postgres.run_conditions import Conditions, DataSize, run_conditions
+from llmtune.postgres.run_conditions import Conditions, run_conditions
 from llmtune.trial import Pace, Trial
 from workloads.workload import Query
 
@@ -36,8 +38,8 @@ best. Noise is greater, but what it lets slip by is hardly better than the best,
 is timed twice takes the time of another one."""
 
 BEYOND_DOUBT = 0.96
-"""Times that total: what stays below this is better, whatever luck its single pass had. That
-luck stays in its time, as it does in a trial's without savings."""
+"""Times that total: what stays below this is hardly the luck of a single pass alone. What luck
+there is stays in its time, as it does in a trial's without savings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Savings:
         probe_s: of the pace probe, seconds: the pace that `best` is of; None: not known.
         plans: of all queries; empty where every warm pass is a full one.
         typical: about how long queries take, seconds; empty where nothing is known.
-        kept: the tables that stay in shared buffers once they were scanned, where the whole
-            database stays in memory when the server restarts; None where it does not.
+        cached: where the whole database stays in memory when the server restarts, its tables
+            and which of them shared buffers keep; None where it does not.
     """
 
     queries: tuple[Query, ...]
@@ -65,45 +67,50 @@ class Savings:
     probe_s: float | None = None
     plans: Mapping[str, PlanNode] = field(default_factory=dict)
     typical: Mapping[str, float] = field(default_factory=dict)
-    kept: frozenset[str] | None = None
+    cached: CachedTables | None = None
 
-    def may_be_best(self, total: float, probe_s: float | None) -> bool:
-        """Whether a trial with this total might be.
+    def may_be_best(self, timed: float, probe_s: float | None, reused: float = 0.0) -> bool:
+        """Whether a trial might be.
 
         Args:
-            probe_s: the pace that the total is of.
+            timed: what was timed of its total, weighted seconds.
+            probe_s: the pace that these are of.
+            reused: the rest of its total, at the pace that `best` is of.
         """
-        return total < DOUBT * self._best_at(probe_s)
+        return self._at_pace_of_best(timed, probe_s) + reused < DOUBT * self.best
 
-    def in_doubt(self, total: float, probe_s: float | None) -> bool:
-        """Whether another pass is needed to tell that it is; arguments as above."""
-        best = self._best_at(probe_s)
-        return BEYOND_DOUBT * best < total < DOUBT * best
+    def in_doubt(self, timed: float, probe_s: float | None) -> bool:
+        """Whether another pass is needed to tell that it is, where nothing is reused."""
+        total = self._at_pace_of_best(timed, probe_s)
+        return BEYOND_DOUBT * self.best < total < DOUBT * self.best
 
-    def _best_at(self, probe_s: float | None) -> float:
+    def _at_pace_of_best(self, seconds: float, probe_s: float | None) -> float:
         if self.probe_s is None or probe_s is None:
-            return self.best
-        return self.best * Pace(probe_s, self.probe_s).ratio
+            return seconds
+        return seconds / Pace(probe_s, self.probe_s).ratio
+
+    def warm(self, warmth: Warmth) -> frozenset[str]:
+        """What need not be read again: a table that buffers do not keep was read once for all."""
+        once = warmth.ever - self.cached.kept if self.cached else frozenset()
+        return frozenset(warmth.read | once)
 
     def to_read(self, queries: Sequence[Query], warm: frozenset[str]) -> frozenset[str]:
         """The tables to be read, instead of queries that scan them, before those are timed."""
-        if self.kept is None:
+        if self.cached is None:
             return frozenset()
         scanned = frozenset().union(*(scans(self.plans[query.id]) for query in queries))
-        return (scanned & self.kept) - warm
+        return (scanned & self.cached.names) - warm
 
     def to_warm(self, queries: Sequence[Query], warm: frozenset[str]) -> Sequence[Query]:
         """What has to be run before `queries` are timed, where `warm` has been read already."""
         if not self.plans:
             return queries
-        return cover(queries, self.plans, warm, self._seconds, self._reading)
+        reading = scans if self.cached else reads
+        return cover(queries, self.plans, warm, self._seconds, reading)
 
     def to_plan(self, queries: Sequence[Query]) -> Sequence[Query]:
         """Those to be planned, so that a new session knows every relation of `queries`."""
         return cover(queries, self.plans, frozenset(), self._seconds)
-
-    def _reading(self, plan: PlanNode) -> frozenset[str]:
-        return reads(plan) if self.kept is None else scans(plan) & self.kept
 
     def _seconds(self, query: Query) -> float:
         return self.typical.get(query.id, self.plans[query.id].total_cost)
@@ -118,8 +125,16 @@ class Saver:
         space: KnobSpace,
         plans: PlansUnder,
         data: DataSize,
+        functions: frozenset[str] = frozenset(),
     ) -> None:
+        """Take what the database has.
+
+        Args:
+            functions: names of those whose statements no plan shows: see `own_functions`.
+        """
         self._queries = tuple(queries)
+        self._opaque = {query.id for query in queries if calls_any(query.sql, functions)}
+        self._sorting = {query.id for query in queries if may_sort_within_aggregates(query.sql)}
         self._space = space
         self._plans = plans
         self._data = data
@@ -152,13 +167,14 @@ class Saver:
             ),
             plans=self._plans(configuration) if cheap.skip_warm else {},
             typical=self._typical(history),
-            kept=self._kept(configuration) if cheap.skip_warm else None,
+            cached=self._cached(configuration) if cheap.skip_warm else None,
         )
 
-    def _kept(self, configuration: Configuration) -> frozenset[str] | None:
+    def _cached(self, configuration: Configuration) -> CachedTables | None:
         if self._data.database > CACHED_SHARE * self._space.hardware.memory:
             return None
-        return self._data.kept_in(budget(configuration, self._space).shared_buffers)
+        buffers = budget(configuration, self._space).shared_buffers
+        return CachedTables(frozenset(self._data.tables), self._data.kept_in(buffers))
 
     def _reused(self, configuration: Configuration, history: History) -> dict[Query, float]:
         known = reusable(self._queries, history, configuration, self._conditions_of)
@@ -166,9 +182,17 @@ class Saver:
 
     def _conditions_of(self, query_id: str, configuration: Configuration) -> Conditions:
         key = (query_id, configuration)
+        if query_id in self._opaque:
+            return (configuration,)
         if key not in self._conditions:
             plan = self._plans(configuration)[query_id]
-            self._conditions[key] = run_conditions(plan, configuration, self._space, self._data)
+            self._conditions[key] = run_conditions(
+                plan,
+                configuration,
+                self._space,
+                self._data,
+                sorts_within=query_id in self._sorting,
+            )
         return self._conditions[key]
 
     def _typical(self, history: History) -> dict[str, float]:

@@ -18,13 +18,15 @@ class Warmth:
     Attributes:
         started: when that was, in the server's words.
         read: tables that were scanned, and indexes that were used.
+        ever: the same, of servers before it too.
     """
 
     started: str = ""
     read: set[str] = field(default_factory=set)
+    ever: set[str] = field(default_factory=set)
 
-    def on(self, connection: Connection) -> frozenset[str]:
-        """What is warm on this server now: nothing after a restart, whoever made it.
+    def look(self, connection: Connection) -> None:
+        """See whether the server was restarted, by whomever, so that nothing is warm.
 
         Raises:
             ConnectionFailed: the server went away.
@@ -34,11 +36,28 @@ class Warmth:
         started = str(row[0]) if row else ""
         if started != self.started:
             self.started, self.read = started, set()
-        return frozenset(self.read)
 
     def add(self, plan: PlanNode) -> None:
         """A query with this plan ran to its end."""
-        self.read |= reads(plan)
+        self.note(reads(plan))
+
+    def note(self, relations: frozenset[str]) -> None:
+        """These were read."""
+        self.read |= relations
+        self.ever |= relations
+
+
+@dataclass(frozen=True, slots=True)
+class CachedTables:
+    """The tables of a database that stays in memory while the server restarts.
+
+    Attributes:
+        names: those that can be read by the name that plans have.
+        kept: those of them that shared buffers keep once they were scanned.
+    """
+
+    names: frozenset[str]
+    kept: frozenset[str]
 
 
 def reads(plan: PlanNode) -> frozenset[str]:

@@ -60,7 +60,7 @@ Spare = Annotated[
         "known), `cap` (the rest of a trial that is sure to be 1.5 times worse than the best), "
         "`bounds` (be sure sooner, by what the queries still to come take at least), `order` (be "
         "sure sooner, with the most informative queries first); these two bring `cap` with them. "
-        "Promising trials are timed twice; final runs are always full.",
+        "Trials about as good as the best are timed twice; final runs are always full.",
     ),
 ]
 KeepKnobs = Annotated[

@@ -6,15 +6,18 @@ the part of it that the plan can use:
 
 | knob | matters to | as |
 |---|---|---|
-| `work_mem` | sorts, materialised rows, bitmaps, window functions | its value, unless all fit |
+| `work_mem` | sorts, also within aggregates, materialised rows, bitmaps, window functions \
+| its value, unless all fit |
 | `hash_mem_multiplier` | hash joins, hashed aggregates, Memoize, SubPlans | hash memory, likewise |
 | `max_parallel_workers` | Gather | up to the workers that are planned |
 | `max_worker_processes` | Gather | up to these and the server's own |
 | `parallel_leader_participation` | Gather | its value |
-| `shared_buffers` | every scan | its level, unless the whole database stays in them |
+| `shared_buffers` | every scan | its level, and which scanned tables it keeps, unless the \
+whole database stays in them |
 | `effective_io_concurrency`, `io_*` | reads in streams, unless it stays there | its level |
 | `jit*` | plans above `jit_above_cost` | on, and the cost that was compared |
-| `join_collapse_limit`, `from_collapse_limit`, `geqo*` | planning of many relations | how many |
+| `join_collapse_limit`, `from_collapse_limit` | planning of many relations | how many |
+| `geqo*` | planning | whether it searches; beyond what-if's complete search, all knobs |
 | `enable_*`, `*_cost`, sizes of parallel scans, `effective_cache_size` | the plan only | |
 | maintenance, WAL, checkpoints, writers, autovacuum, statistics, `temp_buffers` | no reading | |
 
@@ -27,27 +30,25 @@ conditions: all of them matter to it. Sources: PostgreSQL's documentation, chapt
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from llmtune.knobs.configuration import Configuration, Value
 from llmtune.knobs.space import KnobSpace, ResolvedKnob
 from llmtune.postgres.budget import Budget, budget
+from llmtune.postgres.data_size import DataSize
 from llmtune.postgres.plan_work import visits
 from llmtune.postgres.plans import PlanNode
+from llmtune.postgres.what_if_plans import MOST_BY_FORCE
 
 MISJUDGED = 8.0
 """Rows are often underestimated: what is this many times below a limit counts as under it."""
-
-RING_SHARE = 0.25
-"""A table above this share of shared buffers is read through a small ring, and not kept."""
 
 OTHER_WORKERS = 2
 """Worker processes of the server's own: the launcher of logical replication, and one more."""
 
 SOON_PLANNED = 6
-"""Joins of so many relations are planned in a millisecond or two (docs/optimizers.md), whatever
-the planner's limits spare it."""
+"""A complete search among so many relations takes 1.4 ms (docs/optimizers.md), so that it does
+not count what the collapse limits spare of it."""
 
 ROW_BYTES = 24
 BITMAP_BYTES = 80
@@ -73,40 +74,22 @@ _STREAMING = frozenset({"Seq Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Rang
 Conditions = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DataSize:
-    """How much there is to read, in bytes.
-
-    Attributes:
-        database: of all tables and indexes together.
-        tables: of each by its name, without its indexes.
-    """
-
-    database: float
-    tables: Mapping[str, float]
-
-    def kept_in(self, shared_buffers: float) -> frozenset[str]:
-        """The tables that a scan of the whole leaves there, in so far as there is room."""
-        limit = shared_buffers * RING_SHARE
-        return frozenset(name for name, size in self.tables.items() if size <= limit)
-
-    def stays_in(self, shared_buffers: float) -> bool:
-        """Whether all of it is kept there once it was read."""
-        fits = self.database <= shared_buffers
-        return fits and len(self.kept_in(shared_buffers)) == len(self.tables)
-
-
 def run_conditions(
-    plan: PlanNode, configuration: Configuration, space: KnobSpace, data: DataSize
+    plan: PlanNode,
+    configuration: Configuration,
+    space: KnobSpace,
+    data: DataSize,
+    *,
+    sorts_within: bool = False,
 ) -> Conditions:
     """What decides how long a reading query with this plan takes, to be compared for equality.
 
     Args:
         plan: the query's under `configuration`.
         configuration: complete and valid in `space`.
+        sorts_within: its aggregates may sort their rows, which no node of the plan tells.
     """
     given = budget(configuration, space)
-    stays = data.stays_in(given.shared_buffers)
     nodes = list(plan.walk())
 
     def value(name: str) -> Value | None:
@@ -114,12 +97,12 @@ def run_conditions(
 
     return (
         plan.fingerprint(),
-        *_memory(plan, given),
+        *_memory(nodes, given, sorts_within=sorts_within),
         *_workers(nodes, value("max_parallel_workers"), value("max_worker_processes")),
         any(n.workers for n in nodes) and value("parallel_leader_participation"),
-        *_reading(nodes, configuration, space, stays=stays),
+        *_reading(nodes, configuration, space, data, given),
         *_compiling(plan, configuration),
-        *_planning(nodes, configuration),
+        *_planning(nodes, {**space.surroundings, **configuration}, configuration),
         *((name, configuration[name]) for name in space.names if not known(name)),
     )
 
@@ -130,11 +113,12 @@ def known(name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _memory(plan: PlanNode, given: Budget) -> tuple[object, object]:
+def _memory(nodes: Sequence[PlanNode], given: Budget, *, sorts_within: bool) -> Conditions:
     """Sort and hash memory by value, or True where all that the plan keeps is sure to fit."""
-    kept = max((_kept_bytes(node) for node in plan.walk()), default=0.0)
-    aggregated = (v.memory_bytes for v in visits(plan) if v.family == "hash_aggregate")
-    hashed = max([*aggregated, *(_hashed_bytes(node) for node in plan.walk())])
+    sorted_within = (_input_bytes(node) for node in nodes if sorts_within)
+    kept = max([*map(_kept_bytes, nodes), *sorted_within])
+    aggregated = (v.memory_bytes for v in visits(nodes[0]) if v.family == "hash_aggregate")
+    hashed = max([*aggregated, *map(_hashed_bytes, nodes)])
     return (
         kept * MISJUDGED <= given.sort_memory or given.sort_memory,
         hashed * MISJUDGED <= given.hash_memory or given.hash_memory,
@@ -142,11 +126,17 @@ def _memory(plan: PlanNode, given: Budget) -> tuple[object, object]:
 
 
 def _kept_bytes(node: PlanNode) -> float:
-    if node.kind == "Bitmap Heap Scan":
+    if node.kind == "Bitmap Index Scan":
         return node.rows * BITMAP_BYTES
     if node.kind in _SORTING or node.kind in _KEEPING:
         return node.rows * (node.width + ROW_BYTES)
     return 0.0
+
+
+def _input_bytes(node: PlanNode) -> float:
+    """Of an aggregate: what it sorts if it does; a hashed one with DISTINCT cannot be."""
+    below = node.child("Outer") if node.kind == "Aggregate" else None
+    return 0.0 if below is None else below.rows * (below.width + ROW_BYTES)
 
 
 def _hashed_bytes(node: PlanNode) -> float:
@@ -164,18 +154,23 @@ def _workers(nodes: Sequence[PlanNode], parallel: Value | None, all_: Value | No
 
 
 def _reading(
-    nodes: Iterable[PlanNode], configuration: Configuration, space: KnobSpace, *, stays: bool
+    nodes: Iterable[PlanNode],
+    configuration: Configuration,
+    space: KnobSpace,
+    data: DataSize,
+    given: Budget,
 ) -> Conditions:
     """Shared buffers, and the I/O knobs where something is read past them in streams."""
-    if stays:
+    if data.stays_in(given.shared_buffers):
         return (True,)
-    streams = any(node.kind in _STREAMING for node in nodes)
+    streams = [node.relation for node in nodes if node.kind in _STREAMING]
     patterns = ("shared_buffers", *(("effective_io_concurrency", "io_*") if streams else ()))
-    return tuple(
+    levels = (
         (knob.name, _level(knob, configuration[knob.name]))
         for knob in space.knobs
         if any(fnmatchcase(knob.name, pattern) for pattern in patterns)
     )
+    return (data.kept_in(given.shared_buffers) & set(streams), *levels)
 
 
 def _level(knob: ResolvedKnob, value: Value) -> object:
@@ -194,13 +189,17 @@ def _compiling(plan: PlanNode, configuration: Configuration) -> Conditions:
     return (*knobs, plan.total_cost)
 
 
-def _planning(nodes: Sequence[PlanNode], configuration: Configuration) -> Conditions:
+def _planning(
+    nodes: Sequence[PlanNode], values: Mapping[str, Value], configuration: Configuration
+) -> Conditions:
     """How hard the planner worked for this plan: what its limits make of its relations."""
     relations = sum("Scan" in node.kind for node in nodes)
+    threshold = int(values.get("geqo_threshold", MOST_BY_FORCE))
+    genetic = relations >= threshold and bool(values.get("geqo", True))
+    if relations >= MOST_BY_FORCE and not genetic:
+        return (configuration,)  # the plan at hand is not the one that the server would make
     if relations <= SOON_PLANNED:
-        return ()
-    limits = ("join_collapse_limit", "from_collapse_limit", "geqo_threshold")
-    clipped = (min(relations, int(configuration.get(name, 0))) for name in limits)
-    threshold = int(configuration.get("geqo_threshold", 0))
-    genetic = relations >= threshold and configuration.get("geqo")
+        return (genetic,)
+    limits = ("join_collapse_limit", "from_collapse_limit")
+    clipped = (min(relations, int(values.get(name, 0))) for name in limits)
     return (*clipped, genetic)

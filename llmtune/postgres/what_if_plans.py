@@ -92,7 +92,8 @@ class WhatIfPlans:
         return [{one: found[key][one] for one in wanted} for key in keys]
 
     def _key(self, configuration: Configuration) -> tuple[str, ...]:
-        return tuple(setting_text(_quick(name, configuration[name])) for name in self._session)
+        quick = {**configuration, **_quick(configuration)}
+        return tuple(setting_text(quick[name]) for name in self._session)
 
     def _plan(
         self,
@@ -121,8 +122,9 @@ class WhatIfPlans:
             del self._plans[oldest]
 
 
-def _quick(name: str, value: Value) -> Value:
-    """The value with which to plan: a complete search only among few tables."""
-    if name == "geqo":
-        return True
-    return min(int(value), MOST_BY_FORCE) if name == "geqo_threshold" else value
+def _quick(configuration: Configuration) -> dict[str, Value]:
+    """With what to plan instead: a complete search, where there would be one, only among few."""
+    searches = int(configuration.get("geqo_threshold", MOST_BY_FORCE))
+    genetic = configuration.get("geqo", True)
+    threshold = min(searches, MOST_BY_FORCE) if genetic else MOST_BY_FORCE
+    return {"geqo": True, "geqo_threshold": threshold}

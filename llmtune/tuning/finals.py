@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from llmtune.benchmark.evaluator import Evaluator
-from llmtune.trial import Trial
+from llmtune.trial import Trial, TrialStatus
 from llmtune.tuning.circumstances import ALONE, Circumstances
 from llmtune.tuning.guards import ServerFacts, rejected
 from llmtune.tuning.interrupt import sigterm_interrupts
@@ -49,7 +49,8 @@ def measure_finals(
 
     The sessions take turns, every other round backwards, so that a drift of the machine hits
     all alike. Each run is journalled at once; called again, what was run is not repeated. A best
-    that a guard refuses by now, as more sessions are open, is not applied.
+    that a guard refuses by now, as more sessions are open, is not applied and not journalled:
+    called again in a quieter hour, it is run.
 
     Args:
         done: called with each run.
@@ -67,7 +68,8 @@ def measure_finals(
                     continue
                 number = journal[-1].trial.number + 1
                 entry = _final(evaluator, best, number, circumstances, record.plan.clients)
-                store.append(record.id, entry)
+                if entry.trial.status is not TrialStatus.REJECTED:
+                    store.append(record.id, entry)
                 done(record, entry.trial)
 
 

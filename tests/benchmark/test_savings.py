@@ -16,14 +16,14 @@ from llmtune.benchmark.queries import QueryOutcome
 from llmtune.benchmark.reuse import reusable
 from llmtune.benchmark.savings import BEYOND_DOUBT, DOUBT, Saver, Savings
 from llmtune.benchmark.timed_pass import WARM_FACTOR, Limits, run_pass, warm_pass
-from llmtune.benchmark.warmth import cover, reads
+from llmtune.benchmark.warmth import Warmth, cover, reads
 from llmtune.knobs.catalogue import load_catalogue
 from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.space import resolve_space
 from llmtune.postgres.budget import budget
+from llmtune.postgres.data_size import DataSize
 from llmtune.postgres.plans import PlanNode
-from llmtune.postgres.run_conditions import DataSize
 from llmtune.trial import Pace, QueryTime, Trial, TrialStatus
 from workloads.workload import Query
 
@@ -221,15 +221,18 @@ def test_where_all_stays_in_memory_only_whole_tables_are_warmed():
         for size in (1e6, 10.0 * SPACE.hardware.memory)
     )
 
-    def warmed(saver: Saver, *warm: str) -> tuple[set[str], set[str]]:
+    def warmed(saver: Saver, read: set[str], ever: set[str]) -> tuple[set[str], set[str]]:
         cheap = CheapTrials(skip_warm=True)
         savings = saver.savings(work_mem(64), cheap, [], Limits(300.0, 10.0))
-        by_queries = savings.to_warm(savings.queries, frozenset(warm))
-        return set(savings.to_read(savings.queries, frozenset(warm))), {q.id for q in by_queries}
+        warm = savings.warm(Warmth(read=read, ever=read | ever))
+        by_queries = savings.to_warm(savings.queries, warm)
+        return set(savings.to_read(savings.queries, warm)), {query.id for query in by_queries}
 
-    assert warmed(small, "small") == ({"big"}, {"whole"})
-    assert warmed(small, "small", "big") == (set(), set()), "a ring keeps nothing of the largest"
-    assert warmed(large, "small") == (set(), {"whole", "index", "largest"})
+    every = {"big", "small", "largest"}
+    assert warmed(small, set(), set()) == (every, {"whole", "other", "largest"})
+    assert warmed(small, {"small"}, {"big"}) == ({"big", "largest"}, {"whole", "largest"})
+    assert warmed(small, {"small", "big"}, {"largest"}) == (set(), set()), "a ring keeps nothing"
+    assert warmed(large, {"small"}, every) == (set(), {"whole", "index", "largest"})
 
 
 relations = st.sets(st.sampled_from("rstuv"), min_size=1)
@@ -251,7 +254,9 @@ def test_what_may_be_the_best_is_told_at_the_pace_of_its_own_passes(best, total,
     may_be = total < DOUBT * best
     assert savings.may_be_best(total, None) is savings.may_be_best(total, probe_s) is may_be
     later = Pace(slower * probe_s, probe_s)
-    assert savings.may_be_best(total, later.probe_s) is (total < DOUBT * (best * later.ratio))
+    at_its_pace = total / later.ratio
+    assert savings.may_be_best(total, later.probe_s) is (at_its_pace < DOUBT * best)
+    assert savings.may_be_best(total, later.probe_s, 1.0) is (at_its_pace + 1.0 < DOUBT * best)
 
 
 @given(seconds, seconds)

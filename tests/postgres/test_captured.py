@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from llmtune.postgres.column_values import column_values
 from llmtune.postgres.embedded import EmbeddedTarget
 from llmtune.postgres.live.address import parse_address
 from llmtune.postgres.live.login import Login
+from llmtune.postgres.pgbench import find_pgbench
 from llmtune.postgres.target import Connection
 from tests.postgres.live_server import address, drop_role, new_role
 from workloads.captured.scope import Column, TableName
@@ -362,16 +365,24 @@ def test_what_would_return_too_much_is_left_out_where_it_is_to_be_run(shop, capt
     [
         ("postgres", (), 0),
         ("observer", ("GRANT SET ON PARAMETER pg_stat_statements.track TO observer",), 0),
-        ("observer", (), 1),
+        ("observer", (), 2),
     ],
 )
 def test_what_we_run_is_no_part_of_the_workload_where_the_role_may_say_so(
-    server, shop, role, grants, counted
+    server, shop, tmp_path, role, grants, counted
 ):
     if role != "postgres":
         new_role(server, role, *grants)
-    with Login(parse_address(address(server, role, "shop"))).connect() as ours:
+    login = Login(parse_address(address(server, role, "shop")))
+    with login.connect() as ours:
         ours.execute("SELECT 1 AS of_ours")
+    with login.connect_bare() as bare:
+        login.pin(bare)
+    variables = {**os.environ, **login.libpq_environment("shop")}
+    script = tmp_path / "ours.sql"
+    script.write_text("SELECT clock_timestamp() AS of_ours;", encoding="utf-8")
+    command = [find_pgbench(), "--no-vacuum", "--transactions", "1", "--file", script]
+    subprocess.run(command, env=variables, capture_output=True, check=True)
     found = "SELECT count(*) FROM statistics.pg_stat_statements WHERE query LIKE '%AS of_ours'"
     assert shop.execute(found).fetchone() == (counted,)
     if role != "postgres":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,15 +13,18 @@ from llmtune.knobs.configuration import Configuration
 from llmtune.knobs.hardware import Hardware
 from llmtune.knobs.relevance import relevant
 from llmtune.knobs.space import KnobSpace, resolve_space
+from llmtune.postgres.data_size import DataSize
 from llmtune.postgres.plans import PlanNode, explain
-from llmtune.postgres.run_conditions import DataSize, known, run_conditions
+from llmtune.postgres.run_conditions import known, run_conditions
+from llmtune.postgres.what_if_plans import MOST_BY_FORCE
 from llmtune.units import parse_memory
 
 MIB = 1 << 20
 WHOLE = resolve_space(load_catalogue(), 18, Hardware(4, 8 << 30), durability=True)
 SPACE = relevant(WHOLE, "analytic", jit=True)
-BIG, SMALL = (DataSize(size * MIB, {"t": size * MIB}) for size in (4096.0, 1.0))
+BIG, SMALL = (DataSize(size * MIB, {"r": size * MIB}) for size in (4096.0, 1.0))
 SCAN = PlanNode("Seq Scan", 900.0, rows=1000, width=10, relation="r", relationship="Outer")
+MANY = replace(SCAN, rows=100_000, width=100)
 SORT = PlanNode("Sort", 1000.0, rows=100_000, width=100, children=(SCAN,))
 SMALL_SORT = PlanNode("Sort", 1000.0, rows=100, width=100, children=(SCAN,))
 HASH = PlanNode("Hash", 1000.0, rows=100_000, width=100, children=(SCAN,))
@@ -107,10 +112,33 @@ def test_nothing_is_read_where_the_whole_database_stays_in_shared_buffers():
 def test_a_table_that_goes_through_a_ring_is_read_anew_whatever_fits():
     one, other = changed(shared_buffers="512MB"), changed(shared_buffers="1GB")
     many_tables, one_table = (
-        DataSize(500.0 * MIB, {"t": size * MIB, "u": MIB}) for size in (100.0, 200.0)
+        DataSize(500.0 * MIB, {"r": size * MIB, "s": MIB}) for size in (100.0, 200.0)
     )
     assert alike(SCAN, many_tables, one, other)
     assert not alike(SCAN, one_table, one, other)
+
+
+def test_whether_a_scanned_table_is_kept_counts_within_a_level():
+    one, other = changed(shared_buffers="1000MB"), changed(shared_buffers="1010MB")
+    size = DataSize(4096.0 * MIB, {"r": 251.0 * MIB})
+    assert not alike(SCAN, size, one, other)
+    assert alike(PROBE, size, one, other)
+
+
+def test_memory_counts_where_an_aggregate_may_sort_its_rows():
+    grouped = PlanNode("Aggregate", 1.0, strategy="Sorted", children=(MANY,))
+    for within, matters in ((True, True), (False, False)):
+        one, other = (
+            run_conditions(grouped, each, SPACE, BIG, sorts_within=within)
+            for each in (SPACE.default(), changed(work_mem="8MB"))
+        )
+        assert (one != other) is matters
+
+
+def test_a_bitmap_is_as_large_as_what_its_index_finds():
+    finds = PlanNode("Bitmap Index Scan", 1.0, rows=1e6, index="i")
+    few = PlanNode("Bitmap Heap Scan", 1.0, rows=1.0, relation="t", children=(finds,))
+    assert not alike(few, BIG, SPACE.default(), changed(work_mem="8MB"))
 
 
 def test_buffers_within_a_level_are_alike():
@@ -133,6 +161,18 @@ def test_planning_counts_for_as_many_relations_as_there_are():
     other = changed(join_collapse_limit="12")
     assert alike(few, SMALL, SPACE.default(), other)
     assert not alike(many, SMALL, SPACE.default(), other)
+    genetic = changed(geqo_threshold="4")
+    five = PlanNode("Append", 1.0, children=(SCAN,) * 5)
+    assert alike(few, SMALL, SPACE.default(), genetic)
+    assert not alike(five, SMALL, SPACE.default(), genetic)
+
+
+def test_no_two_runs_are_alike_whose_plans_what_if_cannot_show():
+    """Beyond the tables among which it searches completely it shows the genetic search's."""
+    plan = PlanNode("Append", 1.0, children=(SCAN,) * MOST_BY_FORCE)
+    complete, other = changed(geqo=False), changed(geqo=False, random_page_cost="1.5")
+    assert not alike(plan, SMALL, complete, other)
+    assert alike(plan, SMALL, SPACE.default(), changed(random_page_cost="1.5"))
 
 
 def test_a_knob_outside_the_space_has_what_the_server_has():

@@ -60,6 +60,7 @@ def test_a_complete_search_among_many_tables_is_not_looked_at(what_if, target, s
     what_if(space.default())
     before = target.connections
     what_if(space.configuration({"geqo": False, "geqo_threshold": 24}))
+    what_if(space.configuration({"geqo": False, "geqo_threshold": 4}))
     assert target.connections == before, "planned as by default"
     what_if(space.configuration({"geqo_threshold": 4}))
     assert target.connections > before

@@ -95,6 +95,8 @@ def test_what_a_guard_refuses_by_now_is_not_run(store, evaluator, sessions) -> N
         evaluator, store, sessions, 1, lambda _, trial: told.append(trial.status), refusing
     )
     assert told == [TrialStatus.REJECTED] * len(sessions)
+    measure_finals(evaluator, store, sessions, 1, lambda _, trial: told.append(trial.status))
+    assert told[len(sessions) :] == [TrialStatus.SUCCEEDED] * len(sessions), "when it may be"
 
 
 def test_a_search_without_success_has_no_best(store, sessions) -> None:

@@ -22,11 +22,11 @@ went silent; left to the kernel, that takes two hours, with a trial's settings i
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 """
 
-_UNCOUNTED = b"""
-    SELECT set_config('pg_stat_statements.track', 'none', false)
-    WHERE current_setting('pg_stat_statements.track', true) IS NOT NULL
-"""
-_GRANTED = b" AND has_parameter_privilege('pg_stat_statements.track', 'SET')"
+_UNCOUNTED = "pg_stat_statements.track", "none"
+"""A setting that leaves a session out of the counts."""
+
+_COUNTED = "SELECT current_setting(%s, true) IS NOT NULL"
+_GRANTED = "SELECT has_parameter_privilege(%s, 'SET')"
 _GRANTS_SINCE = 15
 """The first major version that knows of privileges on parameters."""
 
@@ -52,7 +52,8 @@ class Login:
         parts = {**self._parameters, "dbname": database} if database else self._parameters
         connection = open_session(settings or {}, parts, unlimited=True)
         with loss_is_failure():
-            _leave_uncounted(connection)
+            if _may_leave_uncounted(connection):
+                connection.execute("SELECT set_config(%s, %s, false)", _UNCOUNTED)
         return connection
 
     def connect_bare(self) -> Connection:
@@ -78,16 +79,21 @@ class Login:
         kept = {k: v for k, v in self._parameters.items() if not (several and k == "hostaddr")}
         resolved = {"user": info.user, "host": info.host, "port": str(info.port)}
         self._parameters = {**kept, **resolved, "dbname": info.dbname}
-        limits = no_limits(info.server_version // 10000)
-        lifted = " ".join(f"-c {name}={text}" for name, text in limits.items())
-        self._options = f"{info.options} {lifted}".strip()
+        ours = no_limits(info.server_version // 10000)
+        if _may_leave_uncounted(connection):
+            ours |= dict([_UNCOUNTED])
+        options = " ".join(f"-c {name}={text}" for name, text in ours.items())
+        self._options = f"{info.options} {options}".strip()
         self._manner = {k: v for k, v in self._manner.items() if k in kept}
         return place(info.user, info.host, str(info.port), info.dbname, self._manner)
 
 
-def _leave_uncounted(connection: Connection) -> None:
-    """Have `pg_stat_statements`, where it is loaded, take no notice of this session."""
+def _may_leave_uncounted(connection: Connection) -> bool:
+    """Whether `pg_stat_statements` is loaded, and this role may have it ignore a session."""
+    name = _UNCOUNTED[:1]
+    if connection.execute(_COUNTED, name).fetchone() != (True,):
+        return False
     if connection.info.parameter_status("is_superuser") == "on":
-        connection.execute(_UNCOUNTED)
-    elif connection.info.server_version // 10000 >= _GRANTS_SINCE:
-        connection.execute(_UNCOUNTED + _GRANTED)
+        return True
+    knows_grants = connection.info.server_version // 10000 >= _GRANTS_SINCE
+    return knows_grants and connection.execute(_GRANTED, name).fetchone() == (True,)

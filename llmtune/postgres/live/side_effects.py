@@ -11,7 +11,8 @@ from llmtune.postgres.target import Connection
 
 CALLED_PENDING = """
     SELECT name FROM pg_settings
-    WHERE pending_restart AND source IN ('default', 'configuration file') AND name <> ALL(%s)
+    WHERE pending_restart AND name <> ALL(%s)
+      AND source IN ('default', 'environment variable', 'configuration file')
     ORDER BY name
 """
 """A session that has looked at the files calls what outranks them pending too, which no restart
@@ -19,7 +20,8 @@ changes."""
 
 PENDING = """
     SELECT name FROM pg_settings
-    WHERE pending_restart AND source IN ('default', 'configuration file') AND name <> ALL(%s)
+    WHERE pending_restart AND name <> ALL(%s)
+      AND source IN ('default', 'environment variable', 'configuration file')
       AND (source <> 'default' OR name IN (SELECT lower(name) FROM pg_file_settings))
     ORDER BY name
 """

@@ -20,7 +20,8 @@ IN_FORCE = """
     SELECT name, setting, boot_val, vartype, unit, enumvals, source = 'default',
            sourcefile, sourceline
     FROM pg_settings
-    WHERE NOT pending_restart AND source IN ('default', 'configuration file')
+    WHERE NOT pending_restart
+      AND source IN ('default', 'environment variable', 'configuration file')
     ORDER BY name
 """
 """What outranks the files is not changed by loading them, and what waits for a restart is
