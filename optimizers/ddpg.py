@@ -34,10 +34,11 @@ WIDTH = 64
 NOISE, NOISE_LEFT, NOISE_HALVES = 0.25, 0.04, 15
 """Standard deviation of the exploration's noise at first and in the end, and the trials in
 which what lies between them halves."""
-AROUND_BEST, MOVED = 0.6, 0.3
+AROUND_BEST, REDRAWN = 0.6, 0.3
 """The share of asks that vary the best trial instead of following the actor, HUNTER's "fast
-exploration strategy", and the share of the knobs that they vary. An actor of some sixty
-transitions alone finds no more than random search (docs/optimizers.md)."""
+exploration strategy", and the share of the knobs that they draw anew: noise of the actor's kind
+seldom leaves a choice's slot. An actor of some sixty transitions alone finds no more than random
+search (docs/optimizers.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,16 @@ class DDPG(ModelBased):
         self._times.append({time.query_id: time.seconds for time in trial.query_times})
 
     def propose(self, points: Floats, losses: Floats, seed: int) -> Floats:
-        """The best trial's action or the actor's, with the noise of its time."""
+        """The best trial with some knobs drawn anew, or the actor's with the noise of its time."""
         rng = np.random.default_rng(seed)
-        noise = NOISE_LEFT + (NOISE - NOISE_LEFT) * 0.5 ** (len(points) / NOISE_HALVES)
         if rng.uniform() < AROUND_BEST:
-            action = points[int(losses.argmin())]
-            moved = rng.uniform(size=action.shape) < MOVED
-        else:
-            action = self._acted(points, losses, rng)
-            moved = np.full(action.shape, fill_value=True)
-        drawn = rng.normal(scale=noise, size=action.shape)
-        return np.asarray(np.clip(action + moved * drawn, 0.0, 1.0))
+            best = points[int(losses.argmin())]
+            redrawn = rng.uniform(size=best.shape) < REDRAWN
+            return np.asarray(np.where(redrawn, rng.uniform(size=best.shape), best))
+        action = self._acted(points, losses, rng)
+        noise = NOISE_LEFT + (NOISE - NOISE_LEFT) * 0.5 ** (len(points) / NOISE_HALVES)
+        noisy = action + rng.normal(scale=noise, size=action.shape)
+        return np.asarray(np.clip(noisy, 0.0, 1.0))
 
     def _acted(self, points: Floats, losses: Floats, rng: np.random.Generator) -> Floats:
         """What the actor would do after the last trial, shape (d,)."""
